@@ -1,0 +1,85 @@
+# Two commands: `make demo` shows it, `make test` checks everything. `make help` lists the rest.
+
+PYTHON = /usr/bin/python3
+BIN = .venv/bin
+
+# Programs under test draw in memory, leave the user's settings alone and look for no screen reader.
+TEST_ENV = PYTHONFAULTHANDLER=1 GDK_BACKEND=x11 GSK_RENDERER=cairo GTK_A11Y=none NO_AT_BRIDGE=1 GSETTINGS_BACKEND=memory
+DESKTOP = env -u WAYLAND_DISPLAY $(TEST_ENV) xvfb-run -a -s "-screen 0 1280x1024x24 -nolisten tcp" dbus-run-session --
+
+export GLEENLET_WERROR = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PYGOBJECT_STUB_CONFIG = Gtk4,Gdk4,Soup3
+
+.PHONY: help setup demo test lint soak compat bench gallery check-native gevent-suite asyncio-suite clean debian FORCE
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 22
+
+setup: .venv/.built ## install what is missing (Debian packages, .venv) and build the C files
+
+demo: setup ## the window that stays alive (on the display at hand, else on a virtual one)
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(BIN)/python examples/demo.py; \
+	else $(DESKTOP) $(BIN)/python examples/demo.py; fi
+
+test: lint ## everything that must hold: ruff, mypy, all tests and docstrings, coverage; under 5 minutes
+	$(BIN)/coverage erase
+	$(DESKTOP) $(BIN)/coverage run -m pytest --doctest-modules tests src/gleenlet
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: setup ## ruff and mypy alone
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+soak: setup ## the tests that run for minutes
+	$(DESKTOP) $(BIN)/python -m pytest -m soak
+
+compat: setup ## the tests on other Pythons and Debians (the first time: some minutes and 3 GB in .compat)
+	scripts/debian_packages.sh compat
+	scripts/compat.sh
+
+bench: .venv/.bench ## the figures, with rivals in the same run
+	$(DESKTOP) $(BIN)/python bench/run.py
+
+gallery: setup ## each hazard, bare and with gleenlet: who dies and who lives
+	$(BIN)/python tests/hazards/gallery.py
+
+check-native: setup ## the C files under valgrind, sanitizers and the static analyser
+	scripts/debian_packages.sh check-native
+	$(DESKTOP) scripts/check_native.sh
+
+gevent-suite: setup ## gevent's own tests on gleenlet.gevent
+	$(DESKTOP) $(BIN)/python scripts/gevent_suite.py
+
+asyncio-suite: setup ## CPython's asyncio tests on gleenlet.asyncio
+	$(DESKTOP) $(BIN)/python scripts/asyncio_suite.py
+
+clean: ## remove all that make made, but for .compat
+	rm -rf .venv build dist src/*.egg-info src/gleenlet/*.so htmlcov .coverage .coverage.* \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.compat/*' -prune -exec rm -rf {} +
+
+# What setup is made of. Nothing here asks the network when it finds everything.
+
+debian:
+	@scripts/debian_packages.sh setup
+
+.venv/.made: | debian
+	$(PYTHON) -m venv --clear .venv
+	touch $@
+
+.venv/.installed: pyproject.toml setup.py .venv/.made | debian
+	$(BIN)/pip install -q 'setuptools>=77' 'greenlet>=3.0' "$$(scripts/pygobject_requirement.sh)"
+	$(BIN)/pip install -q --no-cache-dir --no-build-isolation -e '.[gevent,test]'
+	touch $@
+
+.venv/.built: $(wildcard src/gleenlet/*.c src/gleenlet/*.h) .venv/.installed \
+		$(if $(wildcard src/gleenlet/_core.*.so),,FORCE)
+	$(BIN)/python setup.py -q build_ext --inplace
+	touch $@
+
+.venv/.bench: .venv/.built
+	$(BIN)/pip install -q --no-build-isolation -e '.[bench]'
+	touch $@

@@ -1,0 +1,153 @@
+#!/bin/bash
+# Runs the tests on other Pythons and Debians and prints a table: scripts/compat.sh [ROW...] [-- PYTEST ARGUMENT...]
+#
+# A row is an environment under .compat/, made once and kept; remove its folder to have it made anew. Every row gets
+# a copy of the work tree of its own. A row that cannot be had says why; a row that fails leaves .compat/log/ROW.log.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+HERE=$PWD/.compat
+ROWS=(python3.12 python3.13 python3.14 bookworm trixie sid)
+DESKTOP=(env -u WAYLAND_DISPLAY PYTHONFAULTHANDLER=1 GDK_BACKEND=x11 GSK_RENDERER=cairo GTK_A11Y=none NO_AT_BRIDGE=1
+    GSETTINGS_BACKEND=memory GLEENLET_WERROR=1 xvfb-run -a -s "-screen 0 1280x1024x24 -nolisten tcp" dbus-run-session --)
+CHROOT_PACKAGES=(
+    ca-certificates gcc libc6-dev make pkg-config procps
+    python3 python3-dev python3-pip python3-setuptools python3-wheel python3-venv
+    python3-gi python3-gi-cairo python3-greenlet python3-gevent python3-pytest python3-pytest-cov python3-hypothesis
+    python3-trio python3-aiohttp python3-httpx python3-websockets python3-aiosqlite python3-sqlalchemy
+    python3-requests python3-flask
+    gir1.2-gtk-4.0 gir1.2-gtk-3.0 gir1.2-soup-3.0 gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
+    gstreamer1.0-plugins-base gir1.2-dex-1
+    xvfb xauth dbus-daemon dbus-bin adwaita-icon-theme fonts-dejavu-core fonts-cantarell
+)
+PYTHON_PACKAGES=(
+    pytest hypothesis aiohttp aiosqlite dbus-fast flask httpx requests "sqlalchemy[asyncio]" websockets
+)
+VERSIONS='
+import sys, gi, greenlet
+from gi.repository import GLib
+print("%d.%d.%d" % sys.version_info[:3], ".".join(map(str, gi.version_info)), "%d.%d.%d" % GLib.glib_version, greenlet.__version__)'
+
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
+
+rows=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    rows+=("$1")
+    shift
+done
+[ $# -gt 0 ] && shift
+pytest=(-m pytest -q -p no:cacheprovider "$@")
+[ ${#rows[@]} -eq 0 ] && rows=("${ROWS[@]}")
+
+no() { # why this row cannot be had
+    echo "$*" >"$HERE/$row.why"
+    return 1
+}
+
+copy_tree() { # the work tree without what git ignores, to $1
+    rm -rf "$1" && mkdir -p "$1" && git ls-files -z --cached --others --exclude-standard |
+        tar --create --null --files-from=- --ignore-failed-read 2>/dev/null | tar --extract --directory "$1"
+}
+
+find_python() { # a working python$1: on the PATH, else one of pyenv's
+    local python
+    for python in "$(command -v "python$1")" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/"python$1"; do
+        if [ -x "$python" ] && "$python" -c '' 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+    return 1
+}
+
+venv_row() { # $1: greenlet; the venv is there
+    local pip=(env PYTHONWARNINGS=ignore "$HERE/$row/venv/bin/pip" --disable-pip-version-check) tree=$HERE/$row/tree
+    if [ ! -e "$HERE/$row/complete" ]; then
+        "${pip[@]}" install 'setuptools>=77' "$1" "${@:2}" "${PYTHON_PACKAGES[@]}" || no "pip failed: see the log" || return
+        "${pip[@]}" install "$1" gevent || "${pip[@]}" uninstall -y gevent # tests of gevent skip without it
+        touch "$HERE/$row/complete"
+    fi
+    copy_tree "$tree" && cd "$tree" || return
+    GLEENLET_WERROR=1 "${pip[@]}" install --no-build-isolation --no-deps -e . || no "the build failed: see the log" || return
+    "$HERE/$row/venv/bin/python" -c "$VERSIONS" >"$HERE/$row.versions" || return
+    PATH=$HERE/$row/venv/bin:$PATH "${DESKTOP[@]}" python "${pytest[@]}"
+}
+
+python_row() { # PyGObject from PyPI on a python of this machine
+    local python version=${row#python}
+    if [ ! -e "$HERE/$row/complete" ]; then
+        python=$(find_python "$version") || no "no $row on this machine" || return
+        "$python" -m venv --clear "$HERE/$row/venv" || no "$python has no venv" || return
+    fi
+    venv_row 'greenlet>=3.0' "$(scripts/pygobject_requirement.sh)"
+}
+
+bookworm_row() { # the oldest of all: Debian 12's own python3-gi, 3.42, and greenlet 3.0
+    if [ ! -e "$HERE/$row/complete" ]; then
+        /usr/bin/python3 -c 'import gi; assert gi.version_info < (3, 43)' 2>/dev/null ||
+            no "this machine is not Debian 12, or has no python3-gi" || return
+        /usr/bin/python3 -m venv --clear --system-site-packages "$HERE/$row/venv" || return
+    fi
+    venv_row 'greenlet==3.0.*'
+}
+
+chroot_row() { # a Debian of its own, all from Debian packages
+    local root=$HERE/$row options=()
+    if [ ! -e "$root/complete" ]; then
+        command -v mmdebstrap >/dev/null || no "mmdebstrap is missing: scripts/debian_packages.sh compat" || return
+        # An archive that is a snapshot has a Release file past its date.
+        [ "$row" = sid ] && options=(--aptopt='Acquire::Check-Valid-Until "false"')
+        "${as_root[@]}" rm -rf --one-file-system "$root"
+        "${as_root[@]}" mmdebstrap --variant=apt "${options[@]}" \
+            --include="$(IFS=, && echo "${CHROOT_PACKAGES[*]}")" "$row" "$root" || no "mmdebstrap failed: see the log" || return
+        "${as_root[@]}" touch "$root/complete"
+    fi
+    copy_tree "$HERE/$row.tree" || return
+    # Mounts live in a namespace of their own and end with it.
+    "${as_root[@]}" env ROOT="$root" TREE="$HERE/$row.tree" VERSIONS="$VERSIONS" unshare --mount --pid --fork bash -euc '
+        mkdir -p "$ROOT/gleenlet"
+        rm -rf "$ROOT/gleenlet/"* && cp -a "$TREE/." "$ROOT/gleenlet/" && chown -R root: "$ROOT/gleenlet"
+        mount -t proc proc "$ROOT/proc"
+        mount --rbind /dev "$ROOT/dev"
+        mount -t tmpfs tmpfs "$ROOT/tmp"
+        exec chroot "$ROOT" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin VERSIONS="$VERSIONS" \
+            bash -euc "cd /gleenlet; \
+                GLEENLET_WERROR=1 pip install -q --root-user-action=ignore --break-system-packages --no-index \
+                    --no-build-isolation --no-deps -e .; \
+                python3 -c \"\$VERSIONS\" >/versions; exec \"\$@\"" bash "$@"
+    ' bash "${DESKTOP[@]}" python3 "${pytest[@]}"
+    local status=$?
+    cp "$root/versions" "$HERE/$row.versions" 2>/dev/null
+    return $status
+}
+
+mkdir -p "$HERE/log"
+failed=0
+table=$(printf '%-12s %-8s %-10s %-8s %-9s %s' row Python PyGObject GLib greenlet result)
+for row in "${rows[@]}"; do
+    log=$HERE/log/$row.log
+    mkdir -p "$HERE/$row"
+    rm -f "$HERE/$row.why" "$HERE/$row.versions" "$HERE/$row/versions"
+    echo "== $row"
+    case $row in
+    python3.*) run=python_row ;;
+    bookworm) run=bookworm_row ;;
+    *) run=chroot_row ;;
+    esac
+    ("$run") </dev/null >"$log" 2>&1
+    status=$?
+    if [ -e "$HERE/$row.why" ]; then
+        result="not run: $(cat "$HERE/$row.why")"
+    else
+        result=$(grep -E '^(=+ )?[0-9]+ (passed|failed|error|skipped|deselected)|no tests ran' "$log" | tail -1 | tr -d '=')
+        result=${result:-"see .compat/log/$row.log"}
+        [ $status -eq 0 ] || result="FAILED ($status): $result"
+    fi
+    case $result in FAILED* | *"see the log"*) failed=1 && tail -15 "$log" ;; esac
+    read -r python pygobject glib greenlet < <(cat "$HERE/$row.versions" 2>/dev/null || echo - - - -)
+    table+=$'\n'$(printf '%-12s %-8s %-10s %-8s %-9s %s' "$row" "$python" "$pygobject" "$glib" "$greenlet" "$result")
+done
+echo
+echo "$table"
+exit $failed

@@ -1,0 +1,48 @@
+"""Builds the C modules; all else is in pyproject.toml."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+SOURCES = Path("src/gleenlet")
+OWN_MODULE = ("_slabs", "_libev")  # C files that are modules of their own; all others make up _core
+
+# After the flags of the Python that builds: a distribution's own would put probes into the floor's padding
+# (stack-clash) and slow down the hot path (stack-protector).
+FLAGS = ["-O2", "-fno-stack-clash-protection", "-fno-stack-protector", "-fvisibility=hidden"]
+FLAGS += ["-Wall", "-Wextra"]
+if os.environ.get("GLEENLET_WERROR") == "1":
+    FLAGS.append("-Werror")
+
+
+def greenlet_include() -> str:
+    """The directory to include greenlet/greenlet.h from."""
+    spec = find_spec("greenlet")
+    if spec is None or spec.origin is None:
+        raise SystemExit("greenlet is missing here: pip install 'greenlet>=3.0', then build gleenlet again")
+    header = Path(spec.origin).with_name("greenlet.h")
+    if not header.exists():
+        raise SystemExit(f"greenlet came without its header {header}: pip install --force-reinstall greenlet")
+    return str(header.parent.parent)
+
+
+def extension(name: str, sources: list[Path]) -> Extension:
+    return Extension(
+        f"gleenlet.{name}",
+        [str(path) for path in sources],
+        include_dirs=[greenlet_include()],
+        depends=[*map(str, sorted(SOURCES.glob("*.h"))), "setup.py"],
+        extra_compile_args=FLAGS,
+    )
+
+
+def extensions() -> list[Extension]:
+    files = sorted(SOURCES.glob("*.c"))
+    core = [path for path in files if path.stem not in OWN_MODULE]
+    own = [path for path in files if path.stem in OWN_MODULE]
+    return [extension("_core", core)] * bool(core) + [extension(path.stem, [path]) for path in own]
+
+
+setup(ext_modules=extensions())

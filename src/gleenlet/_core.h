@@ -1,0 +1,195 @@
+/* gleenlet._core: the stack floor, the depth probe, the run queue and the hand-over.
+ *
+ * It knows greenlets, the C stack and GLib's sources; it knows nothing of tasks' names, scopes or signals.
+ *
+ * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
+ * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started) and a Waiter (a greenlet
+ * to resume). A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the
+ * innermost dispatch: who blocks goes to the next ready Fiber or home.
+ *
+ * Invariants.
+ *  I1  The floor. Every Fiber is first switched to from an address below `floor` (F4: `switch_at_floor`), and no
+ *      dispatch runs from a frame below it. So a switch between Fibers and home never moves a frame of the loop.
+ *  I2  The probe. A switch happens only while gilstate_counter has the value it had when home dispatched: every C
+ *      callback into Python raises it by one (CPython, PyGILState_Ensure), so none is on the Fiber's stack.
+ *  I3  A greenlet whose stack may begin above the dispatch is not resumed from it: see `fits`.
+ *  I4  Everything is changed with the GIL held, and all but `push` in the hub's thread only. prepare and check run
+ *      without the GIL: they read words that only their own thread, or a push, writes.
+ *  I5  An item in a lane or in the timers is owned by it. A Fiber that has started owns itself until it ends.
+ *  I6  Whoever registers a Waiter unregisters it on every way out: value, exception, death of the greenlet.
+ */
+#ifndef GLEENLET_CORE_H
+#define GLEENLET_CORE_H
+#define PY_SSIZE_T_CLEAN
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <Python.h>
+#include <limits.h>
+#include <time.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-variable" /* greenlet.h gives each file its own table of functions */
+#include "greenlet/greenlet.h"
+#pragma GCC diagnostic pop
+
+#define IDLE_PRIORITY 201                   /* yields: below redraws (120) and below everything idle (200) */
+#define SLICE_NS 4000000LL                  /* how long one dispatch may run: a quarter of a frame */
+#define AGE_NS 10000000LL                   /* ready work passed over for so long is served whatever its priority */
+#define SPIN_NS 50000LL                     /* a deadline nearer than this is polled for: GLib's poll counts in ms */
+#define POOL_MAX 1000                       /* idle Fibers kept for the next tasks */
+
+typedef struct Hub Hub;
+typedef struct Fiber Fiber;
+
+typedef struct Lane {
+    Hub *hub;                               /* borrowed: the hub owns its lanes */
+    struct Source *source;
+    void *poll_tag;                         /* the epoll descriptor in this source, or NULL */
+    int priority;
+    int spent;                              /* a slice ended with work left: wait until others had their turn */
+    int64_t since;                          /* not served since; 0: not yet looked at */
+    struct Item *head, *tail;
+} Lane;
+
+enum Kind { CALL, JOB, WAITER };
+enum State { NEW, WAITING, READY, DONE, FAILED, CANCELLED };
+
+#define ITEM_HEAD                                                                                                     \
+    PyObject_HEAD                                                                                                     \
+    struct Item *next;                      /* in its lane */                                                        \
+    Hub *hub;                                                                                                         \
+    Lane *lane;                                                                                                       \
+    int64_t deadline;                       /* CLOCK_MONOTONIC, ns */                                                \
+    uint64_t order;                         /* first come, first served among equal deadlines */                     \
+    Py_ssize_t timer;                       /* place in the timers, -1: none */                                      \
+    uint8_t kind, state, queued;
+
+typedef struct Item {
+    ITEM_HEAD
+} Item;
+
+typedef struct {
+    ITEM_HEAD
+    uint8_t raises;                         /* value is an exception */
+    uint8_t woken;                          /* wake() or throw() decided, not the clock and not a cancellation */
+    uint8_t quiet;                          /* the end of the time is a result (sleep), not a TimeoutError */
+    uint8_t by_hand;                        /* schedule_switch: value is (args, kwargs) for the greenlet's switch() */
+    PyGreenlet *greenlet;                   /* who waits */
+    char *stack;                            /* of a greenlet that is not ours: where it blocked; NULL: unknown */
+    PyObject *value;
+    PyObject *notify;                       /* for a greenlet of a guest loop: called instead of queueing it */
+} Waiter;
+
+typedef struct {
+    ITEM_HEAD
+    PyObject *func, *args, *kwargs, *context;
+} Call;
+
+typedef struct Job {
+    ITEM_HEAD
+    PyObject *func, *args, *kwargs, *context;
+    PyObject *value;                        /* result or exception */
+    PyObject *pending;                      /* exception for the next wait */
+    PyObject *callbacks;                    /* list or NULL */
+    PyObject *name;
+    Waiter *waiter;                         /* borrowed: its wait() owns it */
+    Fiber *fiber;                           /* borrowed: see I5 */
+    struct Job *previous, *following;       /* the hub's unfinished jobs */
+    int shields;
+} Job;
+
+struct Fiber {
+    PyGreenlet greenlet;
+    Hub *hub;
+    Job *job;                               /* owned while it runs */
+    Fiber *next;                            /* in the pool, which owns it */
+    char *base;
+};
+
+struct Hub {
+    PyObject_HEAD
+    PyObject *weakrefs;
+    unsigned long thread;
+    void *context;
+    char *floor;
+    Lane **lanes;                           /* by priority, most urgent first */
+    Lane *normal, *idle;                    /* PRIORITY_DEFAULT, and where yields go */
+    int n_lanes;
+    Item **timers;                          /* a heap by (deadline, order) */
+    Py_ssize_t n_timers, timers_size;
+    uint64_t orders, steps;
+    Fiber *pool;
+    int n_pool;
+    Job *jobs;
+    Py_ssize_t n_jobs;
+    int poll_fd;
+    Waiter **held;                          /* greenlets that do not fit the dispatch they met (I3) */
+    Py_ssize_t n_held;
+    PyObject *foreign;                      /* dict: greenlets that are not ours -> the Waiter they wait in */
+    char *held_at;
+    uint8_t closed, complained, leaving;
+    /* the innermost dispatch; its caller's values are kept in locals of `dispatch` */
+    PyGreenlet *home;
+    char *home_frame;
+    int home_count, level;
+    int64_t slice_end, now;
+    Fiber *running;                         /* whom we switched to last; borrowed */
+};
+
+extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType;
+extern PyObject *GleenletError, *str_finished, *str_report, *str_poll, *str_complain, *str_stack_saved;
+
+static inline int64_t clock_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static inline PyObject *take_exception(void) {
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback)
+        PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+#endif
+}
+
+static inline void raise_exception(PyObject *exception) { /* steals */
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_DECREF(exception);
+}
+
+/* _source.c */
+int load_glib(void);
+void *context_ref(void);                    /* the thread's default context, with a reference */
+void *context_peek(void);                   /* the same without */
+void context_unref(void *context);
+void context_wakeup(void *context);
+int main_depth(void);
+Lane *get_lane(Hub *hub, int priority);
+void watch_fd(Hub *hub, int fd);
+void destroy_sources(Hub *hub);
+
+/* _core.c */
+int import_greenlet(void);
+void report(Hub *hub, PyObject *what);
+int here(Hub *hub);
+Waiter *new_waiter(Hub *hub);
+void push(Item *item);
+void ready(Waiter *waiter);
+int timer_add(Item *item);
+void drop_timer(Item *item);
+char *find_floor(size_t reserve);
+int may_switch(Hub *hub, PyGreenlet *current);
+PyObject *leave(Hub *hub, PyGreenlet *current);
+PyObject *fiber_run(PyObject *self, PyObject *ignored);
+void be_home(Hub *hub, int level, char *frame, Item *first);
+
+#endif

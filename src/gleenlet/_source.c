@@ -1,0 +1,236 @@
+/* GLib's side: one GSource a lane, in C, on the GLib that PyGObject has loaded. */
+#include "_core.h"
+
+#include <dlfcn.h>
+
+/* ---- GLib, taken from the library that PyGObject has loaded: no headers, no second copy (F7c) ---- */
+
+typedef struct Source {                     /* GSource, whose layout is public and frozen (glib/gmain.h) */
+    void *callback_data, *callback_funcs;
+    const void *source_funcs;
+    unsigned ref_count;
+    void *context;
+    int priority;
+    unsigned flags, source_id;
+    void *poll_fds, *prev, *next;
+    char *name;
+    void *priv;
+    Lane *lane;                             /* ours; NULL once the hub is closed */
+} Source;
+
+typedef struct {
+    int (*prepare)(Source *, int *);
+    int (*check)(Source *);
+    int (*dispatch)(Source *, void *, void *);
+    void (*finalize)(Source *);
+    void *closure_callback, *closure_marshal;
+} SourceFuncs;
+
+static struct {
+    Source *(*source_new)(const SourceFuncs *, unsigned);
+    void (*source_set_priority)(Source *, int);
+    void (*source_set_can_recurse)(Source *, int);
+    void (*source_set_name)(Source *, const char *);
+    unsigned (*source_attach)(Source *, void *);
+    void (*source_destroy)(Source *);
+    void (*source_unref)(Source *);
+    void *(*source_add_unix_fd)(Source *, int, int);
+    void (*source_remove_unix_fd)(Source *, void *);
+    unsigned (*source_query_unix_fd)(Source *, void *);
+    void *(*main_context_ref_thread_default)(void);
+    void *(*main_context_get_thread_default)(void);
+    void *(*main_context_default)(void);
+    void (*main_context_unref)(void *);
+    void (*main_context_wakeup)(void *);
+    int (*main_depth)(void);
+} g;
+
+int load_glib(void) {
+    static const char *names[] = {
+        "g_source_new", "g_source_set_priority", "g_source_set_can_recurse", "g_source_set_name", "g_source_attach",
+        "g_source_destroy", "g_source_unref", "g_source_add_unix_fd", "g_source_remove_unix_fd",
+        "g_source_query_unix_fd", "g_main_context_ref_thread_default", "g_main_context_get_thread_default",
+        "g_main_context_default", "g_main_context_unref", "g_main_context_wakeup", "g_main_depth"};
+    void *library = dlopen("libglib-2.0.so.0", RTLD_NOLOAD | RTLD_NOW);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        void *symbol = dlsym(library ? library : RTLD_DEFAULT, names[i]);
+        if (!symbol) {
+            PyErr_Format(PyExc_ImportError, "gleenlet needs the GLib that PyGObject has loaded, but it has no %s",
+                         names[i]);
+            return -1;
+        }
+        ((void **)&g)[i] = symbol;
+    }
+    return 0;
+}
+
+/* ---- the source: one a lane ---- */
+
+/* F8. A lane's source has the lane's priority, so wake-ups compete with the application's own sources as GLib means it.
+ * A lane that used up its slice waits for the idle source, below redraws; and what has been passed over for AGE_NS is
+ * served by the most urgent source, so that nothing starves. `level` is set to how far down the dispatch may reach. */
+static int due(Lane *lane, int64_t now, int *level) {
+    Hub *hub = lane->hub;
+    *level = lane->priority;
+    if (!lane->spent && (lane->head || (hub->n_timers && hub->timers[0]->lane == lane &&
+                                        hub->timers[0]->deadline <= now)))
+        return 1;
+    for (int i = 0; i < hub->n_lanes; i++) {
+        Lane *other = hub->lanes[i];
+        if (!other->head)
+            continue;
+        if (lane == hub->idle && other->priority <= lane->priority)
+            return 1;
+        if (!other->since)
+            other->since = now;
+        else if (lane == hub->lanes[0] && now - other->since > AGE_NS) {
+            *level = other->priority;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int usable(Lane *lane, char *frame) { /* may this iteration dispatch us at all? Told once if not. */
+    Hub *hub;
+    if (!lane || (hub = lane->hub)->closed)
+        return 0;
+    int foreign = PyThread_get_thread_ident() != hub->thread;
+    if (!foreign && frame > hub->floor)
+        return 1;
+    if (lane->head && !hub->complained) {
+        hub->complained = 1;
+        PyGILState_STATE gil = PyGILState_Ensure();
+        PyObject *result =
+            PyObject_CallMethodObjArgs((PyObject *)hub, str_complain, foreign ? Py_True : Py_False, NULL);
+        if (!result)
+            PyErr_WriteUnraisable((PyObject *)hub);
+        Py_XDECREF(result);
+        PyGILState_Release(gil);
+    }
+    return 0;
+}
+
+static int source_prepare(Source *source, int *timeout) {
+    char *frame = __builtin_frame_address(0);
+    Lane *lane = source->lane;
+    int level;
+    *timeout = -1;
+    if (!usable(lane, frame))
+        return 0;
+    Hub *hub = lane->hub;
+    if (hub->n_held && lane == hub->lanes[0] && frame > hub->held_at + 512)
+        return 1;
+    int64_t now = clock_ns();
+    if (due(lane, now, &level))
+        return 1;
+    if (lane == hub->lanes[0] && hub->n_timers) {
+        int64_t left = hub->timers[0]->deadline - now;
+        if (left < SPIN_NS)
+            *timeout = 0;
+        else if (left < INT_MAX * 1000000LL)
+            *timeout = (int)((left + 999999) / 1000000);
+    }
+    return 0;
+}
+
+static int source_check(Source *source) {
+    Lane *lane = source->lane;
+    int level;
+    if (!usable(lane, __builtin_frame_address(0)))
+        return 0;
+    return due(lane, clock_ns(), &level) || (lane->poll_tag && g.source_query_unix_fd(source, lane->poll_tag));
+}
+
+static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_UNUSED(data)) {
+    char *frame = __builtin_frame_address(0);
+    Lane *lane = source->lane;
+    int level;
+    if (!usable(lane, frame))
+        return 1;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    Hub *hub = (Hub *)Py_NewRef(lane->hub);
+    if (lane->poll_tag && g.source_query_unix_fd(source, lane->poll_tag)) {
+        PyObject *result = PyObject_CallMethodNoArgs((PyObject *)hub, str_poll);
+        if (!result)
+            report(hub, (PyObject *)hub);
+        Py_XDECREF(result);
+    }
+    if (hub->n_held && frame > hub->held_at) {
+        for (Py_ssize_t i = 0; i < hub->n_held; i++)
+            push((Item *)hub->held[i]);
+        hub->n_held = 0;
+    }
+    due(lane, clock_ns(), &level);
+    be_home(hub, level, frame, NULL);
+    Py_DECREF(hub);
+    PyGILState_Release(gil);
+    return 1;
+}
+
+static const SourceFuncs source_funcs = {source_prepare, source_check, source_dispatch, NULL, NULL, NULL};
+
+Lane *get_lane(Hub *hub, int priority) {
+    int i = 0;
+    while (i < hub->n_lanes && hub->lanes[i]->priority < priority)
+        i++;
+    if (i < hub->n_lanes && hub->lanes[i]->priority == priority)
+        return hub->lanes[i];
+    Lane **lanes = PyMem_Realloc(hub->lanes, (hub->n_lanes + 1) * sizeof *lanes);
+    if (lanes)
+        hub->lanes = lanes;
+    Lane *lane = lanes ? PyMem_Calloc(1, sizeof *lane) : NULL;
+    if (!lane) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    lane->hub = hub;
+    lane->priority = priority;
+    lane->source = g.source_new(&source_funcs, sizeof(Source));
+    lane->source->lane = lane;
+    g.source_set_name(lane->source, "gleenlet");
+    g.source_set_priority(lane->source, priority);
+    g.source_set_can_recurse(lane->source, 1); /* nested loops under a Call: their dispatch is checked like any other */
+    if (hub->poll_fd >= 0 && priority <= 0)
+        lane->poll_tag = g.source_add_unix_fd(lane->source, hub->poll_fd, 1);
+    memmove(lanes + i + 1, lanes + i, (hub->n_lanes - i) * sizeof *lanes);
+    lanes[i] = lane;
+    hub->n_lanes++;
+    g.source_attach(lane->source, hub->context);
+    return lane;
+}
+
+void watch_fd(Hub *hub, int fd) { /* an epoll descriptor: readable means that the hub's _poll() has work */
+    hub->poll_fd = fd;
+    for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= 0; i++) {
+        Lane *lane = hub->lanes[i];
+        if (lane->poll_tag)
+            g.source_remove_unix_fd(lane->source, lane->poll_tag);
+        lane->poll_tag = fd >= 0 ? g.source_add_unix_fd(lane->source, fd, 1) : NULL;
+    }
+}
+
+void destroy_sources(Hub *hub) {
+    for (int i = 0; i < hub->n_lanes; i++) {
+        Source *source = hub->lanes[i]->source;
+        if (!source)
+            continue;
+        hub->lanes[i]->source = NULL;
+        source->lane = NULL;
+        g.source_destroy(source);
+        g.source_unref(source);
+    }
+}
+
+void *context_ref(void) { return g.main_context_ref_thread_default(); }
+
+void *context_peek(void) {
+    void *context = g.main_context_get_thread_default();
+    return context ? context : g.main_context_default();
+}
+
+void context_unref(void *context) { g.main_context_unref(context); }
+
+void context_wakeup(void *context) { g.main_context_wakeup(context); }
+
+int main_depth(void) { return g.main_depth(); }

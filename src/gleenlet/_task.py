@@ -1,0 +1,425 @@
+"""Tasks: functions that run on greenlets of the hub's pool; spawning, waiting for and cancelling them."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Generic, Literal, ParamSpec, TextIO, TypeVar, cast, overload
+
+from gi.repository import GLib
+
+from gleenlet import _core
+from gleenlet._core import CANCELLED, DONE, FAILED, Waiter
+from gleenlet._errors import Cancelled, GleenletError
+from gleenlet._hub import Hub, get_hub
+
+__all__ = ["Task", "callback", "current_task", "green", "run", "spawn"]
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+_numbers = itertools.count(1)
+
+
+class Task(_core.Job, Generic[T]):
+    """A function that runs on a greenlet of its own; made by `spawn`.
+
+    Differs from asyncio's in this: cancelling a task that waits in `join()` or `result()` does not cancel the
+    task it waits for.
+
+    >>> task = spawn(pow, 2, 10, name="power")
+    >>> task.result()
+    1024
+    >>> task
+    <Task 'power' done>
+    """
+
+    __slots__ = ("__weakref__", "_cancelling")
+
+    _cancelling: int
+
+    @property
+    def name(self) -> str:
+        """Its name: as given to `spawn`, else the function's with a number."""
+        if self._name is None:
+            func = self._func
+            self._name = f"{getattr(func, '__name__', None) or 'Task'}-{next(_numbers)}"
+        return cast(str, self._name)
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = str(name)
+
+    def __repr__(self) -> str:
+        if not self.done():
+            state = "running" if self is current_task() else "waiting" if self.greenlet else "new"
+        else:
+            state = {DONE: "done", FAILED: "failed", CANCELLED: "cancelled"}[self._state]
+        return f"<Task {self.name!r} {state}>"
+
+    def cancel(self, msg: object = None) -> bool:
+        """Raise `Cancelled` in the task at its wait, or at its next one; before its start, it never runs.
+
+        Returns: False if it has ended already. Calls add up, see `cancelling()`.
+        Thread: the hub's own.
+
+        >>> from gleenlet import sleep
+        >>> task = spawn(sleep, 10)
+        >>> task.cancel(), task.join(), task.cancelled()
+        (True, True, True)
+        """
+        if self.done():
+            return False
+        self._interrupt(Cancelled() if msg is None else Cancelled(msg))
+        self._cancelling = self.cancelling() + 1
+        return True
+
+    def cancelling(self) -> int:
+        """Return how often `cancel()` was called, less the calls of `uncancel()`.
+
+        >>> spawn(int).cancelling()
+        0
+        """
+        return getattr(self, "_cancelling", 0)
+
+    def uncancel(self) -> int:
+        """Take one cancellation back, for who has handled it; return how many are left, as asyncio's does.
+
+        >>> spawn(int).uncancel()
+        0
+        """
+        self._cancelling = left = max(self.cancelling() - 1, 0)
+        if not left:
+            self._pending = None
+        return left
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the task has ended, however it ends.
+
+        Args:
+            timeout: seconds, None for no limit.
+
+        Returns: True; False if `timeout` seconds were not enough.
+        Raises: GleenletError: a task cannot wait for itself. Cancelled, UnsafeSwitchError: as in `sleep`.
+
+        >>> spawn(print, "hello").join()
+        hello
+        True
+        """
+        if self.done():
+            return True
+        waiter = Waiter(timeout)
+        if self is current_task():
+            raise GleenletError(f"{self!r} cannot wait for itself")
+        callbacks = self._callbacks
+        if callbacks is None:
+            callbacks = self._callbacks = []
+        callbacks.append(waiter)
+        try:
+            waiter.wait()
+        except TimeoutError:
+            if waiter.woken:
+                raise
+            return self.done()
+        finally:
+            if waiter in callbacks:
+                callbacks.remove(waiter)
+        return True
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait until the task has ended; return its result or raise its exception.
+
+        Raises:
+            TimeoutError: not within `timeout` seconds.
+            Cancelled: the task, or the one that waits, was cancelled.
+            UnsafeSwitchError: a GLib callback is on the stack here.
+
+        >>> spawn(max, 1, 2).result()
+        2
+        """
+        if not self.join(timeout):
+            raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
+        if self._state == DONE:
+            return cast(T, self._value)
+        if self._state == CANCELLED and not isinstance(self._value, Cancelled):
+            raise Cancelled from self._value
+        raise self._value
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait until the task has ended; return its exception, None if it has none.
+
+        Raises: TimeoutError, Cancelled: as `result()`.
+
+        >>> spawn(int, "1").exception() is None
+        True
+        """
+        if not self.join(timeout):
+            raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
+        if self._state == CANCELLED:
+            raise self._value
+        return cast(BaseException, self._value) if self._state == FAILED else None
+
+    def add_done_callback(self, func: Callable[[Task[T]], object], /) -> None:
+        """Have the loop call `func(task)` soon after the task has ended; at once in its next pass if it has.
+
+        >>> task = spawn(int, name="x")
+        >>> task.add_done_callback(print)
+        >>> from gleenlet import sleep; sleep(0)
+        <Task 'x' done>
+        """
+        if not callable(func):
+            raise TypeError(f"a function to call is needed, not {type(func).__name__}")
+        if self.done():
+            self._hub.call_soon(func, self)
+        elif self._callbacks is None:
+            self._callbacks = [func]
+        else:
+            self._callbacks.append(func)
+
+    def remove_done_callback(self, func: Callable[[Task[T]], object], /) -> int:
+        """Call it off; return how many were removed."""
+        callbacks = self._callbacks or []
+        count = callbacks.count(func)
+        for _ in range(count):
+            callbacks.remove(func)
+        return count
+
+    def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
+        """Print where the task stands, as `traceback.print_stack` does.
+
+        >>> spawn(int, name="new").print_stack(file=sys.stdout)
+        <Task 'new' new>
+        """
+        file = file or sys.stderr
+        print(repr(self), file=file)
+        frame = self.greenlet.gr_frame if self.greenlet else None
+        if self is current_task():
+            frame = sys._getframe(1)
+        if frame is not None:
+            traceback.print_stack(frame, limit=limit, file=file)
+
+    def _finished(self) -> None:
+        """Called by _core when it has ended and somebody waits, or it has failed."""
+        callbacks, self._callbacks = self._callbacks, None
+        waited_for = False
+        for callback in callbacks or ():
+            waited_for = True
+            if isinstance(callback, Waiter):
+                callback.wake()
+            else:
+                self._hub.call_soon(callback, self)
+        if self._state == FAILED and not waited_for:
+            self._hub._report(self._value, self)
+
+
+def current_task() -> Task[Any] | None:
+    """Return the task that runs here, or whose code started the greenlet that does; None outside any.
+
+    >>> spawn(lambda: current_task().name, name="me").result()
+    'me'
+    """
+    return cast("Task[Any] | None", _core.current_task())
+
+
+def spawn(
+    func: Callable[..., T],
+    /,
+    *args: Any,
+    name: str | None = None,
+    priority: int = GLib.PRIORITY_DEFAULT,
+    **kwargs: Any,
+) -> Task[T]:
+    """Start `func(*args, **kwargs)` as a task of this thread's loop; it first runs from the loop, never here.
+
+    Args:
+        func: any function; generators and coroutines are not run by calling them.
+        name: for messages; by default the function's with a number.
+        priority: the GLib priority of its wake-ups.
+
+    Returns: the task. A failure that nobody waits for is reported at once.
+    Raises: TypeError: `func` cannot be called.
+    Thread: any; the task runs on this one.
+
+    >>> spawn("{} {}".format, 1, 2).result()
+    '1 2'
+    """
+    return Task(func, args, kwargs, priority, name, True)
+
+
+@overload
+def green(func: Callable[P, object], /) -> Callable[P, Any]: ...
+@overload
+def green(
+    *,
+    priority: int = GLib.PRIORITY_DEFAULT,
+    when_busy: Literal["parallel", "drop", "queue", "restart"] = "parallel",
+    returns: object = None,
+) -> Callable[[Callable[P, object]], Callable[P, Any]]: ...
+def green(
+    func: Callable[..., Any] | None = None,
+    /,
+    *,
+    priority: int = GLib.PRIORITY_DEFAULT,
+    when_busy: Literal["parallel", "drop", "queue", "restart"] = "parallel",
+    returns: object = None,
+) -> Any:
+    """Make a function that spawns `func` at each call: a signal handler, an action or a callback that may wait.
+
+    Args:
+        priority: the tasks' GLib priority.
+        when_busy: what a call does while the last one still runs: "parallel" starts another task, "drop" does
+            nothing, "queue" runs it after that, "restart" cancels the last one first. Methods count apart for
+            each object.
+        returns: what the caller gets at once: for signals that want an answer (`close-request`).
+
+    Raises: ValueError: an unknown `when_busy`. TypeError: `func` cannot be called.
+
+    >>> from gleenlet import sleep
+    >>> greet = green(print)
+    >>> greet("hello"); sleep(0)
+    hello
+    """
+    if when_busy not in ("parallel", "drop", "queue", "restart"):
+        raise ValueError(f'when_busy must be "parallel", "drop", "queue" or "restart", not {when_busy!r}')
+    if func is None:
+        return functools.partial(green, priority=priority, when_busy=when_busy, returns=returns)
+    if not callable(func):
+        raise TypeError(f"green() needs a function, not {type(func).__name__}")
+    return _Green(func, priority, when_busy, returns).wrapper()
+
+
+class _Green:
+    """What a green function remembers: who is busy."""
+
+    def __init__(self, func: Callable[..., Any], priority: int, when_busy: str, returns: object) -> None:
+        self.func = func
+        self.priority = priority
+        self.when_busy = when_busy
+        self.returns = returns
+        self.busy: dict[int, Task[Any]] = {}
+
+    def wrapper(self) -> Callable[..., Any]:
+        parallel = self.when_busy == "parallel"
+        func, priority, returns = self.func, self.priority, self.returns
+        in_class = "." in getattr(func, "__qualname__", "").rpartition("<locals>.")[2]
+
+        @functools.wraps(func)
+        def start(*args: Any, **kwargs: Any) -> Any:
+            if parallel:
+                spawn(func, *args, priority=priority, **kwargs)
+            else:
+                self.start_alone(id(args[0]) if in_class and args else 0, args, kwargs)
+            return returns
+
+        return start
+
+    def start_alone(self, key: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        last = self.busy.get(key)
+        if last is not None and not last.done():
+            if self.when_busy == "drop":
+                return
+            if self.when_busy == "restart":
+                last.cancel()
+        task = spawn(self.after, last, args, kwargs, name=getattr(self.func, "__name__", None), priority=self.priority)
+        self.busy[key] = task
+        task.add_done_callback(functools.partial(self.forget, key))
+
+    def after(self, last: Task[Any] | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if last is not None:
+            last.join()
+        del last
+        self.func(*args, **kwargs)
+
+    def forget(self, key: int, task: Task[Any]) -> None:
+        if self.busy.get(key) is task:
+            del self.busy[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            task._hub._report(error, task)
+
+
+def callback(func: Callable[P, object], /) -> Callable[P, bool]:
+    """Make a function that GLib can always call: it runs `func` at once as a task, up to its first wait.
+
+    If `func` ends without waiting, GLib gets `bool(result)`; if it waits, GLib gets False and `func` goes on by
+    itself. Where starting it here would be unsafe (inside a task, in a loop nested too deep) it is queued, as by
+    `spawn`. An error is reported and GLib gets False: PyGObject's own rules for results never apply.
+
+    Raises: TypeError: `func` cannot be called.
+
+    >>> callback(lambda: ())(), callback(lambda: "again")()
+    (False, True)
+    """
+    if not callable(func):
+        raise TypeError(f"callback() needs a function, not {type(func).__name__}")
+
+    @functools.wraps(func)
+    def call(*args: P.args, **kwargs: P.kwargs) -> bool:
+        task: Task[Any] = Task(func, args, kwargs, 0, None, False)
+        task._start()
+        if task._state != DONE:
+            return False
+        try:
+            return bool(task._value)
+        except BaseException as error:
+            task._hub._report(error, task)
+            return False
+
+    return call
+
+
+def run(main: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Run `main(*args, **kwargs)` as a task and drive the thread's default context until it returns.
+
+    Ctrl-C raises `KeyboardInterrupt` in `main` at its wait, once; a second one raises it in whatever runs.
+    Tasks that still run when `main` has returned stay suspended until a loop runs again.
+
+    Returns: its result. Raises: its exception; GleenletError: a loop runs here already, use `spawn`.
+    Thread: any.
+
+    >>> run(divmod, 7, 2)
+    (3, 1)
+    """
+    if current_task() is not None or _core.main_depth():
+        raise GleenletError("run() cannot be called inside a running loop: use spawn() there")
+    hub = get_hub()
+    task: Task[T] = Task(main, args, kwargs, 0, None, True)
+    interrupts = _Interrupts(hub, task)
+    try:
+        return task.result()
+    except BaseException:
+        if not task.done():
+            task._interrupt(Cancelled("run() was left"))
+        raise
+    finally:
+        interrupts.restore()
+
+
+class _Interrupts:
+    """Ctrl-C for `run`: to the main task first; Python's own handler is put back afterwards."""
+
+    def __init__(self, hub: Hub, task: Task[Any]) -> None:
+        self.hub = hub
+        self.task = task
+        self.installed = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        self.seen = False
+        if self.installed:
+            signal.signal(signal.SIGINT, self.handle)
+
+    def handle(self, _signum: int, _frame: FrameType | None) -> None:
+        if self.seen or self.task is current_task() or self.task.done():
+            raise KeyboardInterrupt
+        self.seen = True
+        self.task._interrupt(KeyboardInterrupt())
+
+    def restore(self) -> None:
+        if self.installed and signal.getsignal(signal.SIGINT) == self.handle:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,347 @@
+"""gevent on GLib's main loop: everything of gevent's runs inside whatever GLib loop the program has.
+
+gevent's hub becomes a guest: it runs libev's loop as always, but where libev would wait it is suspended, and a GLib
+source resumes it (_libev.c). GLib's own loop is untouched, so `Gtk.Application.run()`, `GLib.MainLoop().run()` and nested
+loops work as they are; where no loop runs, whatever waits in gevent drives GLib's default context meanwhile.
+
+It knows gevent and the core's Waiter; the core knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from _thread import get_native_id
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from gi.repository import GLib  # noqa: F401  _libev takes GLib from the library that this loads
+from greenlet import getcurrent
+
+try:
+    from gevent.libev import corecext
+except ImportError as error:
+    raise ImportError(
+        'gleenlet.gevent needs gevent with its compiled libev loop: pip install "gleenlet[gevent]"'
+    ) from error
+
+from . import _core, _libev
+from ._errors import GleenletError, UnsafeSwitchError
+from ._hub import get_hub
+
+if TYPE_CHECKING:
+    from gevent.hub import Hub
+
+__all__ = ["GLibLoop", "install", "run"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_OWN = ("gevent", "gleenlet")
+SLICE = 0.002  # seconds gevent may run callbacks before GLib is looked at; its own 0.005 halves a 60 Hz timer
+
+
+class GLibLoop(corecext.loop):  # type: ignore[misc, name-defined]  # gevent is not typed
+    """gevent's loop inside GLib's: `GEVENT_LOOP=gleenlet.gevent.GLibLoop`, or `install()`.
+
+    Only the main thread's default loop is inside GLib's default context. The loops of other threads, loops made by hand,
+    and all loops in a forked child are gevent's plain ones.
+    """
+
+    __module__ = "gevent.libev.corecext"  # gevent.core takes all its names from the module of the configured loop
+
+    attached = False  # is this the loop that GLib serves?
+    broken = False
+
+    def __init__(self, flags: Any = None, default: bool | None = None, ptr: int = 0) -> None:
+        super().__init__(flags, default, ptr)
+        if self.default and get_native_id() == os.getpid():
+            _attach(self)
+
+    def run(self, nowait: bool = False, once: bool = False) -> None:
+        """Run libev's loop; in the hub it ends only if GLib cannot wake it either (then gevent raises LoopExit)."""
+        if nowait or once or not self.attached or getcurrent() is not self.error_handler:
+            super().run(nowait, once)
+            return
+        _use_slot(self.error_handler)
+        _core.set_guest(self.error_handler, _wait_for_core)
+        while True:
+            self.broken = False
+            super().run()
+            if self.broken or not self.attached:
+                _core.set_guest(None, None)
+                _libev.release(True)
+                return
+            if not _libev.glib_alive() and not _workers():
+                return
+            self.ref()  # libev has nothing left to wait for, GLib has
+            try:
+                super().run(once=True)
+            finally:
+                if self.ptr:
+                    self.unref()
+
+    def break_(self, *how: int) -> None:
+        self.broken = True
+        super().break_(*how)
+
+    def reinit(self) -> None:
+        super().reinit()
+        if self.attached:
+            _libev.learn(True)
+
+    def destroy(self) -> None:
+        if self.attached:
+            self.attached = False
+            _libev.release(False)
+        super().destroy()
+
+    # `timer` and `io` are C methods of _libev's. These do the same: what is started outside the hub needs a turn of it.
+
+    def signal(self, *args: Any, **kwargs: Any) -> Any:
+        _libev.touch()
+        return super().signal(*args, **kwargs)
+
+    def child(self, *args: Any, **kwargs: Any) -> Any:
+        _libev.touch()
+        return super().child(*args, **kwargs)
+
+    def async_(self, *args: Any, **kwargs: Any) -> Any:
+        _libev.touch()
+        return super().async_(*args, **kwargs)
+
+    def stat(self, *args: Any, **kwargs: Any) -> Any:
+        _libev.touch()
+        return super().stat(*args, **kwargs)
+
+    def idle(self, *args: Any, **kwargs: Any) -> Any:
+        _libev.touch()
+        return super().idle(*args, **kwargs)
+
+
+def install() -> None:
+    """Make gevent use GLib's loop in this process. Call it before anything of gevent's has waited.
+
+    Raises:
+        GleenletError: gevent's hub exists already, on another loop.
+    """
+    import gevent
+    from gevent._hub_local import get_hub_if_exists
+
+    hub = get_hub_if_exists()
+    if hub is not None and not isinstance(hub.loop, GLibLoop):
+        raise GleenletError(
+            f"gevent already runs on {type(hub.loop).__module__}, so it cannot move to GLib's loop. "
+            "Call gleenlet.gevent.install() before anything of gevent's waits or spawns, "
+            "or start the program with GEVENT_LOOP=gleenlet.gevent.GLibLoop"
+        )
+    gevent.config.loop = GLibLoop
+
+
+def run(main: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Install the loop, call `main`, which runs a GLib loop, and return its result: `run(app.run, argv)`.
+
+    Where gevent throws an error into the main greenlet (KeyboardInterrupt or SystemExit in a greenlet, a destroyed
+    hub), `main`'s object is told to `quit()`, and the error is raised here when its loop has ended.
+
+    Raises:
+        GleenletError: gevent's hub exists already, on another loop.
+    """
+    install()
+    entry = _Run(getattr(getattr(main, "__self__", None), "quit", None))
+    _runs.append(entry)
+    try:
+        result = main(*args, **kwargs)
+    finally:
+        _runs.remove(entry)
+    if entry.error is not None:
+        raise entry.error
+    return result
+
+
+class _Run:
+    def __init__(self, quit: Callable[[], object] | None) -> None:
+        self.quit = quit
+        self.error: BaseException | None = None
+
+
+_runs: list[_Run] = []
+_loop: GLibLoop | None = None
+_slot: bool | None = None  # does compiled code reach our Hub.switch through its table? None: not tried yet
+_error_class: type[BaseException] | None = None
+
+
+# ---- what _libev calls ----
+
+
+def find_hub() -> Hub | None:
+    """The hub of the attached loop, if there is one."""
+    from gevent._hub_local import get_hub_if_exists
+
+    hub = get_hub_if_exists()
+    return hub if hub is not None and hub.loop is _loop else None
+
+
+def thrown(error: BaseException) -> None:
+    """Somebody threw into the suspended hub (HubDestroyed, mostly): what gevent does with an error in a callback."""
+    if _loop is not None:
+        _loop.handle_error(_loop, type(error), error, error.__traceback__)
+
+
+def stray(error: BaseException) -> None:
+    """The hub threw into the greenlet that runs GLib's loop, where nothing waits for gevent."""
+    if _runs and _runs[-1].quit is not None:
+        entry = _runs[-1]
+        entry.error = entry.error or error
+        _runs[-1].quit()
+    elif isinstance(error, SystemExit):
+        raise error  # ends the process, as PyGObject does when a callback raises it
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+
+def outside() -> object:
+    """A greenlet that GLib's loop or the core runs waits for gevent: `hub.switch()` outside the hub's turn."""
+    try:
+        return _core.Waiter().wait()
+    except UnsafeSwitchError:
+        pass
+    where, name = _caller()
+    raise _blocking_error()(
+        f"Impossible to call blocking function in a GLib callback: {where}.\n"
+        f"The loop cannot go on before it returns. Wait in a greenlet instead: gevent.spawn({name})"
+    )
+
+
+def refuse() -> None:
+    """A greenlet of gevent's wants to wait with a C callback on its stack."""
+    where, name = _caller()
+    raise _blocking_error()(
+        f"gevent was asked to wait in a callback: {where}.\n"
+        "Switching away here would move C frames that GObject still points to.\n"
+        f"Wait in a greenlet instead: connect(..., lambda *args: gevent.spawn({name}, *args))"
+    )
+
+
+def _caller() -> tuple[str, str]:
+    """The innermost function that is neither gevent's nor ours: where it is, and its name."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OWN:
+        frame = frame.f_back
+    code = frame.f_code
+    return f"{code.co_qualname} ({os.path.basename(code.co_filename)}:{frame.f_lineno})", code.co_name
+
+
+def paused() -> None:
+    """Said once, when the hub cannot be resumed from where GLib's loop runs now."""
+    warnings.warn(
+        "gevent is paused: a GLib loop runs deeper in the stack than gevent's greenlets begin, or inside a signal "
+        "handler of one of them. It goes on when that loop ends",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def _blocking_error() -> type[BaseException]:
+    global _error_class
+    if _error_class is None:
+        from gevent.exceptions import BlockingSwitchOutError as GeventError
+
+        class BlockingSwitchOutError(UnsafeSwitchError, GeventError):  # type: ignore[misc]
+            __doc__ = UnsafeSwitchError.__doc__
+
+        _error_class = BlockingSwitchOutError
+    return _error_class
+
+
+# ---- setting up ----
+
+
+def _attach(loop: GLibLoop) -> None:
+    global _loop
+    import gevent.hub
+
+    if type(gevent.hub.Hub.__dict__.get("switch")).__name__ != "method_descriptor":
+        _libev.use_method(gevent.hub.Hub, "switch")
+    get_hub()  # the core's floor is found while the stack is shallow
+    _libev.attach(loop, loop.ptr, loop._callbacks)
+    if not _learns(loop):
+        _libev.release(False)
+        raise GleenletError(
+            f"libev waits with {loop.backend!r} here, and GLib's loop needs its epoll: unset GEVENT_BACKEND"
+        )
+    loop.attached = True
+    _loop = loop
+    # gevent compares its clock with this once in 50 callbacks, and leaves the rest for after GLib's turn.
+    corecext.getswitchinterval = lambda: min(sys.getswitchinterval(), SLICE)
+
+
+def _learns(loop: Any) -> bool:
+    """Let `loop` wait once, for no time; did that show its epoll descriptor?"""
+    _libev.learn(True)
+    corecext.loop.run(loop, nowait=True)
+    return not _libev.learn(False)
+
+
+def _use_slot(hub: Any) -> None:
+    global _slot
+    if _slot is None:
+        from gevent._greenlet_primitives import TrackedRawGreenlet
+        from gevent._hub_primitives import WaitOperationsGreenlet
+        from gevent._waiter import Waiter
+
+        table = WaitOperationsGreenlet.__dict__.get("__pyx_vtable__")
+        offset = TrackedRawGreenlet.__basicsize__
+        _slot = table is not None and _libev.use_slot(hub, offset, table, Waiter(hub).get)
+
+
+def _workers() -> bool:
+    """Does a thread of GLib's own run (D-Bus, Gio's pool)? Its answer comes as a source that is not there yet."""
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            name = (task / "comm").read_text()
+        except OSError:
+            continue
+        if name.startswith(("gdbus", "pool-")):
+            return True
+    return False
+
+
+def _wait_for_core(waiter: _core.Waiter) -> bool:
+    """The core asks where a greenlet that is not its own may wait: one of gevent's waits as gevent waits."""
+    if not _libev.is_guest():
+        return False
+    from gevent.hub import Waiter
+
+    hub = find_hub()
+    assert hub is not None
+    while not waiter.done:
+        ours = Waiter(hub)
+        waiter.notify = lambda ours=ours: hub.loop.run_callback(ours.switch, None)
+        hub.loop.ref()  # no LoopExit while it waits for GLib
+        try:
+            ours.get()
+        finally:
+            waiter.notify = None
+            hub.loop.unref()
+    return True
+
+
+def _start() -> None:
+    _libev.setup(corecext.__file__, sys.modules[__name__], corecext.timer, corecext.io)
+    loop = corecext.loop(default=False)
+    try:
+        _libev.find_head(loop._callbacks, loop.run_callback(int))
+        if not _learns(loop):
+            raise ImportError(f"libev's wait was not seen, with its backend {loop.backend!r}: gleenlet.gevent needs epoll")
+    finally:
+        loop.destroy()
+        _libev.release(False)
+    _libev.use_method(GLibLoop, "timer")
+    _libev.use_method(GLibLoop, "io")
+    os.register_at_fork(after_in_child=_libev.forked)
+
+
+_start()

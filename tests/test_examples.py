@@ -1,0 +1,47 @@
+"""Every example runs in a child process and prints what its docstring says under `Output:`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from child import ROOT, run_script
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+LONGEST = {"demo.py": 400}
+
+
+def expected_output(path: Path) -> str:
+    """What stands under `Output:` in the module's docstring."""
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    _, found, output = docstring.partition("\nOutput:\n")
+    assert found, f"{path.name}: its docstring has no line `Output:`"
+    return output
+
+
+def matches(expected: str, actual: str) -> bool:
+    """Whether `actual` is `expected`, in which `...` stands for anything, line ends included."""
+    pattern = ".*".join(re.escape(part) for part in expected.strip().split("..."))
+    return re.fullmatch(pattern, actual.strip(), re.DOTALL) is not None
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_example_prints_its_output(path: Path) -> None:
+    source = path.read_text()
+    expected = expected_output(path)
+    display = "Gtk" in source and "Xvfb" not in source  # the demo starts a display itself
+    outcome = run_script(path, display=display, bus="dbus" in source or "Gio.bus" in source)
+    assert outcome.status == 0, outcome.stderr
+    assert matches(expected, outcome.stdout), f"expected:\n{expected}\n\nprinted:\n{outcome.stdout}\n{outcome.stderr}"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_example_is_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < LONGEST.get(path.name, 60)
+
+
+def test_wildcards_stand_for_anything_and_nothing_else_does() -> None:
+    assert matches("a ... c\nd", "a b\nb c\nd\n")
+    assert not matches("a.c", "abc")

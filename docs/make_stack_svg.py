@@ -2,6 +2,7 @@
 
 usage: python docs/make_stack_svg.py
 """
+# ruff: noqa: RUF001  (Chinese punctuation is meant)
 
 from __future__ import annotations
 
@@ -15,16 +16,18 @@ LEFT, RIGHT, HEAP = 40, 330, 620  # the three columns
 
 # Colours for light and dark; no CSS variables, which viewers other than browsers do not know.
 PALETTES = (
-    {"card": "#ffffff", "edge": "#d0d7de", "ink": "#1f2328", "soft": "#59636e", "bad": "#cf222e", "good": "#1a7f37",
-     "loop": ("#ddeafb", "#0a3d91"), "node": ("#ffe2cc", "#953800"), "task": ("#d8f3dd", "#116329"),
-     "other": ("#eadcfb", "#6639ba")},
-    {"card": "#161b22", "edge": "#3d444d", "ink": "#f0f6fc", "soft": "#a2abb5", "bad": "#ff7b72", "good": "#57d06e",
-     "loop": ("#14305c", "#a5d0ff"), "node": ("#5a2a0a", "#ffc799"), "task": ("#123d20", "#8fe3a4"),
-     "other": ("#36235c", "#d7bfff")},
+    {"card": "#ffffff", "edge": "#d0d7de", "ink": "#1f2328", "soft": "#59636e",
+     "bad": "#cf222e", "good": "#1a7f37", "loop": ("#ddeafb", "#0a3d91"), "node": ("#ffe2cc", "#953800"),
+     "task": ("#d8f3dd", "#116329"), "other": ("#eadcfb", "#6639ba")},
+    {"card": "#161b22", "edge": "#3d444d", "ink": "#f0f6fc", "soft": "#a2abb5",
+     "bad": "#ff7b72", "good": "#57d06e", "loop": ("#14305c", "#a5d0ff"), "node": ("#5a2a0a", "#ffc799"),
+     "task": ("#123d20", "#8fe3a4"), "other": ("#36235c", "#d7bfff")},
 )  # fmt: skip
 FONT = """text { font: 13px system-ui, "Noto Sans", "Noto Sans CJK SC", "PingFang SC", sans-serif; }
-.title { font-weight: 600; font-size: 16px; } .soft { font-size: 12px; } path { fill: none; stroke-width: 2; }
-.head, text.node, text.bad, text.good { font-weight: 600; } rect.free { fill: none; stroke-dasharray: 4 4; }"""
+.title { font-weight: 600; font-size: 16px; } .soft { font-size: 12px; }
+path { fill: none; stroke-width: 2; }
+.head, text.node, text.bad, text.good { font-weight: 600; }
+rect.free { fill: none; stroke-dasharray: 4 4; }"""
 
 
 def colours(palette: Mapping[str, str | tuple[str, str]]) -> str:
@@ -65,24 +68,30 @@ TEXTS = {
         "The node is in the copy; the list still points to its old address. The next emission follows it.",
         "节点已在副本里；链表仍指向旧地址。下一次发射会顺着它走。",
     ),
-    "nested_title": ("A nested loop, and a greenlet that was born above it", "嵌套循环，以及在它上方出生的 greenlet"),
+    "nested_title": (
+        "A nested loop, and a greenlet that was born above it",
+        "嵌套循环，以及在它上方出生的 greenlet",
+    ),
     "open": ("emission “open”: its node", "发射 “open” 的节点"),
     "inner": ("modal dialog: inner loop", "模态对话框：内层循环"),
     "inner_dispatch": ("inner loop: dispatch", "内层循环：dispatch"),
     "saved_loop": ("copy of the loop's frames", "主循环栈帧的副本"),
     "worker_long": ("greenlet A: worker(), emits", "greenlet A：worker()，发射信号"),
     "nested_end": (
-        "A returns to where it was born (dashed), over the dialog's frames: they move while GObject needs them.",
+        "A returns to where it was born (dashed), over the dialog's frames; GObject still needs them there.",
         "A 回到它出生的位置（虚线），盖住对话框的栈帧：GObject 还要用它们，它们却被移走了。",
     ),
-    "floor_title": ("The floor: every task is born below all frames of the loop", "地板：每个任务都出生在主循环所有栈帧之下"),
+    "floor_title": (
+        "The floor: every task is born below all frames of the loop",
+        "地板：每个任务都出生在主循环所有栈帧之下",
+    ),
     "reserve": ("reserve, untouched", "预留区，从不触碰"),
     "floor": ("floor", "地板"),
     "task_b": ("task B", "任务 B"),
     "task_a": ("task A", "任务 A"),
     "saved_a": ("copy of A", "A 的副本"),
     "floor_end": (
-        "A switch exchanges what lies below the floor. No frame of a loop, and no emission of one, ever moves.",
+        "A switch exchanges what lies below the floor. No frame of a loop and no emission ever moves.",
         "切换只交换地板以下的内容。主循环的栈帧和它的发射节点从不移动。",
     ),
 }
@@ -116,14 +125,16 @@ class Drawing:
 
     def svg(self) -> str:
         markers = "".join(
-            f'<marker id="{kind}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
+            f'<marker id="{kind}" viewBox="0 0 8 8" refX="7" refY="4" '
+            f'markerWidth="6" markerHeight="6" orient="auto">'
             f'<polygon points="0,0 8,4 0,8" class="tip-{kind}"/></marker>'
             for kind in ("bad", "good")
         )
         body = "\n".join(self.parts)
+        title = escape(TEXTS[f"{self.name}_title"][self.language])
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" width="{WIDTH}" '
-            f'height="{self.height}" role="img">\n<title>{escape(TEXTS[f"{self.name}_title"][self.language])}</title>\n'
+            f'height="{self.height}" role="img">\n<title>{title}</title>\n'
             f"<style>{STYLE}</style>\n<defs>{markers}</defs>\n"
             f'<rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{self.height - 1}" rx="10" class="card"/>\n'
             f"{body}\n</svg>\n"
@@ -144,9 +155,13 @@ def list_head(drawing: Drawing, before: int, after: int, after_kind: str) -> Non
 def emission(language: int) -> Drawing:
     drawing = Drawing(language, "emission", 6)
     loop: list[Row] = [("loop", "main", 1), ("loop", "dispatch", 1)]
-    before = drawing.stack(LEFT, [*loop, ("task", "worker", 1), ("node", "emission", 1), ("task", "handler", 1)])
+    before = drawing.stack(
+        LEFT, [*loop, ("task", "worker", 1), ("node", "emission", 1), ("task", "handler", 1)]
+    )
     drawing.stack(RIGHT, [*loop, ("other", "other", 3)])
-    drawing.stack(HEAP, [("task", "worker", 1), ("node", "emission", 1), ("task", "handler", 1)], top=108 + 2 * STEP)
+    drawing.stack(
+        HEAP, [("task", "worker", 1), ("node", "emission", 1), ("task", "handler", 1)], top=108 + 2 * STEP
+    )
     list_head(drawing, before[3], before[3], "bad")
     return drawing
 
@@ -159,7 +174,9 @@ def nested(language: int) -> Drawing:
     drawing.stack(RIGHT, [*loop, ("other", "worker_long", 4)])
     drawing.stack(HEAP, shared, top=108 + 2 * STEP)
     y = 106 + 2 * STEP
-    drawing.parts.append(f'<path class="bad" stroke-dasharray="6 4" d="M {LEFT - 16} {y} H {LEFT + BOX + 12}"/>')
+    drawing.parts.append(
+        f'<path class="bad" stroke-dasharray="6 4" d="M {LEFT - 16} {y} H {LEFT + BOX + 12}"/>'
+    )
     drawing.text(HEAP, 106 + STEP + ROW, "saved_loop", "soft")
     list_head(drawing, before[2], before[2], "bad")
     return drawing

@@ -1,7 +1,7 @@
 """Deferred switching: you have greenlets of your own, and the loop resumes them.
 
-`schedule_switch` only queues, so it may be called from anywhere, a signal handler too; the switch itself comes
-from the loop. What it is given is what `get_hub().switch()` returns in the greenlet.
+`schedule_switch` only queues, so it may be called from anywhere, a signal handler too; the switch itself
+comes from the loop. What it is given is what `get_hub().switch()` returns in the greenlet.
 
 Output:
 sending spam

@@ -1,6 +1,7 @@
 """The demonstration (`make demo`): a crash, the same program alive, and a window with a hundred tasks.
 
-usage: demo.py [picture.png]. Without a display it starts Xvfb, presses its buttons itself and saves a picture.
+usage: demo.py [picture.png]
+Without a display it starts Xvfb, presses its buttons itself and saves a picture.
 
 Output:
 1. The famous program...
@@ -73,7 +74,8 @@ def show_window(picture: Path | None) -> None:
     import gleenlet
 
     seconds = 7.0 if picture else 20.0
-    tasks: dict[gleenlet.Task[None], Any] = {}
+    tasks: dict[gleenlet.Task[None], Cell] = {}
+    demo: list[gleenlet.Task[None]] = []
     counts = {"frames": 0, "steps": 0, "done": 0, "cancelled": 0}
 
     # ---- what the tasks do: plain functions that wait where they have to ----
@@ -88,7 +90,7 @@ def show_window(picture: Path | None) -> None:
             cell.end("cancelled")
             raise
 
-    def tell_time(label: Any) -> None:
+    def tell_time(label: Gtk.Label) -> None:
         while True:
             now = datetime.datetime.now()
             label.set_label(f"{now:%H:%M:%S}")
@@ -113,22 +115,26 @@ def show_window(picture: Path | None) -> None:
             gleenlet.sleep(1.5)
             notice.set_label("")
 
-    def end(app: Any, window: Any) -> None:
-        if picture:
-            for _ in range(3):
-                gleenlet.sleep(seconds / 4)
-                cancel.emit("clicked")
-            gleenlet.sleep(0.1)
-            save(window, picture)
-        gleenlet.sleep(seconds / 4 if picture else seconds)
-        if not keep.get_active():
-            window.close()
+    def end(window: Gtk.Window) -> None:
+        try:
+            if picture:
+                for _ in range(3):
+                    gleenlet.sleep(seconds / 4)
+                    cancel.emit("clicked")
+                gleenlet.sleep(0.8)  # the figures show it now
+                save(window, picture)
+            gleenlet.sleep(seconds / 8 if picture else seconds)
+        finally:
+            if not keep.get_active():
+                app.quit()
 
     # ---- the window ----
 
     class Cell(Gtk.Box):
         def __init__(self, name: str) -> None:
-            super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=5, hexpand=True, css_classes=["cell"])
+            super().__init__(
+                orientation=Gtk.Orientation.VERTICAL, spacing=5, hexpand=True, css_classes=["cell"]
+            )
             self.label = Gtk.Label(label=name, xalign=0)
             self.bar = Gtk.ProgressBar()
             self.append(self.label)
@@ -153,8 +159,10 @@ def show_window(picture: Path | None) -> None:
         card = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=8, css_classes=["card"])
         connect = '\n\nbutton.connect(\n    "clicked", gleenlet.green(cancel_one)\n)'
         for caption, func, more in (
-            ("behind each bar", job, ""), ("behind the button", cancel_one, connect), ("behind the clock", tell_time, ""),
-        ):  # fmt: skip
+            ("behind each bar", job, ""),
+            ("behind the button", cancel_one, connect),
+            ("behind the clock", tell_time, ""),
+        ):
             code = inspect.cleandoc("\n" + inspect.getsource(func)) + more
             card.append(Gtk.Label(label=caption, xalign=0, css_classes=["caption"]))
             card.append(Gtk.Label(label=code, xalign=0, css_classes=["code"], margin_bottom=10))
@@ -170,7 +178,9 @@ def show_window(picture: Path | None) -> None:
         header = Gtk.HeaderBar()
         title = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, valign=Gtk.Align.CENTER)
         title.append(Gtk.Label(label="gleenlet", css_classes=["title"]))
-        title.append(Gtk.Label(label="a hundred tasks on the main loop of one thread", css_classes=["subtitle"]))
+        title.append(
+            Gtk.Label(label="a hundred tasks on the main loop of one thread", css_classes=["subtitle"])
+        )
         header.set_title_widget(title)
         header.pack_start(cancel)
         header.pack_start(keep)
@@ -186,7 +196,9 @@ def show_window(picture: Path | None) -> None:
         ):  # fmt: skip
             card, figures[key] = figure(caption, *css)
             cards.append(card)
-        grid = Gtk.Grid(row_spacing=6, column_spacing=6, column_homogeneous=True, row_homogeneous=True, vexpand=True)
+        grid = Gtk.Grid(
+            row_spacing=6, column_spacing=6, column_homogeneous=True, row_homogeneous=True, vexpand=True
+        )
         dice = random.Random(1)
         for i in range(100):
             cell = Cell(f"Task {i + 1}")
@@ -208,28 +220,40 @@ def show_window(picture: Path | None) -> None:
 
     def save(window: Any, path: Path) -> None:
         width, height = window.get_width(), window.get_height()
-        snapshot = Gtk.Snapshot()
-        Gtk.WidgetPaintable(widget=window).snapshot(snapshot, width, height)
+        node = None
+        while node is None:  # what was drawn last is gone as soon as something changes: wait for a redraw
+            gleenlet.sleep(0)
+            snapshot = Gtk.Snapshot()
+            Gtk.WidgetPaintable(widget=window).snapshot(snapshot, width, height)
+            node = snapshot.to_node()
         area = Graphene.Rect().init(0, 0, width, height)
-        window.get_renderer().render_texture(snapshot.to_node(), area).save_to_png(str(path))
+        window.get_renderer().render_texture(node, area).save_to_png(str(path))
         print(f"   the window, as it was then: {path}")
 
     def activate(app: Any) -> None:
-        window = Gtk.ApplicationWindow(application=app, title="gleenlet", default_width=1240, default_height=720)
+        window = Gtk.ApplicationWindow(
+            application=app, title="gleenlet", default_width=1240, default_height=720
+        )
         build(window)
         window.add_tick_callback(count_frame)
         window.present()
-        gleenlet.spawn(end, app, window)
+        demo.append(gleenlet.spawn(end, window))
 
     app = Gtk.Application()
     cancel = Gtk.Button(label="Cancel a task", css_classes=["cancel"], valign=Gtk.Align.CENTER)
     cancel.connect("clicked", gleenlet.green(cancel_one))
-    keep = Gtk.ToggleButton(label="Keep open", css_classes=["keep"], valign=Gtk.Align.CENTER, visible=not picture)
+    keep = Gtk.ToggleButton(
+        label="Keep open", css_classes=["keep"], valign=Gtk.Align.CENTER, visible=not picture
+    )
     notice = Gtk.Label(xalign=0, css_classes=["notice"], ellipsize=Pango.EllipsizeMode.END)
     app.connect("activate", activate)
     started = time.monotonic()
     app.run([])
     took = time.monotonic() - started
+    for task in demo:
+        if task.done():
+            task.result()  # raises what it raised
+        task.cancel()
     for task in tasks:
         task.cancel()
     cancelled = counts["cancelled"]
@@ -237,7 +261,8 @@ def show_window(picture: Path | None) -> None:
         task.join()  # the loop has ended: this drives it until the task has
     left = counts["cancelled"] - cancelled
     print(f"   100 tasks: {counts['done']} finished, {cancelled} cancelled by the button, {left} at the end")
-    print(f"   {counts['frames'] / took:.0f} frames a second, {counts['steps']:,} steps in {took:.1f} s, one thread")
+    rate = counts["frames"] / took
+    print(f"   {rate:.0f} frames a second, {counts['steps']:,} steps in {took:.1f} s, one thread")
 
 
 def has_display() -> bool:
@@ -246,7 +271,8 @@ def has_display() -> bool:
         return False
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return False
-    code = "import gi; gi.require_version('Gtk', '4.0'); from gi.repository import Gtk; exit(not Gtk.init_check())"
+    code = "import gi; gi.require_version('Gtk', '4.0'); from gi.repository import Gtk; "
+    code += "raise SystemExit(not Gtk.init_check())"
     return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode == 0
 
 

@@ -6,7 +6,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-HERE=$PWD/.compat
+HERE=$(realpath -m .compat)
 ROWS=(python3.12 python3.13 python3.14 bookworm trixie sid)
 DESKTOP=(env -u WAYLAND_DISPLAY PYTHONFAULTHANDLER=1 GDK_BACKEND=x11 GSK_RENDERER=cairo GTK_A11Y=none NO_AT_BRIDGE=1
     GSETTINGS_BACKEND=memory GLEENLET_WERROR=1 xvfb-run -a -s "-screen 0 1280x1024x24 -nolisten tcp" dbus-run-session --)
@@ -24,9 +24,13 @@ PYTHON_PACKAGES=(
     pytest hypothesis aiohttp aiosqlite dbus-fast flask httpx requests "sqlalchemy[asyncio]" websockets
 )
 VERSIONS='
-import sys, gi, greenlet
+import sys, warnings
+warnings.simplefilter("ignore")
+import gi, greenlet
 from gi.repository import GLib
-print("%d.%d.%d" % sys.version_info[:3], ".".join(map(str, gi.version_info)), "%d.%d.%d" % GLib.glib_version, greenlet.__version__)'
+for version in sys.version_info[:3], gi.version_info, GLib.glib_version:
+    print(".".join(map(str, version)), end=" ")
+print(greenlet.__version__)'
 
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
@@ -98,6 +102,9 @@ chroot_row() { # a Debian of its own, all from Debian packages
         command -v mmdebstrap >/dev/null || no "mmdebstrap is missing: scripts/debian_packages.sh compat" || return
         # An archive that is a snapshot has a Release file past its date.
         [ "$row" = sid ] && options=(--aptopt='Acquire::Check-Valid-Until "false"')
+        # A new base-passwd under an old mmdebstrap leaves no users.
+        options+=(--essential-hook='for file in passwd group; do
+            [ -e "$1/etc/$file" ] || cp "$1/usr/share/base-passwd/$file.master" "$1/etc/$file"; done')
         "${as_root[@]}" rm -rf --one-file-system "$root"
         "${as_root[@]}" mmdebstrap --variant=apt "${options[@]}" \
             --include="$(IFS=, && echo "${CHROOT_PACKAGES[*]}")" "$row" "$root" || no "mmdebstrap failed: see the log" || return
@@ -105,17 +112,19 @@ chroot_row() { # a Debian of its own, all from Debian packages
     fi
     copy_tree "$HERE/$row.tree" || return
     # Mounts live in a namespace of their own and end with it.
-    "${as_root[@]}" env ROOT="$root" TREE="$HERE/$row.tree" VERSIONS="$VERSIONS" unshare --mount --pid --fork bash -euc '
+    local variables=(ROOT="$root" TREE="$HERE/$row.tree" VERSIONS="$VERSIONS")
+    "${as_root[@]}" env "${variables[@]}" unshare --mount --pid --fork --kill-child bash -euc '
         mkdir -p "$ROOT/gleenlet"
         rm -rf "$ROOT/gleenlet/"* && cp -a "$TREE/." "$ROOT/gleenlet/" && chown -R root: "$ROOT/gleenlet"
         mount -t proc proc "$ROOT/proc"
         mount --rbind /dev "$ROOT/dev"
         mount -t tmpfs tmpfs "$ROOT/tmp"
-        exec chroot "$ROOT" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin VERSIONS="$VERSIONS" \
+        # Not exec: Xvfb does not say that it is ready to a parent whose process id is 1.
+        chroot "$ROOT" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin VERSIONS="$VERSIONS" \
             bash -euc "cd /gleenlet; \
                 GLEENLET_WERROR=1 pip install -q --root-user-action=ignore --break-system-packages --no-index \
                     --no-build-isolation --no-deps -e .; \
-                python3 -c \"\$VERSIONS\" >/versions; exec \"\$@\"" bash "$@"
+                python3 -c \"\$VERSIONS\" >/versions; exec \"\$@\"" bash "$@" || exit
     ' bash "${DESKTOP[@]}" python3 "${pytest[@]}"
     local status=$?
     cp "$root/versions" "$HERE/$row.versions" 2>/dev/null

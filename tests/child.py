@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -77,7 +78,13 @@ def run_script(
         out = stack.enter_context(tempfile.TemporaryFile())
         err = stack.enter_context(tempfile.TemporaryFile())
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
         )
         timed_out = False
         try:
@@ -91,6 +98,12 @@ def run_script(
         out.seek(0)
         err.seek(0)
         return Outcome(process.returncode, out.read().decode(), err.read().decode(), timed_out)
+
+
+def matches(expected: str, actual: str) -> bool:
+    """Whether `actual` is `expected`, in which `...` stands for anything, line ends included."""
+    pattern = ".*".join(re.escape(part) for part in expected.strip().split("..."))
+    return re.fullmatch(pattern, actual.strip(), re.DOTALL) is not None
 
 
 @contextlib.contextmanager

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 
 import pytest
-from child import ROOT, run_script
+
+from child import ROOT, matches, run_script
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LONGEST = {"demo.py": 400}
@@ -21,12 +21,6 @@ def expected_output(path: Path) -> str:
     return output
 
 
-def matches(expected: str, actual: str) -> bool:
-    """Whether `actual` is `expected`, in which `...` stands for anything, line ends included."""
-    pattern = ".*".join(re.escape(part) for part in expected.strip().split("..."))
-    return re.fullmatch(pattern, actual.strip(), re.DOTALL) is not None
-
-
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_example_prints_its_output(path: Path) -> None:
     source = path.read_text()
@@ -34,7 +28,9 @@ def test_example_prints_its_output(path: Path) -> None:
     display = "Gtk" in source and "Xvfb" not in source  # the demo starts a display itself
     outcome = run_script(path, display=display, bus="dbus" in source or "Gio.bus" in source)
     assert outcome.status == 0, outcome.stderr
-    assert matches(expected, outcome.stdout), f"expected:\n{expected}\n\nprinted:\n{outcome.stdout}\n{outcome.stderr}"
+    assert matches(expected, outcome.stdout), (
+        f"expected:\n{expected}\n\nprinted:\n{outcome.stdout}\n{outcome.stderr}"
+    )
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

@@ -342,6 +342,16 @@ static void finish(Hub *hub, Job *job, PyObject *result) { /* steals; result or 
     Py_DECREF(job); /* the list's */
 }
 
+static void leave_pool(Hub *hub, Fiber *fiber) {
+    for (Fiber **link = &hub->pool; *link; link = &(*link)->next)
+        if (*link == fiber) {
+            *link = fiber->next;
+            hub->n_pool--;
+            Py_DECREF(fiber);
+            return;
+        }
+}
+
 /* The body of every Fiber: one job after another, without a switch between them where the next one is not started. */
 PyObject *fiber_run(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     Fiber *fiber = (Fiber *)self;
@@ -385,8 +395,9 @@ PyObject *fiber_run(PyObject *self, PyObject *Py_UNUSED(ignored)) {
         hub->n_pool++;
         PyObject *back = leave(hub, &fiber->greenlet);
         Py_XDECREF(back);
-        if (!back || !fiber->job) { /* somebody threw into the pool, or the hub is closed */
+        if (!back || !fiber->job) { /* somebody switched or threw by hand into the pool */
             PyErr_Clear();
+            leave_pool(hub, fiber);
             break;
         }
     }
@@ -493,6 +504,7 @@ static void requeue_by_hand(Hub *hub, PyGreenlet *current) {
     waiter->by_hand = 1;
     waiter->greenlet = (PyGreenlet *)Py_NewRef(fiber);
     push((Item *)waiter);
+    hub->slice_end = 0; /* he asked for the loop: let it turn */
 }
 
 static void run_step(Hub *hub, Item *item) { /* steals */

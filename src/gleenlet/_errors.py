@@ -33,3 +33,7 @@ class Cancelled(GreenletExit):
     >>> issubclass(Cancelled, Exception)
     False
     """
+
+
+for _error in (GleenletError, UnsafeSwitchError, Cancelled):
+    _error.__module__ = "gleenlet"  # where users import them from: tracebacks show it

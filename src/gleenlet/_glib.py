@@ -32,12 +32,15 @@ def wait_signal(
         TypeError: `obj` has no such signal, or no such property behind "notify::".
         ValueError: `timeout` is negative or NaN.
         TimeoutError: no emission within `timeout` seconds.
-        GleenletError: `obj` was disposed and will not emit any more.
+        GleenletError: `obj` was disposed meanwhile and will not emit any more. (Whether it was disposed
+            before, GObject does not tell.)
         Cancelled: the task was cancelled; the handler is gone.
         UnsafeSwitchError: a GLib callback is on the stack here.
 
     Thread: the one whose context runs the task; the emission may come from any.
 
+    >>> from gi.repository import Gio
+    >>> from gleenlet import spawn
     >>> store = Gio.ListStore.new(GObject.Object)
     >>> task = spawn(store.append, GObject.Object())
     >>> wait_signal(store, "items-changed")
@@ -86,6 +89,8 @@ def wait_property(
 
     Thread: the one whose context runs the task; the change may come from any.
 
+    >>> from gi.repository import Gio
+    >>> from gleenlet import spawn
     >>> action = Gio.SimpleAction.new("save", None)
     >>> task = spawn(action.set_enabled, False)
     >>> wait_property(action, "enabled", lambda enabled: not enabled)
@@ -120,7 +125,8 @@ class signals:
     """Every emission of `signal` by `obj`, in order: a context manager that is iterated over.
 
     Args:
-        obj: the emitter. Not kept alive: when it is disposed the iteration ends, after what came before.
+        obj: the emitter, not kept alive in the block: when it is disposed the iteration ends, after what
+            came before.
         signal: its name, with a detail if wanted: "clicked", "notify::title".
         limit: how many emissions may wait for the next step. One more, and `when_full` decides:
         when_full: "raise" GleenletError after the waiting ones, "drop_oldest" or "drop_newest".
@@ -138,6 +144,7 @@ class signals:
 
     Thread: the one whose context runs the task; emissions may come from any.
 
+    >>> from gi.repository import Gio
     >>> store = Gio.ListStore.new(GObject.Object)
     >>> with signals(store, "items-changed") as changes:
     ...     store.append(GObject.Object())
@@ -167,16 +174,13 @@ class signals:
         self._waiter: Waiter | None = None
         self._ended = False
         self._overrun: str | None = None
-        self._emitter = weak_ref(obj, no_op)
+        self._emitter: GObject.Object | None = obj
         self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
-        if self._connection is not None or self._ended:
-            raise GleenletError(f"signals({self.signal!r}) was used before: make one for each `with`")
-        obj = self._emitter()
+        obj, self._emitter = self._emitter, None  # from here on it may go
         if obj is None:
-            self._ended = True
-            return self
+            raise GleenletError(f"signals({self.signal!r}) was used before: make one for each `with`")
         put = from_any_thread(self._put)
         returns = self._returns
 
@@ -243,10 +247,6 @@ class signals:
             self._waiter.wake()
 
 
-def no_op(*_: Any) -> None:
-    pass
-
-
 def from_any_thread(function: Callable[..., object]) -> Callable[..., None]:
     """`function` for callbacks that may come from another thread: run on this thread's hub then."""
     hub, owner = get_hub(), get_ident()
@@ -285,8 +285,8 @@ class Connection:
 
 
 def weak_ref(obj: GObject.Object, gone: Callable[[], object]) -> Any:
-    """GObject's own weak reference: the Python wrapper may go before its object. `gone` is called at dispose."""
-    return obj.weak_ref(gone)  # type: ignore[func-returns-value]  # so the stubs say
+    """GObject's own weak reference, as the Python wrapper may go first. `gone` is called at dispose."""
+    return obj.weak_ref(gone)
 
 
 def check(obj: GObject.Object, signal: str) -> None:
@@ -298,8 +298,6 @@ def check(obj: GObject.Object, signal: str) -> None:
             raise TypeError(f"{obj!r} has no property {detail!r}, so {signal!r} is never emitted")
         if found.name != detail:
             raise TypeError(f'{signal!r} is never emitted: write "notify::{found.name}"')
-    if getattr(obj, "in_destruction", bool)():  # GTK widgets can tell
-        raise gone_error(obj, signal)
 
 
 def gone_error(obj: GObject.Object, signal: str) -> GleenletError:

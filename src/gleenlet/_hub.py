@@ -14,6 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, ClassVar
 
 from gi.repository import GLib
@@ -194,13 +195,13 @@ def _where() -> tuple[str, str]:
     """Name the gleenlet function that the user called, and the user's line that is to blame."""
     frame = sys._getframe(1)
     called = "the call"
-    while frame.f_back and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back and (frame.f_code.co_filename.startswith(_PACKAGE) or _is_gi(frame)):
         called = frame.f_code.co_name
         frame = frame.f_back
     site = user = frame
     while frame.f_back:
         # A frame of PyGObject's overrides under us is the loop's: what it called is the callback.
-        if frame.f_back.f_globals.get("__name__", "").startswith("gi."):
+        if _is_gi(frame.f_back):
             site = frame
             break
         frame = frame.f_back
@@ -208,6 +209,10 @@ def _where() -> tuple[str, str]:
     if site is not user:
         place += f", at {user.f_code.co_filename}:{user.f_lineno}"
     return called, place
+
+
+def _is_gi(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith("gi.")
 
 
 def _explain(in_task: bool) -> str:
@@ -294,7 +299,8 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
 
     A greenlet that has not started is born at the stack floor, its parent the loop's greenlet. One that
     somebody else started may begin above frames of the loop: it is resumed only from a loop that runs
-    above it, and waits while a nested loop runs.
+    above it, and waits while a nested loop runs. For the current greenlet call this, then
+    `get_hub().switch()`.
 
     Raises:
         TypeError: not a greenlet.
@@ -308,13 +314,23 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
     hub = get_hub()
     waiter = _refuse(hub, target, "schedule_switch")
     if target in hub._switches:
-        hub._switches[target].wake(None if not args else args[0] if len(args) == 1 else args)
+        _resume(hub, target, args, kwargs)
+    elif target is getcurrent():
+        hub.call_soon(_resume, hub, target, args, kwargs)
     elif waiter is not None or isinstance(target, _core.Fiber):
         raise GleenletError(
             "schedule_switch(): this greenlet is a task or waits for something else already; wake it where it "
             "waits, cancel it, or have it wait in get_hub().switch()"
         )
     else:
+        hub._switch_later(target, args, kwargs, None)
+
+
+def _resume(hub: Hub, target: greenlet, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    waiter = hub._switches.get(target)
+    if waiter is not None:
+        waiter.wake(None if not args else args[0] if len(args) == 1 else args)
+    elif not target.dead:
         hub._switch_later(target, args, kwargs, None)
 
 
@@ -357,7 +373,8 @@ def _refuse(hub: Hub, target: greenlet, name: str) -> Waiter | None:
     if _root(target) is not _root(current):
         raise GleenletError(f"{name}(): {target!r} belongs to another thread: use that thread's hub")
     if target not in hub._switches and (
-        target in (hub._home, current)
+        target is hub._home
+        or (target is current and hub._home is None)
         or (_core.main_depth() and hub._home is None and target in _ancestors(current))
     ):
         raise GleenletError(

@@ -36,8 +36,8 @@
 #endif
 
 #define WORK_PRIORITY (-1)   /* libev has events: just above the application's own */
-#define YIELD_PRIORITY 200   /* callbacks remain after a slice: below redraws (120), among the idle */
-#define SLICE_NS 2000000LL   /* how long gevent runs before GLib is looked at */
+#define YIELD_PRIORITY 200   /* a slice ended with work left: below redraws (120), among the idle */
+#define SLICE_NS 1000000LL   /* how long gevent runs before GLib is looked at */
 #define AGE_NS 6000000LL     /* how long a yield may wait for busy sources above it */
 #define PAUSE_NS 5000000LL   /* how often a paused hub looks whether it may go on */
 
@@ -112,10 +112,13 @@ static struct {
     PyGreenlet *home;        /* borrowed: it is inside `enter` */
     Driver *driver;
     int state, level, left;
-    int nested_count;        /* what the probe expects of a greenlet that runs a GLib loop of its own */
+    int nested_count;        /* gilstate_counter under the last dispatch: for a greenlet that runs a GLib loop */
     char *base;              /* where the hub's stack begins */
     int epfd, learn, plain;
     int luck, tries;         /* did asking epoll once more before parking pay off lately? */
+    int busy;                /* the last look at epoll showed events */
+    int tasks;               /* greenlets of the core's that wait in gevent, and run only when GLib's loop does */
+    int alone;               /* the waiting greenlet cannot drive GLib: its loop runs in another thread */
     int recursed;            /* libev's loop ran again while the hub was parked in it */
     int touched;             /* a watcher was made outside the hub */
     int64_t deadline, parked_at, slice_end, paused_until;
@@ -184,7 +187,7 @@ static PyObject *enter(void) {
     int nested = L.state == RUNNING, born = L.state != UNBORN, level = L.level;
     PyObject *result;
     if (nested)
-        L.nested_count = L.left = level + 1;
+        L.left = level + 1;
     L.level = born ? level + thread->gilstate_counter - L.left : thread->gilstate_counter;
     L.home = current;
     L.state = RUNNING;
@@ -221,7 +224,7 @@ static int park(struct epoll_event *events, int max, int timeout, int64_t now) {
         return epoll_wait(L.epfd, events, max, timeout);
     }
     L.parked_at = now;
-    L.yielded = !timeout;
+    L.yielded = !timeout || L.busy;
     L.deadline = timeout < 0 ? INT64_MAX : now + timeout * 1000000LL;
     L.recursed = L.touched = 0;
     L.polls++;
@@ -243,7 +246,9 @@ static int park(struct epoll_event *events, int max, int timeout, int64_t now) {
     Py_XDECREF(result);
     int skip = L.recursed || L.plain; /* then `events` may be gone, or the descriptor the parent's */
     PyEval_SaveThread();
-    return skip ? 0 : epoll_wait(L.epfd, events, max, 0);
+    int n = skip ? 0 : epoll_wait(L.epfd, events, max, 0);
+    L.busy = n > 0;
+    return n;
 }
 
 static int guest_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout) {
@@ -257,20 +262,23 @@ static int guest_epoll_wait(int epfd, struct epoll_event *events, int max, int t
                 g.source_add_poll(work_source, &pollfd);
         }
     }
-    if (epfd != L.epfd || L.plain)
+    if (epfd != L.epfd || L.plain || L.alone)
         return epoll_wait(epfd, events, max, timeout);
     if (L.state != RUNNING) {
         L.recursed = 1;
         return epoll_wait(epfd, events, max, timeout);
     }
     int64_t now = now_ns();
-    if (now < L.slice_end && (!timeout || L.luck > 0 || !(++L.tries & 15))) {
+    if (now < L.slice_end && !(L.tasks && L.busy) && (!timeout || L.luck > 0 || !(++L.tries & 15))) {
         int n = epoll_wait(epfd, events, max, 0);
+        L.busy = n > 0;
         if (timeout)
-            L.luck = n > 0 ? 4 : L.luck - 1;
+            L.luck = n > 0 ? 4 : L.luck > 0 ? L.luck - 1 : 0;
         if (n || !timeout)
             return n;
     }
+    if (now < L.slice_end && !L.tasks)
+        L.busy = 0; /* it has time left, and asks GLib only because nothing is ready */
     return park(events, max, timeout, now);
 }
 
@@ -374,17 +382,20 @@ static int wanted(int64_t now, int *timeout) {
 }
 
 static int work_prepare(Source *Py_UNUSED(source), int *timeout) {
+    int64_t now = now_ns();
+    /* What nobody here will read must not wake this loop again and again. */
+    pollfd.events = !L.plain && now >= L.paused_until && PyGILState_GetThisThreadState() == L.thread;
     int served = L.iteration == L.served + 1 && g.main_depth() == L.served_depth - 1;
     if (!served && L.state == PARKED && !L.yielded)
         L.touched = 1;
-    return wanted(now_ns(), timeout);
+    return wanted(now, timeout);
 }
 
 static int work_check(Source *Py_UNUSED(source)) {
     int timeout;
     if (wanted(now_ns(), &timeout))
         return 1;
-    return pollfd.revents && L.loop && !L.plain && !L.yielded && !L.paused_until;
+    return pollfd.events && pollfd.revents && L.loop && !L.yielded;
 }
 
 static int yield_prepare(Source *Py_UNUSED(source), int *timeout) {
@@ -415,9 +426,9 @@ static void settle(Driver *driver, PyObject *value) { /* steals; keeps the first
 static int may_enter(char *frame, int count) {
     if (L.state == UNBORN)
         return 1;
-    if (L.state == RUNNING) /* the loop runs in a greenlet of gevent's */
+    if (L.state == RUNNING) /* a greenlet of gevent's has begun to run a GLib loop */
         return count == L.level + 1;
-    return frame > L.base || count <= 1;
+    return frame > L.base || count <= 1 || (L.home && count == L.nested_count);
 }
 
 static int dispatch(Source *Py_UNUSED(source), void *Py_UNUSED(callback), void *Py_UNUSED(data)) {
@@ -451,6 +462,7 @@ static int dispatch(Source *Py_UNUSED(source), void *Py_UNUSED(callback), void *
             Py_DECREF(current);
             if (result == L.token) {
                 Py_DECREF(result);
+                L.nested_count = PyThreadState_Get()->gilstate_counter - 1;
                 break;
             }
             if (driver) {
@@ -491,16 +503,25 @@ static Source *add_source(const SourceFuncs *funcs, int priority) {
 
 /* ---- Hub.switch ---- */
 
-/* The current greenlet waits for gevent and no GLib loop runs: iterate GLib's context until somebody switches here. */
+/* The current greenlet waits for gevent and no GLib loop runs: iterate GLib's context until somebody switches here.
+ * Where another thread runs GLib's loop, or in a forked child, libev waits by itself. */
 static PyObject *drive(void) {
     PyObject *result = enter();
     while (result == L.token) {
+        if (L.plain || !g.main_context_acquire(g.main_context_default())) {
+            Py_DECREF(result);
+            L.alone++;
+            result = enter();
+            L.alone--;
+            continue;
+        }
         Driver driver = {.outer = L.driver, .greenlet = PyGreenlet_GetCurrent(), .depth = g.main_depth()};
         L.driver = &driver;
         Py_BEGIN_ALLOW_THREADS
         g.main_context_iteration(NULL, 1);
         Py_END_ALLOW_THREADS
         L.driver = driver.outer;
+        g.main_context_release(g.main_context_default());
         Py_DECREF(driver.greenlet);
         if (!driver.done)
             continue;
@@ -552,13 +573,13 @@ static PyObject *switch_slowly(PyObject *self, PyGreenlet *current) {
     }
     if ((PyObject *)L.hub != self || (PyObject *)current == self || L.plain || !L.loop)
         return switch_out(current, self);
-    if (L.state == RUNNING) {
-        if (thread->gilstate_counter == L.level + 1)
-            return switch_out(current, self);
-        return ask(g.main_depth() > 0 ? "outside" : "refuse");
+    int guest = descends((PyGreenlet *)Py_NewRef(current), L.hub);
+    if (guest && L.home) { /* parked: it has run a GLib loop of its own */
+        int expected = L.state == RUNNING ? L.level + 1 : L.nested_count;
+        return thread->gilstate_counter == expected ? switch_out(current, self) : ask("refuse");
     }
-    if (L.home && descends((PyGreenlet *)Py_NewRef(current), L.hub)) /* it has run a GLib loop of its own */
-        return thread->gilstate_counter == L.nested_count ? switch_out(current, self) : ask("refuse");
+    if (L.state == RUNNING && g.main_depth() == 0)
+        return ask("refuse");
     if (g.main_depth() > 0)
         return ask("outside");
     if (!may_enter(__builtin_frame_address(0), thread->gilstate_counter))
@@ -707,6 +728,11 @@ static PyObject *is_guest(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignor
                            descends(PyGreenlet_GetCurrent(), L.hub));
 }
 
+static PyObject *tasks(PyObject *Py_UNUSED(module), PyObject *change) {
+    L.tasks += PyLong_AsLong(change);
+    Py_RETURN_NONE;
+}
+
 static PyObject *polls(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     return PyLong_FromUnsignedLong(L.polls);
 }
@@ -780,7 +806,7 @@ static PyMethodDef methods[] = {
     {"attach", attach, METH_VARARGS, NULL},        {"learn", learn, METH_O, NULL},
     {"release", release, METH_O, NULL},            {"forked", forked, METH_NOARGS, NULL},
     {"touch", touch, METH_NOARGS, NULL},           {"is_guest", is_guest, METH_NOARGS, NULL},
-    {"polls", polls, METH_NOARGS, NULL},           {"glib_alive", glib_alive, METH_NOARGS, NULL},
+    {"tasks", tasks, METH_O, NULL},                {"polls", polls, METH_NOARGS, NULL},           {"glib_alive", glib_alive, METH_NOARGS, NULL},
     {"use_method", use_method, METH_VARARGS, NULL}, {"use_slot", use_slot, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
 
 static PyModuleDef module_def = {PyModuleDef_HEAD_INIT, "_libev", NULL, -1, methods, NULL, NULL, NULL, NULL};

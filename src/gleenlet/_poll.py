@@ -46,9 +46,12 @@ class Poller:
         self._watch_fd = watch_fd
         self._epoll: select.epoll | None = None
         self._watches: dict[int, _Watch] = {}
+        self._sweep_at = 1024
 
     def wait(self, file: int | HasFileno, event: int, timeout: float | None) -> None:
         fd = file if isinstance(file, int) else _fileno(file)
+        if fd < 0:
+            raise ValueError(f"descriptor {fd} is not open")
         waiter = Waiter(timeout)
         epoll = self._epoll or self._open()
         watch = self._watches.get(fd)
@@ -65,8 +68,8 @@ class Poller:
         finally:
             if waiter in waiters:
                 waiters.remove(waiter)
-            if not watch.readers and not watch.writers and len(self._watches) > 1024:
-                self._forget_idle()
+            if len(self._watches) > self._sweep_at:
+                self._forget_closed()
 
     def _register(self, fd: int, watch: _Watch, waiter: Waiter, error: OSError) -> None:
         """Add a descriptor that epoll does not know: new, or its number was given to another file."""
@@ -86,7 +89,7 @@ class Poller:
                 f"descriptor {fd} cannot be waited for: epoll takes no regular files, they are always ready; "
                 "use call(file.load_contents_async) or to_thread()"
             ) from None
-        if error.errno == errno.EBADF or fd < 0:
+        if error.errno == errno.EBADF:
             raise ValueError(f"descriptor {fd} is not open") from None
         raise error
 
@@ -114,12 +117,14 @@ class Poller:
         self._watch_fd(self._epoll.fileno())
         return self._epoll
 
-    def _forget_idle(self) -> None:
+    def _forget_closed(self) -> None:
+        """Drop closed descriptors; the next sweep comes when there are twice as many as are left."""
         for fd in [fd for fd, watch in self._watches.items() if not watch.mask()]:
             try:
                 os.fstat(fd)
             except OSError:
                 del self._watches[fd]
+        self._sweep_at = max(1024, 2 * len(self._watches))
 
     def reset(self) -> None:
         """Start afresh in a forked child, whose epoll is its parent's too."""

@@ -114,6 +114,7 @@ class Task(_core.Job, Generic[T]):
         """
         if self.done():
             return True
+        self._hub._check_thread()
         waiter = Waiter(timeout)
         if self is current_task():
             raise GleenletError(f"{self!r} cannot wait for itself")

@@ -443,8 +443,12 @@ static PyObject *job_interrupt(Job *job, PyObject *exception) {
         return NULL;
     if (job->state > READY)
         Py_DECREF(instance);
-    else if (job->waiter && !job->shields && job->waiter->state <= READY)
+    else if (job->waiter && !job->shields && job->waiter->state <= READY) {
+        PyGreenlet *greenlet = job->waiter->greenlet;
+        if (greenlet && !Py_IS_TYPE(greenlet, &FiberType)) /* a child: greenlet turns a GreenletExit into its result, */
+            Py_XSETREF(job->pending, Py_NewRef(instance)); /* so the task is told once more */
         settle(job->waiter, instance, 1);
+    }
     else
         Py_XSETREF(job->pending, instance);
     Py_RETURN_NONE;

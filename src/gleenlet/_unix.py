@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
@@ -275,8 +274,8 @@ class Wakeup:
 
     def uninstall(self) -> None:
         assert self.writer is not None
-        former = self.former if self.former_is is not None and identity(self.former) == self.former_is else -1
-        current = signal.set_wakeup_fd(former)
+        self.forward()
+        current = signal.set_wakeup_fd(self.former if self.former_is_open() else -1)
         if current != self.writer.fileno():
             signal.set_wakeup_fd(current)  # set by somebody else meanwhile: theirs stays
 
@@ -284,17 +283,25 @@ class Wakeup:
         assert self.reader is not None
         while True:
             wait_readable(self.reader)
-            try:
-                received = self.reader.recv(4096)
-            except BlockingIOError:
-                continue
-            if self.former_is is not None and identity(self.former) == self.former_is:
-                with contextlib.suppress(OSError):
-                    os.write(self.former, received)
+            self.forward()
+
+    def forward(self) -> None:
+        """Take what the C handler has written, and give it to whoever had the descriptor before."""
+        assert self.reader is not None
+        try:
+            numbers = self.reader.recv(4096)
+            if self.former_is_open():
+                os.write(self.former, numbers)
+        except OSError:
+            pass  # nothing there, or theirs is full or has gone
+
+    def former_is_open(self) -> bool:
+        """PyGObject closes its own when its loop ends, and the number may be another file's by then."""
+        return self.former_is is not None and identity(self.former) == self.former_is
 
 
 def identity(fd: int) -> tuple[int, int] | None:
-    """Tells whether a descriptor is still the same file: PyGObject closes its own when its loop ends."""
+    """What tells whether a descriptor is still the same file; None if it is closed."""
     try:
         found = os.fstat(fd)
     except OSError:

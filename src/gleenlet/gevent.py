@@ -1,8 +1,9 @@
 """gevent on GLib's main loop: everything of gevent's runs inside whatever GLib loop the program has.
 
-gevent's hub becomes a guest: it runs libev's loop as always, but where libev would wait it is suspended, and a GLib
-source resumes it (_libev.c). GLib's own loop is untouched, so `Gtk.Application.run()`, `GLib.MainLoop().run()` and nested
-loops work as they are; where no loop runs, whatever waits in gevent drives GLib's default context meanwhile.
+gevent's hub becomes a guest: it runs libev's loop as always, but where libev would wait it is suspended, and
+a GLib source resumes it (_libev.c). GLib's own loop is untouched, so `Gtk.Application.run()`,
+`GLib.MainLoop().run()` and nested loops work as they are; where no loop runs, whatever waits in gevent drives
+GLib's default context meanwhile.
 
 It knows gevent and the core's Waiter; the core knows nothing of it.
 """
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from gi.repository import GLib  # noqa: F401  _libev takes GLib from the library that this loads
+from gi.repository import GLib  # _libev takes GLib from the library that this loads
 from greenlet import getcurrent
 
 try:
@@ -40,20 +41,23 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _OWN = ("gevent", "gleenlet")
-SLICE = 0.002  # seconds gevent may run callbacks before GLib is looked at; its own 0.005 halves a 60 Hz timer
+SLICE = 0.001  # seconds gevent may run callbacks before GLib is looked at; its own 0.005 halves a 60 Hz timer
 
 
-class GLibLoop(corecext.loop):  # type: ignore[misc, name-defined]  # gevent is not typed
+class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
     """gevent's loop inside GLib's: `GEVENT_LOOP=gleenlet.gevent.GLibLoop`, or `install()`.
 
-    Only the main thread's default loop is inside GLib's default context. The loops of other threads, loops made by hand,
-    and all loops in a forked child are gevent's plain ones.
+    Only the main thread's default loop is inside GLib's default context. The loops of other threads, loops
+    made by hand, and all loops in a forked child are gevent's plain ones.
     """
 
-    __module__ = "gevent.libev.corecext"  # gevent.core takes all its names from the module of the configured loop
+    __module__ = (
+        "gevent.libev.corecext"  # gevent.core takes all its names from the module of the configured loop
+    )
 
     attached = False  # is this the loop that GLib serves?
     broken = False
+    before: Any = None  # the plain loop object that install() found
 
     def __init__(self, flags: Any = None, default: bool | None = None, ptr: int = 0) -> None:
         super().__init__(flags, default, ptr)
@@ -61,7 +65,7 @@ class GLibLoop(corecext.loop):  # type: ignore[misc, name-defined]  # gevent is 
             _attach(self)
 
     def run(self, nowait: bool = False, once: bool = False) -> None:
-        """Run libev's loop; in the hub it ends only if GLib cannot wake it either (then gevent raises LoopExit)."""
+        """Run libev's loop. In the hub it ends only if GLib cannot wake it either (LoopExit)."""
         if nowait or once or not self.attached or getcurrent() is not self.error_handler:
             super().run(nowait, once)
             return
@@ -98,7 +102,7 @@ class GLibLoop(corecext.loop):  # type: ignore[misc, name-defined]  # gevent is 
             _libev.release(False)
         super().destroy()
 
-    # `timer` and `io` are C methods of _libev's. These do the same: what is started outside the hub needs a turn of it.
+    # `timer` and `io` are C methods of _libev. These do the same: what starts outside needs a turn of it.
 
     def signal(self, *args: Any, **kwargs: Any) -> Any:
         _libev.touch()
@@ -125,26 +129,32 @@ def install() -> None:
     """Make gevent use GLib's loop in this process. Call it before anything of gevent's has waited.
 
     Raises:
-        GleenletError: gevent's hub exists already, on another loop.
+        GleenletError: gevent's hub runs already, on another loop.
     """
     import gevent
     from gevent._hub_local import get_hub_if_exists
 
     hub = get_hub_if_exists()
     if hub is not None and not isinstance(hub.loop, GLibLoop):
-        raise GleenletError(
-            f"gevent already runs on {type(hub.loop).__module__}, so it cannot move to GLib's loop. "
-            "Call gleenlet.gevent.install() before anything of gevent's waits or spawns, "
-            "or start the program with GEVENT_LOOP=gleenlet.gevent.GLibLoop"
-        )
+        if hub or type(hub.loop) is not corecext.loop or not hub.loop.default:
+            raise GleenletError(
+                f"gevent already runs on {type(hub.loop).__module__}, so it cannot move to GLib's loop. "
+                "Call gleenlet.gevent.install() in the main thread before anything of gevent's waits, "
+                "or start the program with GEVENT_LOOP=gleenlet.gevent.GLibLoop"
+            )
+        # Made by an import, for a lock of a patched module, and not started. libev has one default loop: both
+        # objects stand for it, and what the first one has queued still runs.
+        before = hub.loop
+        hub.loop = GLibLoop(flags=hub.backend, default=True)
+        hub.loop.before = before
     gevent.config.loop = GLibLoop
 
 
 def run(main: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Install the loop, call `main`, which runs a GLib loop, and return its result: `run(app.run, argv)`.
 
-    Where gevent throws an error into the main greenlet (KeyboardInterrupt or SystemExit in a greenlet, a destroyed
-    hub), `main`'s object is told to `quit()`, and the error is raised here when its loop has ended.
+    Where gevent throws an error into the main greenlet (KeyboardInterrupt or SystemExit in a greenlet, a
+    destroyed hub), `main`'s object is told to `quit()`, and the error is raised here when its loop has ended.
 
     Raises:
         GleenletError: gevent's hub exists already, on another loop.
@@ -185,7 +195,7 @@ def find_hub() -> Hub | None:
 
 
 def thrown(error: BaseException) -> None:
-    """Somebody threw into the suspended hub (HubDestroyed, mostly): what gevent does with an error in a callback."""
+    """Somebody threw into the suspended hub (HubDestroyed, mostly): as an error in a callback of its."""
     if _loop is not None:
         _loop.handle_error(_loop, type(error), error, error.__traceback__)
 
@@ -203,11 +213,14 @@ def stray(error: BaseException) -> None:
 
 
 def outside() -> object:
-    """A greenlet that GLib's loop or the core runs waits for gevent: `hub.switch()` outside the hub's turn."""
+    """A greenlet that GLib's loop or the core runs waits for gevent: `hub.switch()` not in the hub's turn."""
+    _libev.tasks(1)
     try:
         return _core.Waiter().wait()
     except UnsafeSwitchError:
         pass
+    finally:
+        _libev.tasks(-1)
     where, name = _caller()
     raise _blocking_error()(
         f"Impossible to call blocking function in a GLib callback: {where}.\n"
@@ -237,8 +250,8 @@ def _caller() -> tuple[str, str]:
 def paused() -> None:
     """Said once, when the hub cannot be resumed from where GLib's loop runs now."""
     warnings.warn(
-        "gevent is paused: a GLib loop runs deeper in the stack than gevent's greenlets begin, or inside a signal "
-        "handler of one of them. It goes on when that loop ends",
+        "gevent is paused: a GLib loop runs deeper in the stack than gevent's greenlets begin, or inside a "
+        "signal handler of one of them. It goes on when that loop ends",
         RuntimeWarning,
         stacklevel=2,
     )
@@ -269,9 +282,13 @@ def _attach(loop: GLibLoop) -> None:
     _libev.attach(loop, loop.ptr, loop._callbacks)
     if not _learns(loop):
         _libev.release(False)
-        raise GleenletError(
-            f"libev waits with {loop.backend!r} here, and GLib's loop needs its epoll: unset GEVENT_BACKEND"
+        warnings.warn(
+            f"libev waits with {loop.backend!r} here, not with epoll: GLib stands still while gevent waits. "
+            "Unset GEVENT_BACKEND",
+            RuntimeWarning,
+            stacklevel=3,
         )
+        return
     loop.attached = True
     _loop = loop
     # gevent compares its clock with this once in 50 callbacks, and leaves the rest for after GLib's turn.
@@ -298,14 +315,20 @@ def _use_slot(hub: Any) -> None:
 
 
 def _workers() -> bool:
-    """Does a thread of GLib's own run (D-Bus, Gio's pool)? Its answer comes as a source that is not there yet."""
-    for task in Path("/proc/self/task").iterdir():
-        try:
-            name = (task / "comm").read_text()
-        except OSError:
-            continue
-        if name.startswith(("gdbus", "pool-")):
+    """Does a thread of GLib's own run (D-Bus, Gio's pool, signals)? What it will bring is no source yet."""
+    tasks = Path("/proc/self/task")
+    for _ in range(2):
+        names = []
+        for task in tasks.iterdir():
+            try:
+                names.append((task / "comm").read_text())
+            except OSError:
+                continue
+        if any(name.startswith(("gdbus", "gmain", "pool")) for name in names):
             return True
+        if len(names) == 1:
+            break
+        GLib.usleep(2000)  # a thread names itself a moment after its start
     return False
 
 
@@ -335,7 +358,9 @@ def _start() -> None:
     try:
         _libev.find_head(loop._callbacks, loop.run_callback(int))
         if not _learns(loop):
-            raise ImportError(f"libev's wait was not seen, with its backend {loop.backend!r}: gleenlet.gevent needs epoll")
+            raise ImportError(
+                f"libev's wait was not seen, with its backend {loop.backend!r}: gleenlet.gevent needs epoll"
+            )
     finally:
         loop.destroy()
         _libev.release(False)

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mypy.nodes import ARG_NAMED_OPT, ARG_OPT, ARG_POS, ArgKind, FuncDef, MypyFile, SymbolTable
+from mypy.nodes import ARG_NAMED_OPT, ARG_OPT, ARG_POS, ArgKind, Decorator, FuncDef, MypyFile, SymbolTable
 from mypy.plugin import FunctionSigContext, Plugin
-from mypy.types import CallableType, Type, get_proper_type
+from mypy.types import CallableType, NoneType, Type, UnionType, get_proper_type
 
 OPERATION_ONLY = ("cancellable", "callback", "user_data")  # call() gives these itself
 
@@ -30,7 +30,7 @@ class GleenletPlugin(Plugin):
 
 
 def signature_of_call(context: FunctionSigContext) -> CallableType:
-    """The signature for this call, read from its first argument; the default one where the stubs say too little."""
+    """The signature of this call, read from its first argument; the default one where stubs lack it."""
     default = context.default_signature
     if not context.args or not context.args[0]:
         return default
@@ -52,6 +52,10 @@ def signature_of_call(context: FunctionSigContext) -> CallableType:
             types.append(type_)
             kinds.append(kind)
             names.append(name)
+    for last in range(len(kinds) - 1, 0, -1):  # None may be left out at the end
+        if not is_optional(types[last]):
+            break
+        kinds[last] = ARG_OPT
     if priority is not None:
         types.append(priority)
         # In its place only where nothing follows it: an optional argument between would be taken for it.
@@ -65,9 +69,18 @@ def signature_of_call(context: FunctionSigContext) -> CallableType:
     return default.copy_modified(arg_types=types, arg_kinds=kinds, arg_names=names, ret_type=result)
 
 
+def is_optional(type_: Type) -> bool:
+    proper = get_proper_type(type_)
+    return isinstance(proper, UnionType) and any(
+        isinstance(get_proper_type(item), NoneType) for item in proper.items
+    )
+
+
 def result_of(operation: CallableType, context: FunctionSigContext) -> Type | None:
     """What the finish function of `operation` returns, in the stubs."""
     definition = operation.definition
+    if isinstance(definition, Decorator):  # a static or class method
+        definition = definition.func
     if not isinstance(definition, FuncDef):
         return None
     table: SymbolTable | None
@@ -76,7 +89,8 @@ def result_of(operation: CallableType, context: FunctionSigContext) -> Type | No
     else:
         module = getattr(context.api, "modules", {}).get(definition.fullname.rpartition(".")[0])
         table = module.names if isinstance(module, MypyFile) else None
-    finish = table.get(f"{definition.name.removesuffix('_async').removesuffix('_')}_finish") if table else None
+    stem = definition.name.removesuffix("_async").removesuffix("_")
+    finish = table.get(f"{stem}_finish") if table else None
     found = get_proper_type(finish.type) if finish is not None else None
     return found.ret_type if isinstance(found, CallableType) else None
 

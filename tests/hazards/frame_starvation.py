@@ -9,9 +9,9 @@ import time
 import gi
 
 gi.require_version("Gtk", "4.0")
-from gi.repository import GLib, Gtk  # noqa: E402
+from gi.repository import Gtk
 
-import gleenlet  # noqa: E402
+import gleenlet
 
 seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.5
 frames = idle_frames = steps = 0

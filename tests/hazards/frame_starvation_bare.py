@@ -11,8 +11,8 @@ import time
 import gi
 
 gi.require_version("Gtk", "4.0")
-from gi.events import GLibEventLoopPolicy  # noqa: E402
-from gi.repository import GLib, Gtk  # noqa: E402
+from gi.events import GLibEventLoopPolicy  # type: ignore[import-untyped]
+from gi.repository import GLib, Gtk
 
 seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.5
 frames = idle_frames = 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from child import HAZARDS, Outcome, run_script  # noqa: E402
+from child import HAZARDS, Outcome, run_script
 
 WIDTHS = (24, 32, 22, 36)
 
@@ -30,15 +30,23 @@ class Exhibit:
 
 
 EXHIBITS = (
-    Exhibit("a callback that returns () crashes, without any greenlet", "empty_tuple_bare.py", "empty_tuple.py"),
+    Exhibit(
+        "a callback that returns () crashes, without any greenlet", "empty_tuple_bare.py", "empty_tuple.py"
+    ),
     Exhibit("the famous program, and one line of it changed", "famous_bare.py", "famous.py"),
     Exhibit("the famous program lives by hand, once its callback returns a bool", "real_bool_bare.py", None),
     Exhibit("the recommended recipe burns a core", "idle_spin_bare.py", "idle_spin.py"),
     Exhibit("a wait inside a signal handler", "switch_in_emission_bare.py", "switch_in_emission.py"),
-    Exhibit("the same, as the error suggests: green()", "switch_in_emission_bare.py", "switch_in_emission_green.py"),
+    Exhibit(
+        "the same, as the error suggests: green()",
+        "switch_in_emission_bare.py",
+        "switch_in_emission_green.py",
+    ),
     Exhibit("a modal dialog while greenlets run", "nested_loop_bare.py", "nested_loop.py"),
     Exhibit("the same, greenlets started by hand", "nested_loop_bare.py", "nested_loop_shallow.py"),
-    Exhibit("yielding tasks beside a window", "frame_starvation_bare.py", "frame_starvation.py", display=True),
+    Exhibit(
+        "yielding tasks beside a window", "frame_starvation_bare.py", "frame_starvation.py", display=True
+    ),
     Exhibit("where a task may block", None, "what_may_block.py"),
 )
 
@@ -49,21 +57,25 @@ def run(script: str, display: bool = False) -> Outcome:
 
 
 def describe(outcome: Outcome) -> str:
-    """How it ended and, unless it was killed, the last that it printed."""
+    """How it ended and, unless it was killed, what it printed; long lines are cut."""
     if outcome.signal:
         return str(outcome)
+    lines = outcome.stdout.splitlines()
     if outcome.status > 0:
-        error = [line for line in outcome.stderr.splitlines() if re.match(r"[\w.]+Error: ", line)][-1]
-        return error.rpartition("Error: ")[0].rpartition(".")[2] + "Error: " + error.partition("Error: ")[2]
-    if outcome.timed_out:
-        return f"{' '.join(outcome.stdout.split())}, {outcome}"
-    return "; ".join(outcome.stdout.splitlines())
+        lines = [re.sub(r"^[\w.]*\.", "", outcome.stderr.splitlines()[-1])]
+    elif outcome.timed_out:
+        lines = [" ".join(lines), str(outcome)]
+    return "; ".join(
+        textwrap.shorten(line.replace(f"{HAZARDS}/", ""), 140, placeholder=" ...") for line in lines
+    )
 
 
 def print_row(*cells: str) -> None:
     columns = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, WIDTHS, strict=True)]
     for i in range(max(map(len, columns))):
-        parts = [(column[i] if i < len(column) else "").ljust(w) for column, w in zip(columns, WIDTHS, strict=True)]
+        parts = [
+            (column[i] if i < len(column) else "").ljust(w) for column, w in zip(columns, WIDTHS, strict=True)
+        ]
         print("  ".join(parts).rstrip())
 
 
@@ -75,7 +87,9 @@ def main() -> None:
         for script in (exhibit.bare, exhibit.cured):
             if script and script not in seen:
                 seen[script] = describe(run(script, exhibit.display))
-        print_row(exhibit.name, exhibit.shows, *(seen[s] if s else "-" for s in (exhibit.bare, exhibit.cured)))
+        print_row(
+            exhibit.name, exhibit.shows, *(seen[s] if s else "-" for s in (exhibit.bare, exhibit.cured))
+        )
         print(flush=True)
 
 

@@ -26,13 +26,13 @@ class Dialog(GObject.Object):
         pass
 
 
-def edit(document: Document, depth: int) -> None:
+def edit(document: Document, depth: int) -> int:
     """Emit notify::words three times, `depth` C frames of max() further down."""
     if depth:
-        max([depth], key=lambda _: edit(document, depth - 1) or 0)
-    else:
-        for words in (3, 1, 2):
-            document.words = words
+        return max([depth], key=lambda _: edit(document, depth - 1))
+    for words in (3, 1, 2):
+        document.words = words
+    return 0
 
 
 def worker(k: int) -> None:

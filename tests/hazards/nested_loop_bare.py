@@ -34,13 +34,13 @@ def sleep(milliseconds: int) -> None:
     dispatchers[-1].switch()
 
 
-def edit(document: Document, depth: int) -> None:
+def edit(document: Document, depth: int) -> int:
     """Emit notify::words three times, `depth` C frames of max() further down."""
     if depth:
-        max([depth], key=lambda _: edit(document, depth - 1) or 0)
-    else:
-        for words in (3, 1, 2):
-            document.words = words
+        return max([depth], key=lambda _: edit(document, depth - 1))
+    for words in (3, 1, 2):
+        document.words = words
+    return 0
 
 
 def worker(k: int) -> None:

@@ -33,6 +33,9 @@ assert_type(
     Gio.DBusProxy,
 )
 
+# None may be left out at the end.
+assert_type(call(Gio.File.new_tmp_async), tuple[Gio.File, Gio.FileIOStream])
+
 # Wrong calls.
 call(file.query_info_async, 1, NONE)  # type: ignore[arg-type]
 call(file.query_info_async, "standard::*")  # type: ignore[call-arg]

@@ -1,0 +1,135 @@
+"""What is measured: the peers, and the rows of the tables with the workload behind each."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+# Each peer with the module that must be importable for it. libdex is C and is asked for with pkg-config;
+# "GLib" is the same work in plain callbacks, the floor under all that run on GLib; "idle" is a window with
+# no load beside it.
+MODULES = {
+    "gleenlet": "gleenlet",
+    "greenlet": "greenlet",
+    "gevent": "gevent",
+    "asyncio": "asyncio",
+    "gi.events": "gi.events",
+    "uvloop": "uvloop",
+    "trio": "trio",
+    "libdex": None,
+    "GLib": "gi",
+    "idle": "gi",
+    "gleenlet.gevent": "gleenlet.gevent",
+    "gleenlet.asyncio": "gleenlet.asyncio",
+}
+# The last two run gevent's and asyncio's code on gleenlet; they are measured when --peers names them.
+PEERS = tuple(MODULES)[:-2]
+
+SESSION_BUS = ("dbus-run-session", "--")
+DISPLAY = ("xvfb-run", "-a")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of one workload. Rows of the same workload and variant share their processes."""
+
+    key: str
+    title: str
+    workload: str
+    variant: str | None = None
+    figure: str = "time"
+    unit: str = "ns"
+    most_repeats: int = 100
+    quick: bool = True  # part of --quick
+    within: tuple[str, ...] = ()  # the command that provides what the workload needs
+
+    @property
+    def more_is_better(self) -> bool:
+        return self.unit == "count"
+
+
+ROWS = (
+    Row("yield", "yield, ten tasks", "yields"),
+    Row("ping_pong", "two events, one round trip", "ping_pong"),
+    Row("spawn_join", "spawn and join, batches of 100", "spawn_join"),
+    Row("spawn_nested", "spawn and join, nested 100 deep", "spawn_nested"),
+    Row("sleepers_1k", "1,000 sleepers, CPU time a task", "sleepers", "1000"),
+    Row("sleepers_10k", "10,000 sleepers, CPU time a task", "sleepers", "10000", most_repeats=3, quick=False),
+    Row(
+        "sleepers_100k",
+        "100,000 sleepers, CPU time a task",
+        "sleepers",
+        "100000",
+        most_repeats=3,
+        quick=False,
+    ),
+    Row("timers", "sleep of 10 us, 100 tasks", "timers"),
+    Row("timeouts", "timeout set and cancelled", "timeouts"),
+    Row("queue", "item through a queue of 16", "queue_items"),
+    Row("lock", "uncontended lock", "locks"),
+    Row("idle_10", "message, 50 busy and 10 idle sockets", "descriptors", "10"),
+    Row("idle_1k", "message, 50 busy and 1,000 idle", "descriptors", "1000"),
+    Row("idle_10k", "message, 50 busy and 10,000 idle", "descriptors", "10000", most_repeats=3, quick=False),
+    Row("echo", "echo over sockets or streams, request", "echo", "streams"),
+    Row("echo_p50", "... latency p50", "echo", "streams", "p50"),
+    Row("echo_p99", "... latency p99", "echo", "streams", "p99"),
+    Row("echo_load", "... CPU use of the client", "echo", "streams", "client_load", "share"),
+    Row(
+        "protocols",
+        "echo over sockets or protocols, request",
+        "echo",
+        "protocols",
+        most_repeats=3,
+        quick=False,
+    ),
+    Row("protocols_p50", "... latency p50", "echo", "protocols", "p50", quick=False),
+    Row("protocols_p99", "... latency p99", "echo", "protocols", "p99", quick=False),
+    Row(
+        "protocols_load",
+        "... CPU use of the client",
+        "echo",
+        "protocols",
+        "client_load",
+        "share",
+        quick=False,
+    ),
+    Row("wakeup", "round trip with a thread", "wakeups"),
+    Row("gio_call", "Gio call: size of a local file", "gio_calls"),
+    Row("dbus_call", "D-Bus call: id of the bus", "dbus_calls", within=SESSION_BUS),
+    Row("memory", "memory of a sleeping task", "memory", figure="memory", unit="bytes"),
+    Row("import", "import", "startup", figure="import"),
+    Row("first_task", "import and run a first task", "startup", figure="first_task"),
+    Row("imported", "iteration of an application, imported", "bystander", "imported"),
+    Row("used", "... after a first task", "bystander", "used"),
+    Row("asleep", "... beside a sleeping task", "bystander", "asleep"),
+)
+
+BUSY = functools.partial(Row, workload="gtk_load", variant="busy", most_repeats=3, within=DISPLAY)
+BURN = functools.partial(Row, workload="gtk_load", variant="burn", most_repeats=3, within=DISPLAY)
+GTK_ROWS = (
+    BUSY("busy_frames", "1,000 tasks, timers, echo: frames in 3 s", figure="frames", unit="count"),
+    BUSY("busy_gap_p50", "... gap between frames p50", figure="gap_p50"),
+    BUSY("busy_gap_p99", "... gap between frames p99", figure="gap_p99"),
+    BUSY("busy_input_p50", "... input event to handler p50", figure="input_p50"),
+    BUSY("busy_input_p99", "... input event to handler p99", figure="input_p99"),
+    BUSY("busy_steps", "... steps of the tasks a second", figure="steps", unit="count"),
+    BUSY("busy_timers", "... timers a second, of 1,000", figure="timers", unit="count"),
+    BUSY("busy_echoes", "... echoes a second", figure="echoes", unit="count"),
+    BURN("burn_frames", "100 tasks burn 0.2 ms: frames in 3 s", figure="frames", unit="count"),
+    BURN("burn_input_p99", "... input event to handler p99", figure="input_p99"),
+    BURN("burn_steps", "... steps of the tasks a second", figure="steps", unit="count"),
+)
+
+# The chart shows these, under these names.
+CHART = {
+    "yield": "yield",
+    "ping_pong": "two events, round trip",
+    "spawn_join": "spawn and join",
+    "sleepers_10k": "10,000 sleepers",
+    "timers": "short sleeps",
+    "timeouts": "timeout, cancelled",
+    "queue": "item through a queue",
+    "idle_1k": "message beside 1,000 idle sockets",
+    "echo": "echo, per request",
+    "memory": "memory of a sleeping task",
+}

@@ -1,0 +1,559 @@
+"""TaskGroup, timeout, move_on_after, shield, wait and as_completed: which tasks and waits belong together.
+
+Everything here is made of `Task.cancel`, `Task.uncancel` and the hub's deadlines, and knows nothing of how
+these work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from gi.repository import GLib
+
+from gleenlet._core import Handle
+from gleenlet._errors import Cancelled, GleenletError
+from gleenlet._hub import Hub, Waiter, get_hub
+from gleenlet._task import Task, current_task, spawn
+
+__all__ = [
+    "ALL_COMPLETED",
+    "FIRST_COMPLETED",
+    "FIRST_EXCEPTION",
+    "MoveOn",
+    "TaskGroup",
+    "Timeout",
+    "as_completed",
+    "move_on_after",
+    "shield",
+    "timeout",
+    "timeout_at",
+    "wait",
+]
+
+T = TypeVar("T")
+
+FIRST_COMPLETED = "FIRST_COMPLETED"
+FIRST_EXCEPTION = "FIRST_EXCEPTION"
+ALL_COMPLETED = "ALL_COMPLETED"
+
+
+class shield:
+    """Put off the task's cancellation until this block is left; it is then raised at the next wait.
+
+    A `timeout` or `TaskGroup` entered inside the block still cuts its own waits short. Outside any task there
+    is nothing to put off.
+
+    >>> from gleenlet import sleep
+    >>> def save():
+    ...     with shield():
+    ...         sleep(0.001)
+    ...         print("saved")
+    ...     sleep(0)
+    ...     print("not reached")
+    >>> task = spawn(save); sleep(0)
+    >>> task.cancel(), task.join(), task.cancelled()
+    saved
+    (True, True, True)
+    """
+
+    __slots__ = ("_late", "_outer", "_task", "struck")
+
+    def __init__(self) -> None:
+        self._task: Task[Any] | None = None
+        self._outer: shield | None = None
+        self._late = False
+        self.struck = 0
+        """How many cancellations by scopes that were entered in this block are not yet taken back."""
+
+    def __enter__(self) -> None:
+        if self._task is not None:
+            raise GleenletError("this shield has already been entered: make one for each block")
+        task = self._task = current_task()
+        if task is not None:
+            self._outer = _shields.get(task)
+            _shields[task] = self
+            task._shields += 1
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        task = self._task
+        if task is None:
+            return
+        task._shields -= 1
+        outer = self._outer
+        if outer is None:
+            del _shields[task]
+            return
+        _shields[task] = outer
+        if outer._late:
+            # A scope of the outer block gave up meanwhile, and no wait out there can tell.
+            outer._late = False
+            if error is None:
+                raise Cancelled("time was up, or a group had failed, while a shield was entered")
+
+
+_shields: dict[Task[Any], shield] = {}
+"""The innermost shield of each task that is in one."""
+
+
+class _Strike:
+    """How a scope cancels the task it was entered in, and takes that back.
+
+    Outside any shield that is `cancel()` and `uncancel()`. In a shield the task's own cancellations are put
+    off and must not be mixed up with the scope's, so these are counted by the shield.
+    """
+
+    __slots__ = ("before", "shield", "task")
+
+    def __init__(self, what: str) -> None:
+        task = current_task()
+        if task is None:
+            raise GleenletError(f"{what} should be used inside a task: use run(main), or spawn(func)")
+        self.task = task
+        self.shield = _shields.get(task) if task._shields else None
+        self.before = self.count()
+
+    def count(self) -> int:
+        return self.task.cancelling() if self.shield is None else self.shield.struck
+
+    def strike(self) -> None:
+        task, block = self.task, self.shield
+        if block is None:
+            task.cancel()
+            return
+        block.struck += 1
+        if _shields.get(task) is not block or task._waiter is None:
+            block._late = True
+            return
+        shields, task._shields = task._shields, 0
+        task._interrupt(Cancelled())
+        task._shields = shields
+
+    def take_back(self) -> int:
+        """Return how many cancellations are left."""
+        if self.shield is None:
+            return self.task.uncancel()
+        self.shield.struck -= 1
+        if not self.shield.struck:
+            self.shield._late = False
+        return self.shield.struck
+
+
+class Timeout:
+    """A block with a deadline, as `asyncio.Timeout`; made by `timeout` and `timeout_at`."""
+
+    __slots__ = ("_handle", "_state", "_strike", "_when")
+
+    def __init__(self, when: float | None) -> None:
+        if when is not None and math.isnan(when):
+            raise ValueError("a deadline must be a number of seconds or None, not nan")
+        self._when = when
+        self._state: Literal["created", "active", "expiring", "expired", "finished"] = "created"
+        self._handle: Handle | None = None
+
+    def __repr__(self) -> str:
+        state = f"[{self._state}]"
+        if self._state == "active":
+            state += f" when={None if self._when is None else round(self._when, 3)}"
+        return f"<{type(self).__name__} {state}>"
+
+    def when(self) -> float | None:
+        """Return the deadline, a point of the hub's clock; None if there is none."""
+        return self._when
+
+    def expired(self) -> bool:
+        """Was the deadline reached while the block ran?"""
+        return self._state in ("expiring", "expired")
+
+    def reschedule(self, when: float | None) -> None:
+        """Move the deadline.
+
+        Raises: GleenletError, a RuntimeError: the block has not been entered, is over, or is being left.
+        """
+        if self._state != "active":
+            if self._state == "created":
+                raise GleenletError(f"{type(self).__name__} has not been entered: use it in a with statement")
+            raise GleenletError(f"Cannot change state of {self._state} {type(self).__name__}")
+        if when is not None and math.isnan(when):
+            raise ValueError("a deadline must be a number of seconds or None, not nan")
+        self._when = when
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        if when is not None:
+            hub: Hub = self._strike.task._hub
+            if when <= hub.time():
+                self._handle = hub.call_soon(self._expire)
+            else:
+                self._handle = hub.call_at(when, self._expire)
+
+    def __enter__(self) -> Self:
+        if self._state != "created":
+            raise GleenletError(f"{type(self).__name__} has already been entered: make one for each block")
+        self._strike = _Strike(type(self).__name__)
+        self._state = "active"
+        self.reschedule(self._when)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        if self._state == "active":
+            self._state = "finished"
+            return False
+        self._state = "expired"
+        if self._strike.take_back() <= self._strike.before and error is not None:
+            return self._caught(error)
+        return False
+
+    def _expire(self) -> None:
+        self._handle = None
+        self._state = "expiring"
+        self._strike.strike()
+
+    def _caught(self, error: BaseException) -> bool:
+        if isinstance(error, Cancelled):
+            raise TimeoutError from error
+        _insert_timeout(error)
+        if isinstance(error, BaseExceptionGroup):
+            for one in error.exceptions:
+                _insert_timeout(one)
+        return False
+
+
+def _insert_timeout(error: BaseException) -> None:
+    """Raised while the block was being left: show why, between it and the Cancelled in its context."""
+    while error.__context__ is not None:
+        if isinstance(error.__context__, Cancelled):
+            why = TimeoutError()
+            why.__context__ = why.__cause__ = error.__context__
+            error.__context__ = why
+            return
+        error = error.__context__
+
+
+def timeout(seconds: float | None) -> Timeout:
+    """Limit the time of a block: `with timeout(5): ...`.
+
+    Args:
+        seconds: from now on; None for no limit. 0 or less: up to the first wait.
+
+    Returns: the context manager, with `when()`, `reschedule(when)` and `expired()`.
+    Raises: by the block: TimeoutError: time was up. GleenletError: outside any task.
+
+    >>> from gleenlet import run, sleep
+    >>> def main():
+    ...     with timeout(0.001):
+    ...         sleep(10)
+    >>> run(main)
+    Traceback (most recent call last):
+    TimeoutError
+    """
+    return Timeout(None if seconds is None else get_hub().time() + seconds)
+
+
+def timeout_at(when: float | None) -> Timeout:
+    """As `timeout`, with a deadline: a point of the clock of `Hub.time()`.
+
+    >>> timeout_at(None).when() is None
+    True
+    """
+    return Timeout(when)
+
+
+class MoveOn(Timeout):
+    """A block that is left quietly when time is up; made by `move_on_after`."""
+
+    __slots__ = ()
+
+    def _caught(self, error: BaseException) -> bool:
+        return isinstance(error, Cancelled)
+
+
+def move_on_after(seconds: float | None) -> MoveOn:
+    """Limit the time of a block, and go on after it when time is up; `expired()` tells.
+
+    Args, Raises: as `timeout`, but for TimeoutError.
+
+    >>> from gleenlet import run, sleep
+    >>> def main():
+    ...     with move_on_after(0.001) as limit:
+    ...         sleep(10)
+    ...     return limit.expired()
+    >>> run(main)
+    True
+    """
+    return MoveOn(None if seconds is None else get_hub().time() + seconds)
+
+
+class TaskGroup:
+    """A block that ends when all its tasks have ended, as `asyncio.TaskGroup`.
+
+    The first failure cancels the other tasks and the block; all failures are raised together at its end.
+
+    Raises: by the block: ExceptionGroup, or BaseExceptionGroup: tasks or the block failed. KeyboardInterrupt,
+        SystemExit: as they are, the other failures as their cause. GleenletError: outside any task.
+
+    >>> from gleenlet import run
+    >>> def main():
+    ...     with TaskGroup() as group:
+    ...         one = group.spawn(pow, 2, 3)
+    ...         two = group.spawn(pow, 2, 4)
+    ...     return one.result() + two.result()
+    >>> run(main)
+    24
+    """
+
+    def __init__(self) -> None:
+        self._strike: _Strike | None = None
+        self._tasks: set[Task[Any]] = set()
+        self._errors: list[BaseException] = []
+        self._base_error: BaseException | None = None
+        self._exiting = False
+        self._over = False
+        self._aborting = False
+        self._struck = False
+        self._waiter: Waiter | None = None
+
+    def __repr__(self) -> str:
+        parts = []
+        if self._tasks:
+            parts.append(f"tasks={len(self._tasks)}")
+        if self._errors:
+            parts.append(f"errors={len(self._errors)}")
+        if self._aborting:
+            parts.append("cancelling")
+        elif self._strike is not None:
+            parts.append("entered")
+        return " ".join(["<TaskGroup", *parts]) + ">"
+
+    def spawn(
+        self,
+        func: Callable[..., T],
+        /,
+        *args: Any,
+        name: str | None = None,
+        priority: int = GLib.PRIORITY_DEFAULT,
+        **kwargs: Any,
+    ) -> Task[T]:
+        """Start a task of this group; as `gleenlet.spawn`.
+
+        Raises: GleenletError, a RuntimeError: the group is not entered yet, finished, or shutting down.
+        """
+        if self._strike is None:
+            raise GleenletError(f"{self!r} has not been entered: use it in a with statement")
+        if self._over or (self._exiting and not self._tasks):
+            raise GleenletError(f"{self!r} is finished: start the task with spawn()")
+        if self._aborting:
+            raise GleenletError(f"{self!r} is shutting down: no task can be added")
+        task = spawn(func, *args, name=name, priority=priority, **kwargs)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def __enter__(self) -> Self:
+        if self._strike is not None:
+            raise GleenletError(f"{self!r} has already been entered: make one for each block")
+        self._strike = _Strike("TaskGroup")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._strike is not None
+        self._exiting = True
+        cancelled = error if isinstance(error, Cancelled) else None
+        if isinstance(error, SystemExit | KeyboardInterrupt) and self._base_error is None:
+            self._base_error = error
+        if error is not None:
+            self._abort()
+        while self._tasks:
+            waiter = self._waiter = Waiter()
+            try:
+                waiter.wait()
+            except Cancelled as interrupted:
+                if not self._aborting:
+                    cancelled = interrupted
+                    self._abort()
+            except GleenletError:  # waiting is impossible here: the tasks end by themselves
+                self._abort()
+                self._over = True
+                raise
+            except BaseException as interrupted:
+                self._base_error = self._base_error or interrupted
+                self._abort()
+        self._waiter = None
+        self._over = True
+        try:
+            self._raise(error, cancelled)
+        finally:
+            self._errors = []
+            self._base_error = None
+            del error, cancelled
+
+    def _raise(self, error: BaseException | None, cancelled: BaseException | None) -> None:
+        assert self._strike is not None
+        base = self._base_error
+        if error is not None and error is not base and not isinstance(error, Cancelled):
+            self._errors.append(error)
+        if self._struck and not self._strike.take_back():
+            cancelled = None
+        try:
+            if base is not None:
+                others = [one for one in self._errors if one is not base]
+                if others and base.__cause__ is None:
+                    raise base from BaseExceptionGroup("unhandled errors in a TaskGroup", others)
+                raise base
+            if self._errors:
+                if self._strike.shield is None and self._strike.task.cancelling():
+                    # Cancelled from outside as well: first the errors, at the next wait the cancellation.
+                    self._strike.task.uncancel()
+                    self._strike.task.cancel()
+                raise BaseExceptionGroup("unhandled errors in a TaskGroup", self._errors) from None
+            if cancelled is not None:
+                raise cancelled
+        finally:
+            del base, error, cancelled
+
+    def _abort(self) -> None:
+        if not self._aborting:
+            self._aborting = True
+            for task in self._tasks:
+                task.cancel()
+
+    def _ended(self, task: Task[Any]) -> None:
+        self._tasks.discard(task)
+        if self._waiter is not None and not self._tasks:
+            self._waiter.wake()
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            return
+        if self._over:
+            task._hub.report(error, f"in {task!r}, whose TaskGroup is over")
+            return
+        self._errors.append(error)
+        if isinstance(error, SystemExit | KeyboardInterrupt) and self._base_error is None:
+            self._base_error = error
+        if not self._aborting:
+            assert self._strike is not None
+            self._abort()
+            self._struck = True
+            self._strike.strike()
+
+
+def wait(
+    tasks: Iterable[Task[T]], timeout: float | None = None, return_when: str = ALL_COMPLETED
+) -> tuple[set[Task[T]], set[Task[T]]]:
+    """Wait until tasks have ended; none is cancelled, and no failure of theirs is raised.
+
+    Args:
+        timeout: seconds, None for no limit.
+        return_when: FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED.
+
+    Returns: two sets: those that have ended, and the others.
+    Raises: ValueError: no tasks, an unknown `return_when`, a negative `timeout`. TypeError: not tasks.
+        Cancelled, UnsafeSwitchError: as in `sleep`.
+
+    >>> done, pending = wait([spawn(int)])
+    >>> len(done), len(pending)
+    (1, 0)
+    """
+    if return_when not in (FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED):
+        raise ValueError(f"Invalid return_when value: {return_when!r}")
+    everything = _tasks(tasks, "wait")
+    if not everything:
+        raise ValueError("Set of Tasks is empty: wait() needs one at least")
+    waiter = Waiter(timeout)
+    left = 0
+
+    def enough(task: Task[Any]) -> bool:
+        return return_when == FIRST_COMPLETED or (
+            return_when == FIRST_EXCEPTION and not task.cancelled() and task.exception() is not None
+        )
+
+    def ended(task: Task[Any]) -> None:
+        nonlocal left
+        left -= 1
+        if not left or enough(task):
+            waiter.wake()
+
+    running = [task for task in everything if not task.done()]
+    if running and not any(task.done() and enough(task) for task in everything):
+        left = len(running)
+        for task in running:
+            task.add_done_callback(ended)
+        try:
+            waiter.wait()
+        except TimeoutError:
+            if waiter.woken:
+                raise
+        finally:
+            for task in running:
+                task.remove_done_callback(ended)
+    done = {task for task in everything if task.done()}
+    return done, set(everything) - done
+
+
+def as_completed(tasks: Iterable[Task[T]], timeout: float | None = None) -> Iterator[Task[T]]:
+    """Iterate over tasks in the order in which they end; each step waits for the next one.
+
+    Args:
+        timeout: seconds for all of them together, from this call; None for no limit.
+
+    Returns: the iterator; what it gives has ended: ask it for its `result()`.
+    Raises: TypeError: not tasks. ValueError: `timeout` is negative or NaN. By a step: TimeoutError: they did
+        not all end within `timeout` seconds. Cancelled, UnsafeSwitchError: as in `sleep`.
+
+    >>> [task.result() for task in as_completed([spawn(int), spawn(str)])]
+    [0, '']
+    """
+    Waiter(timeout)  # refuses bad input at once
+    deadline = None if timeout is None else get_hub().time() + timeout
+    return _as_completed(_tasks(tasks, "as_completed"), deadline)
+
+
+def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task[T]]:
+    finished: list[Task[T]] = []
+    waiter: Waiter | None = None
+
+    def ended(task: Task[T]) -> None:
+        finished.append(task)
+        if waiter is not None:
+            waiter.wake()
+
+    for task in tasks:
+        if task.done():
+            finished.append(task)
+        else:
+            task.add_done_callback(ended)
+    try:
+        for step in range(len(tasks)):
+            while step >= len(finished):
+                waiter = Waiter(None if deadline is None else max(deadline - get_hub().time(), 0))
+                try:
+                    waiter.wait()
+                except TimeoutError:
+                    if waiter.woken or step >= len(finished):
+                        raise
+            yield finished[step]
+    finally:
+        for task in tasks:
+            task.remove_done_callback(ended)
+
+
+def _tasks(tasks: Iterable[Task[T]], who: str) -> list[Task[T]]:
+    """Each once, in the order given."""
+    if isinstance(tasks, Task):
+        raise TypeError(f"{who}() needs a list or another iterable of tasks, not one task")
+    everything = list(dict.fromkeys(tasks))
+    for task in everything:
+        if not isinstance(task, Task):
+            raise TypeError(f"{who}() needs tasks, not {type(task).__name__}: start functions with spawn()")
+    return everything

@@ -1,0 +1,629 @@
+"""Event, Lock, RLock, Condition, Semaphore and Barrier: asyncio's primitives for callers that block.
+
+Each binds to the thread that uses it first and refuses others. A waiter that was woken, and cancelled before
+it ran, passes the wake-up on. This file does not care who waits: tasks, raw greenlets, top level.
+"""
+
+from __future__ import annotations
+
+import threading
+from _thread import get_ident
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+from greenlet import getcurrent
+
+from gleenlet._core import Fiber
+from gleenlet._errors import GleenletError
+from gleenlet._hub import Waiter
+from gleenlet._task import current_task
+
+__all__ = [
+    "Barrier",
+    "BoundedSemaphore",
+    "BrokenBarrierError",
+    "Condition",
+    "Event",
+    "Lock",
+    "RLock",
+    "Semaphore",
+    "claim",
+    "discard",
+]
+
+T = TypeVar("T")
+
+
+def claim(thread: int, what: object) -> int:
+    """Return the current thread's identifier for who is bound to none yet; raise for another thread's."""
+    if thread and thread != get_ident():
+        raise GleenletError(
+            f"this {type(what).__name__} belongs to another thread, the first to use it: "
+            "use Hub.call_soon_threadsafe() or from_thread() to enter that one from here"
+        )
+    return get_ident()
+
+
+def discard(waiters: deque[Waiter], waiter: Waiter) -> None:
+    """Take a waiter that gave up out of its line, if nobody has tried to wake it yet."""
+    try:
+        waiters.remove(waiter)
+    except ValueError:
+        pass
+
+
+class Event:
+    """A flag that tasks can wait for, as `asyncio.Event`.
+
+    >>> from gleenlet import spawn
+    >>> event = Event()
+    >>> task = spawn(event.set)
+    >>> event.wait(), event.is_set()
+    (True, True)
+    """
+
+    __slots__ = ("__weakref__", "_thread", "_value", "_waiters")
+
+    def __init__(self) -> None:
+        self._thread = 0
+        self._value = False
+        self._waiters: deque[Waiter] = deque()
+
+    def __repr__(self) -> str:
+        return _describe(self, "set" if self._value else "unset", len(self._waiters))
+
+    def is_set(self) -> bool:
+        """Is the flag set? Thread: any."""
+        return self._value
+
+    def set(self) -> None:
+        """Set the flag and wake up everybody who waits. Never blocks."""
+        if self._thread != get_ident():
+            self._thread = claim(self._thread, self)
+        if not self._value:
+            self._value = True
+            waiters = self._waiters
+            while waiters:
+                waiters.popleft().wake()
+
+    def clear(self) -> None:
+        """Reset the flag; who was woken before still returns."""
+        if self._thread != get_ident():
+            self._thread = claim(self._thread, self)
+        self._value = False
+
+    def wait(self) -> Literal[True]:
+        """Wait until the flag is set; at once if it is.
+
+        Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
+        """
+        if self._thread != get_ident():
+            self._thread = claim(self._thread, self)
+        if self._value:
+            return True
+        waiter = Waiter()
+        self._waiters.append(waiter)
+        try:
+            waiter.wait()
+        except BaseException:
+            if not waiter.woken:
+                discard(self._waiters, waiter)
+            raise
+        return True
+
+
+FREE, LOCKED, HANDED_OVER = 0, 1, 2
+
+
+class Lock:
+    """A lock, as `asyncio.Lock`: it has no owner, and goes to those who wait first come, first served.
+
+    >>> lock = Lock()
+    >>> with lock:
+    ...     lock.locked()
+    True
+    """
+
+    # HANDED_OVER: free, but promised to a woken waiter that has not run yet; newcomers queue behind it.
+    __slots__ = ("__weakref__", "_state", "_thread", "_waiters")
+
+    def __init__(self) -> None:
+        self._thread = 0
+        self._state = FREE
+        self._waiters: deque[Waiter] = deque()
+
+    def __repr__(self) -> str:
+        return _describe(self, "locked" if self.locked() else "unlocked", len(self._waiters))
+
+    def locked(self) -> bool:
+        """Has anybody got it? Thread: any."""
+        return self._state == LOCKED
+
+    def acquire(self) -> Literal[True]:
+        """Wait until the lock is free, and take it.
+
+        Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
+        """
+        if self._state or self._thread != get_ident():
+            self._acquire()
+        else:
+            self._state = LOCKED
+        return True
+
+    def release(self) -> None:
+        """Give the lock up; who has waited longest gets it. Never blocks.
+
+        Raises: GleenletError, a RuntimeError: it is not locked.
+        """
+        if self._state != LOCKED or self._thread != get_ident():
+            self._thread = claim(self._thread, self)
+            raise GleenletError("Lock is not acquired: release() without acquire()")
+        self._state = FREE
+        if self._waiters:
+            self._hand_over()
+
+    def __enter__(self) -> None:
+        if self._state or self._thread != get_ident():
+            self._acquire()
+        else:
+            self._state = LOCKED
+
+    def __exit__(self, *exception: object) -> None:
+        if self._state != LOCKED or self._waiters or self._thread != get_ident():
+            self.release()
+        else:
+            self._state = FREE
+
+    def _acquire(self) -> None:
+        self._thread = claim(self._thread, self)
+        if self._state:
+            waiter = Waiter()
+            self._waiters.append(waiter)
+            try:
+                waiter.wait()
+            except BaseException:
+                if waiter.woken:
+                    self._state = FREE
+                    self._hand_over()
+                else:
+                    discard(self._waiters, waiter)
+                raise
+        self._state = LOCKED
+
+    def _hand_over(self) -> None:
+        waiters = self._waiters
+        while waiters:
+            if waiters.popleft().wake():
+                self._state = HANDED_OVER
+                return
+
+    # For Condition: how to let go of it altogether and to get it back.
+
+    def _held(self) -> bool:
+        return self._state == LOCKED
+
+    def _let_go(self) -> int:
+        self.release()
+        return 1
+
+    def _get_back(self, depth: int) -> None:
+        self.acquire()
+
+
+class RLock:
+    """A lock that its owner, a task or greenlet, may take again, as `threading.RLock`.
+
+    >>> lock = RLock()
+    >>> with lock, lock:
+    ...     lock.locked()
+    True
+    """
+
+    __slots__ = ("__weakref__", "_depth", "_lock", "_owner")
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._owner: object = None
+        self._depth = 0
+
+    def __repr__(self) -> str:
+        state = f"locked, owner:{self._owner!r}, depth:{self._depth}" if self._depth else "unlocked"
+        return _describe(self, state, len(self._lock._waiters))
+
+    def locked(self) -> bool:
+        """Has anybody got it? Thread: any."""
+        return self._depth > 0
+
+    def acquire(self) -> Literal[True]:
+        """Wait until the lock is free or the caller's, and take it once more.
+
+        Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
+        """
+        self._lock._thread = claim(self._lock._thread, self)
+        owner = _owner()
+        if self._owner is not owner:
+            self._lock.acquire()
+            self._owner = owner
+        self._depth += 1
+        return True
+
+    def release(self) -> None:
+        """Undo one `acquire`; with the last one, who has waited longest gets the lock. Never blocks.
+
+        Raises: GleenletError, a RuntimeError: the caller does not own it.
+        """
+        self._lock._thread = claim(self._lock._thread, self)
+        if not self._held():
+            raise GleenletError("RLock is not acquired by this task: release() is for its owner")
+        self._depth -= 1
+        if not self._depth:
+            self._owner = None
+            self._lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def _held(self) -> bool:
+        return self._depth > 0 and self._owner is _owner()
+
+    def _let_go(self) -> int:
+        depth, self._depth = self._depth, 1
+        self.release()
+        return depth
+
+    def _get_back(self, depth: int) -> None:
+        self.acquire()
+        self._depth = depth
+
+
+def _owner() -> object:
+    current = getcurrent()
+    return current_task() if isinstance(current, Fiber) else current
+
+
+class Condition:
+    """A condition variable with its lock, as `asyncio.Condition`; the lock may be an RLock as well.
+
+    >>> from gleenlet import spawn
+    >>> condition, items = Condition(), []
+    >>> def put(item):
+    ...     with condition:
+    ...         items.append(item)
+    ...         condition.notify()
+    >>> task = spawn(put, "x")
+    >>> with condition:
+    ...     condition.wait_for(lambda: items)
+    ['x']
+    """
+
+    def __init__(self, lock: Lock | RLock | None = None) -> None:
+        if lock is None:
+            lock = Lock()
+        elif not isinstance(lock, Lock | RLock):
+            raise TypeError(f"Condition() needs a gleenlet Lock or RLock, not {type(lock).__name__}")
+        self._lock = lock
+        self.locked = lock.locked
+        self.acquire = lock.acquire
+        self.release = lock.release
+        self._thread = 0
+        self._waiters: deque[Waiter] = deque()
+
+    def __repr__(self) -> str:
+        return _describe(self, "locked" if self.locked() else "unlocked", len(self._waiters))
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def wait(self) -> Literal[True]:
+        """Release the lock, wait until notified, and take the lock again, even when cancelled meanwhile.
+
+        It may return without cause: another waiter may have been notified and cancelled. Check again, or use
+        `wait_for`.
+
+        Raises: GleenletError, a RuntimeError: the lock is not acquired. Cancelled, UnsafeSwitchError: as in
+            `sleep`, with the lock taken again.
+        """
+        self._check("wait on")
+        waiter = Waiter()
+        depth = self._lock._let_go()
+        self._waiters.append(waiter)
+        try:
+            try:
+                waiter.wait()
+            finally:
+                if not waiter.woken:
+                    discard(self._waiters, waiter)
+                self._get_back(depth)
+        except BaseException:
+            if waiter.woken:
+                self._notify(1)
+            raise
+        return True
+
+    def wait_for(self, predicate: Callable[[], T]) -> T:
+        """Wait until `predicate()` is true, and return its value; the lock is held whenever it is called.
+
+        Raises: as `wait`.
+        """
+        while not (result := predicate()):
+            self.wait()
+        return result
+
+    def notify(self, n: int = 1) -> None:
+        """Wake up the `n` who have waited longest; they return once they have the lock. Never blocks.
+
+        Raises: GleenletError, a RuntimeError: the lock is not acquired.
+        """
+        self._check("notify on")
+        self._notify(n)
+
+    def notify_all(self) -> None:
+        """Wake up all who wait; as `notify`."""
+        self.notify(len(self._waiters))
+
+    def _check(self, what: str) -> None:
+        if self._thread != get_ident():
+            self._thread = claim(self._thread, self)
+        if not self._lock._held():
+            raise GleenletError(f"cannot {what} un-acquired lock: call it inside `with condition:`")
+
+    def _get_back(self, depth: int) -> None:
+        error: BaseException | None = None
+        while True:
+            try:
+                self._lock._get_back(depth)
+                break
+            except GleenletError:  # blocking is impossible here
+                raise
+            except BaseException as interrupted:
+                error = interrupted
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
+
+    def _notify(self, n: int) -> None:
+        waiters = self._waiters
+        while n > 0 and waiters:
+            n -= waiters.popleft().wake()
+
+
+class Semaphore:
+    """A counter that `acquire` takes from and `release` gives to, as `asyncio.Semaphore`.
+
+    First come, first served.
+
+    >>> semaphore = Semaphore(2)
+    >>> with semaphore:
+    ...     semaphore.locked()
+    False
+    """
+
+    # `_value` is what is free; a unit that a woken waiter has not taken yet is not in it. While such waiters
+    # are on their way (`_woken`), newcomers queue behind them.
+    __slots__ = ("__weakref__", "_thread", "_value", "_waiters", "_woken")
+
+    def __init__(self, value: int = 1) -> None:
+        if value < 0:
+            raise ValueError(f"Semaphore initial value must be >= 0, not {value!r}")
+        self._thread = 0
+        self._value = value
+        self._woken = 0
+        self._waiters: deque[Waiter] = deque()
+
+    def __repr__(self) -> str:
+        state = "locked" if self.locked() else f"unlocked, value:{self._value}"
+        return _describe(self, state, len(self._waiters))
+
+    def locked(self) -> bool:
+        """Would `acquire` wait? Thread: any."""
+        return self._value == 0 or self._woken > 0
+
+    def acquire(self) -> Literal[True]:
+        """Wait until the counter is above 0, and take 1 from it.
+
+        Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
+        """
+        if self._thread != get_ident():
+            self._thread = claim(self._thread, self)
+        if self._value > 0 and not self._woken:
+            self._value -= 1
+            return True
+        waiter = Waiter()
+        self._waiters.append(waiter)
+        try:
+            waiter.wait()
+        except BaseException:
+            if waiter.woken:
+                self._woken -= 1
+                self._value += 1
+                self._hand_out()
+            else:
+                discard(self._waiters, waiter)
+            raise
+        self._woken -= 1
+        if self._value > 0:
+            self._hand_out()
+        return True
+
+    def release(self) -> None:
+        """Add 1 to the counter, or give it to who has waited longest. Never blocks."""
+        if self._thread != get_ident():
+            self._thread = claim(self._thread, self)
+        self._value += 1
+        if self._waiters:
+            self._hand_out()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def _hand_out(self) -> None:
+        waiters = self._waiters
+        while waiters and self._value > 0:
+            if waiters.popleft().wake():
+                self._value -= 1
+                self._woken += 1
+
+
+class BoundedSemaphore(Semaphore):
+    """A semaphore that refuses more releases than acquires, as `asyncio.BoundedSemaphore`.
+
+    >>> BoundedSemaphore(1).release()
+    Traceback (most recent call last):
+    ValueError: BoundedSemaphore released too many times
+    """
+
+    __slots__ = ("_bound",)
+
+    def __init__(self, value: int = 1) -> None:
+        super().__init__(value)
+        self._bound = value
+
+    def release(self) -> None:
+        """As `Semaphore.release`. Raises: ValueError: the counter would exceed its first value."""
+        if self._value >= self._bound:
+            self._thread = claim(self._thread, self)
+            raise ValueError("BoundedSemaphore released too many times")
+        super().release()
+
+
+class BrokenBarrierError(GleenletError, threading.BrokenBarrierError):
+    """The barrier was reset or aborted while a task waited, or is aborted still.
+
+    >>> issubclass(BrokenBarrierError, RuntimeError)
+    True
+    """
+
+
+class Barrier:
+    """A point where a number of tasks wait for each other, as `asyncio.Barrier`.
+
+    >>> from gleenlet import spawn
+    >>> barrier = Barrier(2)
+    >>> task = spawn(barrier.wait)
+    >>> barrier.wait(), task.result()
+    (0, 1)
+    """
+
+    def __init__(self, parties: int) -> None:
+        if parties < 1:
+            raise ValueError(f"parties must be > 0, not {parties!r}")
+        self._thread = 0
+        self._parties = parties
+        self._inside: deque[Waiter] = deque()  # they wait for the others
+        self._outside: deque[Waiter] = deque()  # they wait until those who were let go have left
+        self._leaving = 0
+        self._spoilt = False  # reset or aborted while some had not left yet
+        self._broken = False
+
+    def __repr__(self) -> str:
+        if self._broken:
+            return _describe(self, "broken", 0)
+        state = "draining" if self._leaving else "filling"
+        return _describe(self, f"{state}, waiters:{self.n_waiting}/{self._parties}", 0)
+
+    @property
+    def parties(self) -> int:
+        """How many it takes. Thread: any."""
+        return self._parties
+
+    @property
+    def n_waiting(self) -> int:
+        """How many wait for the others now. Thread: the one it belongs to."""
+        return sum(not waiter.done for waiter in self._inside)
+
+    @property
+    def broken(self) -> bool:
+        """Was it aborted, and not reset since? Thread: any."""
+        return self._broken
+
+    def __enter__(self) -> int:
+        return self.wait()
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def wait(self) -> int:
+        """Wait until `parties` tasks wait here; who was cancelled before does not count.
+
+        Returns: a number of its own for each, from 0 to parties - 1, in order of arrival.
+        Raises: BrokenBarrierError: it was aborted, or reset meanwhile. Cancelled, UnsafeSwitchError: as in
+            `sleep`.
+        """
+        self._thread = claim(self._thread, self)
+        while self._leaving and not self._broken:
+            self._join(self._outside)
+        if self._broken:
+            raise BrokenBarrierError("the barrier was aborted: reset() makes it usable again")
+        if self.n_waiting == self._parties - 1:
+            self._let_go(self._inside)
+            return self._parties - 1
+        spoilt = False
+        waiter = Waiter()
+        self._inside.append(waiter)
+        try:
+            index: int = waiter.wait()
+        finally:
+            if not waiter.woken:
+                discard(self._inside, waiter)
+            else:
+                spoilt = self._spoilt
+                self._leaving -= 1
+                if not self._leaving:
+                    self._spoilt = False
+                    _wake_all(self._outside)
+        if spoilt:
+            raise BrokenBarrierError("the barrier was reset or aborted while this task waited")
+        return index
+
+    def reset(self) -> None:
+        """Make it as new; who waits gets BrokenBarrierError. Never blocks."""
+        self._thread = claim(self._thread, self)
+        self._broken = False
+        self._let_go(self._inside)
+        self._spoilt = self._leaving > 0
+
+    def abort(self) -> None:
+        """Break it for good; who waits, now or later, gets BrokenBarrierError. Never blocks."""
+        self._thread = claim(self._thread, self)
+        self._broken = True
+        self._let_go(self._inside)
+        self._spoilt = self._leaving > 0
+        _wake_all(self._outside)
+
+    def _let_go(self, waiters: deque[Waiter]) -> None:
+        index = 0
+        while waiters:
+            index += waiters.popleft().wake(index)
+        self._leaving += index
+
+    def _join(self, waiters: deque[Waiter]) -> None:
+        waiter = Waiter()
+        waiters.append(waiter)
+        try:
+            waiter.wait()
+        finally:
+            if not waiter.woken:
+                discard(waiters, waiter)
+
+
+def _wake_all(waiters: deque[Waiter]) -> None:
+    while waiters:
+        waiters.popleft().wake()
+
+
+def _describe(what: object, state: str, waiters: int) -> str:
+    if waiters:
+        state += f", waiters:{waiters}"
+    return f"<gleenlet.{type(what).__qualname__} object at {id(what):#x} [{state}]>"

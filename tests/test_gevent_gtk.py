@@ -1,0 +1,200 @@
+"""gleenlet.gevent beside GLib's own sources and a GTK window: neither side starves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from child import run_script
+
+pytest.importorskip("gevent")
+
+SERVED = """
+import faulthandler, os, subprocess, sys, time
+from gi.repository import Gio, GLib
+import gleenlet.gevent
+gleenlet.gevent.install()
+import gevent
+faulthandler.dump_traceback_later(20, exit=True)
+loop = GLib.MainLoop()
+seen = set()
+
+def saw(what, again=False):
+    seen.add(what)
+    if len(seen) == 6:
+        loop.quit()
+    return again
+
+def spin():
+    while True:
+        gevent.sleep(0)
+
+for _ in range(100):
+    gevent.spawn(spin)
+gevent.sleep(0.02)
+reader, writer = os.pipe()
+GLib.timeout_add(10, saw, "timeout")
+GLib.idle_add(saw, "idle")
+GLib.io_add_watch(reader, 0, GLib.IOCondition.IN, lambda *_: saw("descriptor"))
+GLib.timeout_add(20, lambda: os.write(writer, b"x") and False)
+child = subprocess.Popen(["sleep", "0.02"])
+GLib.child_watch_add(0, child.pid, lambda *_: saw("child"))
+bus = Gio.bus_get_sync(Gio.BusType.SESSION)
+NAME = "org.freedesktop.DBus"
+bus.call(NAME, "/", NAME, "GetId", None, None, 0, -1, None, lambda *_: saw("bus"))
+Gio.File.new_for_path("/").query_info_async("*", 0, 0, None, lambda *_: saw("file"))
+start = time.monotonic()
+GLib.timeout_add(3000, loop.quit)
+loop.run()
+print(sorted(seen))
+assert time.monotonic() - start < 1, time.monotonic() - start
+"""
+
+BUSY_GLIB = """
+import faulthandler, time
+from gi.repository import GLib
+import gleenlet.gevent
+gleenlet.gevent.install()
+import gevent, gevent.socket
+faulthandler.dump_traceback_later(20, exit=True)
+loop = GLib.MainLoop()
+GLib.idle_add(lambda: True)               # an application that is never idle
+GLib.timeout_add(0, lambda: True)
+trips = 0
+
+def pong(end):
+    while True:
+        end.sendall(end.recv(1))
+
+def worker():
+    global trips
+    for _ in range(5):
+        start = time.monotonic()
+        gevent.sleep(0.02)
+        assert time.monotonic() - start < 0.04, time.monotonic() - start
+    near, far = gevent.socket.socketpair()
+    gevent.spawn(pong, far)
+    with gevent.Timeout(0.2, False):
+        while True:
+            near.sendall(b"x")
+            near.recv(1)
+            trips += 1
+    for _ in range(100):
+        gevent.sleep(0)
+    loop.quit()
+
+job = gevent.spawn(worker)
+loop.run()
+job.get()
+print(trips)
+"""
+
+FRAMES = """
+import json, sys, time
+import gi
+gi.require_version("Gtk", "4.0")
+from gi.repository import GLib, Gtk
+import gleenlet.gevent
+gleenlet.gevent.install()
+import gevent, gevent.socket
+load, seconds = sys.argv[1], 1.5
+counts = {"frames": 0, "ticks": 0, "trips": 0}
+results = []
+jobs = []
+
+def burn():
+    end = time.perf_counter() + 0.0002
+    while time.perf_counter() < end:
+        pass
+
+def spin():
+    while True:
+        if load == "burn":
+            burn()
+        gevent.sleep(0)
+
+def ping(end):
+    while True:
+        end.sendall(b"x")
+        end.recv(1)
+        counts["trips"] += 1
+
+def pong(end):
+    while True:
+        end.sendall(end.recv(1))
+
+def count(name):
+    counts[name] += 1
+    return True
+
+def begin_load():
+    if load == "echo":
+        for near, far in [gevent.socket.socketpair() for _ in range(10)]:
+            jobs.extend([gevent.spawn(ping, near), gevent.spawn(pong, far)])
+    else:
+        jobs.extend(gevent.spawn(spin) for _ in range(100))
+
+def measure():
+    gevent.sleep(0.7)
+    if load == "echo":                    # first without redraws
+        begin_load()
+    for phase in range(2):
+        counts.update(frames=0, ticks=0, trips=0)
+        gevent.sleep(seconds)
+        results.append(dict(counts))
+        if phase == 0 and load == "echo":
+            label.add_tick_callback(redraw)
+        elif phase == 0:
+            begin_load()
+    app.quit()
+
+def redraw(*_):
+    label.set_label(str(count("frames") and counts["frames"]))
+    return True
+
+def activate(app):
+    global label
+    label = Gtk.Label(label="0")
+    Gtk.ApplicationWindow(application=app, default_width=200, default_height=100, child=label).present()
+    GLib.timeout_add(16, count, "ticks")
+    if load != "echo":
+        label.add_tick_callback(redraw)
+    gevent.spawn(measure)
+
+app = Gtk.Application(application_id="org.gleenlet.Frames")
+app.connect("activate", activate)
+gleenlet.gevent.run(app.run, [])
+print(json.dumps(results))
+"""
+
+
+def test_glib_sources_of_every_kind_are_served_while_greenlets_spin() -> None:
+    outcome = run_script(SERVED, bus=True)
+    assert outcome.stdout == "['bus', 'child', 'descriptor', 'file', 'idle', 'timeout']\n", outcome.stderr
+    assert outcome.status == 0, outcome.stderr
+
+
+def test_gevent_is_served_while_glib_is_never_idle() -> None:
+    outcome = run_script(BUSY_GLIB)
+    assert outcome.status == 0, outcome.stderr
+    assert int(outcome.stdout) > 100
+
+
+@pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not installed")
+@pytest.mark.parametrize(
+    ("load", "kind", "least"),
+    # The share of what the same window did just before without the load (echo: without redraws).
+    [("spin", "frames", 0.9), ("spin", "ticks", 0.9), ("burn", "frames", 0.7), ("echo", "trips", 0.7)],
+)
+def test_window_and_gevent_share_the_processor(load: str, kind: str, least: float) -> None:
+    shares = []
+    for _ in range(3):  # other programs of this machine count, too
+        outcome = run_script(FRAMES, load, display=True, bus=True)
+        assert outcome.status == 0, outcome.stderr
+        quiet, busy = json.loads(outcome.stdout)
+        shares.append(busy[kind] / quiet[kind])
+        if shares[-1] >= least:
+            return
+    raise AssertionError(f"{kind} under {load}: {shares}, at least {least} expected")

@@ -1,0 +1,436 @@
+"""Signals and properties of real objects: list stores, actions, a GTK button, a GStreamer bus."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import operator
+import os
+import threading
+import weakref
+from typing import Any
+
+import gi
+import pytest
+
+gi.require_version("Gtk", "4.0")
+gi.require_version("Gst", "1.0")
+from gi.repository import Gio, GObject, Gst, Gtk
+
+from gleenlet import Cancelled, GleenletError, get_hub, signals, sleep, spawn, wait_property, wait_signal
+from watching import has_handler, live_sources
+
+
+class Asker(GObject.Object):
+    """Asks its handlers, as a window asks whether it may close."""
+
+    __gtype_name__ = "GleenletTestAsker"
+
+    @GObject.Signal(
+        flags=GObject.SignalFlags.RUN_LAST,
+        return_type=bool,
+        arg_types=(int,),
+        accumulator=GObject.signal_accumulator_true_handled,
+    )
+    def ask(self, number: int) -> bool:
+        return False
+
+    title = GObject.Property(type=str, default="")
+    secret = GObject.Property(type=int, flags=GObject.ParamFlags.WRITABLE)
+    my_count = GObject.Property(type=int, default=0)
+
+
+@pytest.fixture
+def store() -> Gio.ListStore:
+    return Gio.ListStore.new(GObject.Object)
+
+
+# ---- wait_signal ----
+
+
+def test_wait_signal_returns_the_arguments_without_the_emitter(store: Gio.ListStore) -> None:
+    task = spawn(store.append, GObject.Object())
+    assert wait_signal(store, "items-changed") == (0, 0, 1)
+    task.result()
+    assert not has_handler(store, "items-changed")
+
+
+def test_cancelled_wait_signal_leaves_no_handler(store: Gio.ListStore) -> None:
+    task = spawn(wait_signal, store, "items-changed")
+    sleep(0)  # promised: everything else runs first
+    assert has_handler(store, "items-changed")
+
+    task.cancel()
+
+    with pytest.raises(Cancelled):
+        task.result()
+    assert not has_handler(store, "items-changed")
+
+
+def test_wait_signal_gives_up_after_its_timeout(store: Gio.ListStore) -> None:
+    with pytest.raises(TimeoutError):
+        wait_signal(store, "items-changed", 0)
+    assert not has_handler(store, "items-changed")
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan")])
+def test_bad_timeouts_register_nothing(store: Gio.ListStore, timeout: float) -> None:
+    with pytest.raises(ValueError):
+        wait_signal(store, "items-changed", timeout)
+    with pytest.raises(ValueError):
+        wait_property(Gio.SimpleAction.new("a", None), "enabled", bool, timeout)
+    assert not has_handler(store, "items-changed")
+
+
+def test_wait_signal_takes_the_first_of_two_emissions_and_is_deaf_to_the_second(store: Gio.ListStore) -> None:
+    def twice() -> None:
+        store.append(GObject.Object())
+        store.append(GObject.Object())
+
+    spawn(twice)
+    assert wait_signal(store, "items-changed") == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("signal", "says"),
+    [
+        ("nonsense", "unknown signal name: nonsense"),
+        ("items-changed::detail", "unknown signal name: items-changed::detail"),
+        ("notify::nonsense", "no property 'nonsense'"),
+    ],
+)
+def test_a_signal_that_cannot_come_is_refused(store: Gio.ListStore, signal: str, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        wait_signal(store, signal)
+    with pytest.raises(TypeError, match=says), signals(store, signal):
+        pass
+
+
+def test_a_property_name_in_pythons_spelling_is_refused_with_the_right_one() -> None:
+    with pytest.raises(TypeError, match='write "notify::my-count"'):
+        wait_signal(Asker(), "notify::my_count")
+
+
+def test_an_emitter_disposed_meanwhile_ends_the_wait(store: Gio.ListStore) -> None:
+    spawn(store.run_dispose)
+    with pytest.raises(GleenletError, match="'items-changed' will not be emitted any more"):
+        wait_signal(store, "items-changed")
+
+
+def test_an_object_without_its_c_side_is_refused() -> None:
+    with pytest.raises(TypeError, match="not initialized"):
+        wait_signal(GObject.Object.__new__(GObject.Object), "notify")
+
+
+def test_the_emitter_gets_the_answer() -> None:
+    asker = Asker()
+    answers = []
+    spawn(lambda: answers.append(asker.emit("ask", 1)))
+    assert wait_signal(asker, "ask", returns=True) == (1,)
+    with signals(asker, "ask", returns=True) as questions:
+        answers.append(asker.emit("ask", 2))
+        assert next(questions) == (2,)
+    answers.append(asker.emit("ask", 3))
+    assert answers == [True, True, False]
+
+
+def test_an_emission_from_another_thread_wakes_the_task() -> None:
+    asker = Asker()
+    with signals(asker, "ask") as questions:
+        thread = threading.Thread(target=asker.emit, args=("ask", 5))
+        task = spawn(wait_signal, asker, "ask")
+        sleep(0)
+        thread.start()
+        assert task.result() == (5,)
+        assert next(questions) == (5,)
+    thread.join()
+
+
+@pytest.mark.usefixtures("display")
+def test_a_click_of_a_gtk_button() -> None:
+    button = Gtk.Button(label="go")
+    spawn(button.emit, "clicked")
+    assert wait_signal(button, "clicked") == ()
+    window = Gtk.Window(child=button)
+    window.present()
+    closing = spawn(wait_signal, window, "close-request", returns=True)
+    sleep(0)
+    window.close()
+    assert closing.result() == ()
+    assert not window.in_destruction()
+    window.destroy()
+
+
+def test_the_bus_of_a_gstreamer_pipeline() -> None:
+    Gst.init(None)
+    pipeline = Gst.parse_launch("videotestsrc num-buffers=5 ! fakesink")
+    bus = pipeline.get_bus()
+    assert bus is not None
+    bus.add_signal_watch()
+    try:
+        pipeline.set_state(Gst.State.PLAYING)
+        (message,) = wait_signal(bus, "message::eos", timeout=30)
+        assert message.type == Gst.MessageType.EOS
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+        bus.remove_signal_watch()
+
+
+# ---- signals ----
+
+
+def test_signals_loses_none_between_two_steps(store: Gio.ListStore) -> None:
+    seen = []
+
+    def consume() -> None:
+        with signals(store, "items-changed") as changes:
+            for change in changes:
+                seen.append(change)
+                store.append(GObject.Object())  # emits while the loop's body runs
+                sleep(0)
+                if len(seen) == 4:
+                    return
+
+    task = spawn(consume)
+    sleep(0)
+    store.append(GObject.Object())
+    store.remove(0)
+    task.result()
+    assert seen == [(0, 0, 1), (0, 1, 0), (0, 0, 1), (1, 0, 1)]
+    assert not has_handler(store, "items-changed")
+
+
+@pytest.mark.parametrize("leave", ["break", "raise", "cancel"])
+def test_signals_disconnects_however_its_block_is_left(store: Gio.ListStore, leave: str) -> None:
+    def consume() -> None:
+        with signals(store, "items-changed") as changes:
+            for _ in changes:
+                if leave == "raise":
+                    raise KeyError
+                break
+
+    task = spawn(consume)
+    sleep(0)
+    assert has_handler(store, "items-changed")
+    if leave == "cancel":
+        task.cancel()
+    else:
+        store.append(GObject.Object())
+    task.join()
+    assert not has_handler(store, "items-changed")
+    if leave == "raise":
+        with pytest.raises(KeyError):
+            task.result()
+
+
+def test_signals_ends_when_the_emitter_does_after_what_came_before() -> None:
+    store = Gio.ListStore.new(GObject.Object)
+    seen: list[object] = []
+
+    def consume(emissions: signals) -> None:
+        with emissions:
+            seen.extend(emissions)
+
+    task = spawn(consume, signals(store, "items-changed"))
+    sleep(0)
+    store.append(GObject.Object())
+    del store  # the only reference: nothing here keeps it alive
+    gc.collect()
+    task.result()
+    assert seen == [(0, 0, 1)]
+
+
+def test_signals_outlives_the_python_wrapper() -> None:
+    group = Gio.SimpleActionGroup()
+    group.add_action(Gio.SimpleAction.new("save", None))
+    action: Any = group.lookup_action("save")
+    emissions = signals(action, "activate")
+    del action
+    with emissions as activations:
+        gc.collect()  # the wrapper is gone, the action is the group's
+        group.activate_action("save", None)
+        assert next(activations) == (None,)
+        group.remove_action("save")
+        assert list(activations) == []
+
+
+@pytest.mark.usefixtures("display")
+def test_signals_keeps_no_widget_alive() -> None:
+    button = Gtk.Button()
+    gone = []
+    button.weak_ref(lambda: gone.append(True))
+    emissions = signals(button, "clicked")
+    with emissions:
+        del button
+        gc.collect()
+        assert gone == [True]
+
+
+@pytest.mark.parametrize(
+    ("when_full", "expected", "dropped"),
+    [("drop_oldest", [(2, 0, 1), (3, 0, 1)], 2), ("drop_newest", [(0, 0, 1), (1, 0, 1)], 2)],
+)
+def test_a_full_signals_drops_what_it_was_told_to(
+    store: Gio.ListStore, when_full: str, expected: list[object], dropped: int
+) -> None:
+    with signals(store, "items-changed", limit=2, when_full=when_full) as changes:  # type: ignore[arg-type]
+        for _ in range(4):
+            store.append(GObject.Object())
+        assert [next(changes), next(changes)] == expected
+        assert changes.dropped == dropped
+
+
+def test_a_full_signals_raises_after_what_it_has(store: Gio.ListStore) -> None:
+    with signals(store, "items-changed", limit=2) as changes:
+        for _ in range(3):
+            store.append(GObject.Object())
+        assert [next(changes), next(changes)] == [(0, 0, 1), (1, 0, 1)]
+        with pytest.raises(GleenletError, match="more than 2 emissions of 'items-changed'"):
+            next(changes)
+
+
+def test_wrong_uses_of_signals_are_refused(store: Gio.ListStore) -> None:
+    with pytest.raises(ValueError, match="limit must be 1 or more, not 0"):
+        signals(store, "items-changed", limit=0)
+    with pytest.raises(ValueError, match="when_full must be"):
+        signals(store, "items-changed", when_full="explode")  # type: ignore[arg-type]
+    with pytest.raises(GleenletError, match="outside its block"):
+        next(signals(store, "items-changed"))
+    emissions = signals(store, "items-changed")
+    with emissions:
+        waiting = spawn(next, emissions)
+        sleep(0)
+        with pytest.raises(GleenletError, match="give each its own"):
+            next(emissions)
+        store.append(GObject.Object())
+        assert waiting.result() == (0, 0, 1)
+    with pytest.raises(GleenletError, match="used before"), emissions:
+        pass
+
+
+# ---- wait_property ----
+
+
+def test_wait_property_returns_at_once_where_the_predicate_holds() -> None:
+    action = Gio.SimpleAction.new("save", None)
+    before = live_sources()
+    assert wait_property(action, "enabled") is True
+    assert live_sources() == before
+
+
+def test_wait_property_waits_for_the_value_that_the_predicate_likes() -> None:
+    asker = Asker()
+
+    def count() -> None:
+        for number in range(1, 6):
+            asker.my_count = number
+            sleep(0)
+
+    spawn(count)
+    assert spawn(wait_property, asker, "my_count", lambda number: number >= 3).result() == 3
+    assert not has_handler(asker, "notify::my-count")
+
+
+def test_the_predicate_holds_when_wait_property_returns() -> None:
+    asker = Asker()
+
+    def flicker() -> None:
+        asker.title = "on"
+        asker.title = ""
+        sleep(0)
+        asker.title = "on again"
+
+    spawn(flicker)
+    assert wait_property(asker, "title") == "on again" == asker.title
+
+
+def test_a_predicate_that_raises_raises_here() -> None:
+    asker = Asker()
+    spawn(setattr, asker, "title", "x")
+    with pytest.raises(ZeroDivisionError):
+        wait_property(asker, "title", lambda title: title and 1 / 0)
+    assert not has_handler(asker, "notify::title")
+
+
+def test_wait_property_refuses_what_it_cannot_read() -> None:
+    with pytest.raises(TypeError, match="does not have property"):
+        wait_property(Asker(), "nonsense")
+    with pytest.raises(TypeError, match="not readable"):
+        wait_property(Asker(), "secret")
+
+
+def test_wait_property_ends_at_its_timeout_at_dispose_and_at_cancel() -> None:
+    asker = Asker()
+    with pytest.raises(TimeoutError):
+        wait_property(asker, "title", timeout=0)
+    cancelled = spawn(wait_property, asker, "title")
+    sleep(0)
+    assert has_handler(asker, "notify::title")
+    cancelled.cancel()
+    with pytest.raises(Cancelled):
+        cancelled.result()
+    assert not has_handler(asker, "notify::title")
+    spawn(asker.run_dispose)
+    with pytest.raises(GleenletError, match="'notify::title' will not be emitted"):
+        wait_property(asker, "title")
+
+
+# ---- nothing is left ----
+
+
+def test_no_wait_keeps_its_emitter() -> None:
+    class Mine(GObject.Object):
+        value = GObject.Property(type=int, default=0)
+
+    for wait in (
+        lambda obj: wait_signal(obj, "notify::value", 0),
+        lambda obj: wait_property(obj, "value", timeout=0),
+    ):
+        obj = Mine()
+        wrapper = weakref.ref(obj)
+        with pytest.raises(TimeoutError):
+            wait(obj)
+        del obj
+        gc.collect()
+        assert wrapper() is None
+
+
+def soak_count() -> int:
+    return int(os.environ.get("GLEENLET_SOAK", 1_000_000))
+
+
+def resident_kib() -> int:
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["wait_signal", "signals", "wait_property"])
+def test_a_million_waits_leave_memory_flat(kind: str) -> None:
+    asker = Asker()
+    call_soon = get_hub().call_soon
+
+    def wait(count: int) -> None:
+        for number in range(count):
+            if kind == "wait_signal":
+                call_soon(asker.emit, "ask", number)
+                wait_signal(asker, "ask")
+            elif kind == "signals":
+                with signals(asker, "ask") as questions:
+                    call_soon(asker.emit, "ask", number)
+                    next(questions)
+            else:
+                call_soon(asker.set_property, "my-count", number + 1)
+                wait_property(asker, "my-count", functools.partial(operator.eq, number + 1))
+
+    count = soak_count()
+    spawn(wait, count // 10).result()
+    asker.my_count = 0
+    gc.collect()
+    before, sources = resident_kib(), live_sources()
+    spawn(wait, count).result()
+    gc.collect()
+    assert resident_kib() - before < 4096
+    assert live_sources() == sources
+    assert not has_handler(asker, "ask")
+    assert not has_handler(asker, "notify::my-count")

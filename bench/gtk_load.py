@@ -79,9 +79,7 @@ class Window:
         command = [sys.executable, "-S", "-c", EVENTS]
         self.events = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert self.events.stdout is not None
-        GLib.unix_fd_add_full(
-            GLib.PRIORITY_DEFAULT, self.events.stdout.fileno(), GLib.IOCondition.IN, self.on_event
-        )
+        GLib.unix_fd_add_full(GLib.PRIORITY_DEFAULT, self.events.stdout.fileno(), GLib.IOCondition.IN, self.on_event)
         self.later(WARM_UP_MS, self.begin)
 
     def on_tick(self, _window: Gtk.Widget, _clock: Gdk.FrameClock, area: Gtk.DrawingArea) -> bool:
@@ -143,9 +141,7 @@ def start_client(listener: Any) -> None:
     seconds = 2 * (WARM_UP_MS + SPAN_MS) / 1000  # longer than needed; it ends with its server
     port = listener.getsockname()[1]
     arguments = [str(number) for number in (port, CONNECTIONS, BYTES, seconds)]
-    subprocess.Popen(
-        [os.environ["ECHO_CLIENT"], *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    subprocess.Popen([os.environ["ECHO_CLIENT"], *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def on_idle(_load: str) -> None:

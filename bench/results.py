@@ -27,10 +27,7 @@ def describe(tables: Mapping[str, tuple[Sequence[Row], Mapping[str, Samples]]], 
         "machine": machine(),
         "versions": versions(),
         "repeats": repeats,
-        "tables": {
-            name: [describe_row(row, found[row.key]) for row in rows]
-            for name, (rows, found) in tables.items()
-        },
+        "tables": {name: [describe_row(row, found[row.key]) for row in rows] for name, (rows, found) in tables.items()},
     }
 
 

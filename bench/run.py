@@ -86,9 +86,7 @@ def chosen(rows: Sequence[Row], options: argparse.Namespace) -> list[Row]:
 def print_tables(data: Data) -> None:
     print(", ".join(f"{name} {version}" for name, version in data["versions"].items()))
     print("{cpu}, {cores} cores, {system}".format(**data["machine"]))
-    print(
-        f"Medians of up to {data['repeats']} processes; below: times gleenlet's, ± half the quartiles' gap."
-    )
+    print(f"Medians of up to {data['repeats']} processes; below: times gleenlet's, ± half the quartiles' gap.")
     for name, rows in data["tables"].items():
         if not rows:
             continue

@@ -155,13 +155,9 @@ def list_head(drawing: Drawing, before: int, after: int, after_kind: str) -> Non
 def emission(language: int) -> Drawing:
     drawing = Drawing(language, "emission", 6)
     loop: list[Row] = [("loop", "main", 1), ("loop", "dispatch", 1)]
-    before = drawing.stack(
-        LEFT, [*loop, ("task", "worker", 1), ("node", "emission", 1), ("task", "handler", 1)]
-    )
+    before = drawing.stack(LEFT, [*loop, ("task", "worker", 1), ("node", "emission", 1), ("task", "handler", 1)])
     drawing.stack(RIGHT, [*loop, ("other", "other", 3)])
-    drawing.stack(
-        HEAP, [("task", "worker", 1), ("node", "emission", 1), ("task", "handler", 1)], top=108 + 2 * STEP
-    )
+    drawing.stack(HEAP, [("task", "worker", 1), ("node", "emission", 1), ("task", "handler", 1)], top=108 + 2 * STEP)
     list_head(drawing, before[3], before[3], "bad")
     return drawing
 
@@ -174,9 +170,7 @@ def nested(language: int) -> Drawing:
     drawing.stack(RIGHT, [*loop, ("other", "worker_long", 4)])
     drawing.stack(HEAP, shared, top=108 + 2 * STEP)
     y = 106 + 2 * STEP
-    drawing.parts.append(
-        f'<path class="bad" stroke-dasharray="6 4" d="M {LEFT - 16} {y} H {LEFT + BOX + 12}"/>'
-    )
+    drawing.parts.append(f'<path class="bad" stroke-dasharray="6 4" d="M {LEFT - 16} {y} H {LEFT + BOX + 12}"/>')
     drawing.text(HEAP, 106 + STEP + ROW, "saved_loop", "soft")
     list_head(drawing, before[2], before[2], "bad")
     return drawing

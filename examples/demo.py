@@ -132,9 +132,7 @@ def show_window(picture: Path | None) -> None:
 
     class Cell(Gtk.Box):
         def __init__(self, name: str) -> None:
-            super().__init__(
-                orientation=Gtk.Orientation.VERTICAL, spacing=5, hexpand=True, css_classes=["cell"]
-            )
+            super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=5, hexpand=True, css_classes=["cell"])
             self.label = Gtk.Label(label=name, xalign=0)
             self.bar = Gtk.ProgressBar()
             self.append(self.label)
@@ -178,9 +176,7 @@ def show_window(picture: Path | None) -> None:
         header = Gtk.HeaderBar()
         title = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, valign=Gtk.Align.CENTER)
         title.append(Gtk.Label(label="gleenlet", css_classes=["title"]))
-        title.append(
-            Gtk.Label(label="a hundred tasks on the main loop of one thread", css_classes=["subtitle"])
-        )
+        title.append(Gtk.Label(label="a hundred tasks on the main loop of one thread", css_classes=["subtitle"]))
         header.set_title_widget(title)
         header.pack_start(cancel)
         header.pack_start(keep)
@@ -196,9 +192,7 @@ def show_window(picture: Path | None) -> None:
         ):  # fmt: skip
             card, figures[key] = figure(caption, *css)
             cards.append(card)
-        grid = Gtk.Grid(
-            row_spacing=6, column_spacing=6, column_homogeneous=True, row_homogeneous=True, vexpand=True
-        )
+        grid = Gtk.Grid(row_spacing=6, column_spacing=6, column_homogeneous=True, row_homogeneous=True, vexpand=True)
         dice = random.Random(1)
         for i in range(100):
             cell = Cell(f"Task {i + 1}")
@@ -231,9 +225,7 @@ def show_window(picture: Path | None) -> None:
         print(f"   the window, as it was then: {path}")
 
     def activate(app: Any) -> None:
-        window = Gtk.ApplicationWindow(
-            application=app, title="gleenlet", default_width=1240, default_height=720
-        )
+        window = Gtk.ApplicationWindow(application=app, title="gleenlet", default_width=1240, default_height=720)
         build(window)
         window.add_tick_callback(count_frame)
         window.present()
@@ -242,9 +234,7 @@ def show_window(picture: Path | None) -> None:
     app = Gtk.Application()
     cancel = Gtk.Button(label="Cancel a task", css_classes=["cancel"], valign=Gtk.Align.CENTER)
     cancel.connect("clicked", gleenlet.green(cancel_one))
-    keep = Gtk.ToggleButton(
-        label="Keep open", css_classes=["keep"], valign=Gtk.Align.CENTER, visible=not picture
-    )
+    keep = Gtk.ToggleButton(label="Keep open", css_classes=["keep"], valign=Gtk.Align.CENTER, visible=not picture)
     notice = Gtk.Label(xalign=0, css_classes=["notice"], ellipsize=Pango.EllipsizeMode.END)
     app.connect("activate", activate)
     started = time.monotonic()

@@ -31,8 +31,7 @@ def positions(pipeline: Gst.Pipeline) -> float:
 
 def main() -> None:
     pipeline = Gst.parse_launch(
-        "videotestsrc num-buffers=30 ! video/x-raw,framerate=30/1,width=64,height=48"
-        " ! fakesink name=sink sync=true"
+        "videotestsrc num-buffers=30 ! video/x-raw,framerate=30/1,width=64,height=48 ! fakesink name=sink sync=true"
     )
     bus = pipeline.get_bus()
     bus.add_signal_watch()

@@ -26,9 +26,7 @@ def meanwhile() -> None:
 
 def main() -> None:
     task = spawn(meanwhile)
-    child = Gio.Subprocess.new(
-        ["sh", "-c", SCRIPT], Gio.SubprocessFlags.STDIN_PIPE | Gio.SubprocessFlags.STDOUT_PIPE
-    )
+    child = Gio.Subprocess.new(["sh", "-c", SCRIPT], Gio.SubprocessFlags.STDIN_PIPE | Gio.SubprocessFlags.STDOUT_PIPE)
     lines = Gio.DataInputStream.new(child.get_stdout_pipe())
     text = Gio.DataInputStream.read_line_finish_utf8
     while (line := call(lines.read_line_async, finish=text)[0]) is not None:

@@ -1,4 +1,4 @@
-"""CPython's own asyncio tests, on plain SelectorEventLoop and on EventLoop inside a task: a table and every difference.
+"""CPython's own asyncio tests, on SelectorEventLoop and on EventLoop inside a task: a table and differences.
 
 usage: python scripts/asyncio_suite.py [-j PROCESSES] [MODULE ...]      (all modules: about ten minutes)
 
@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
 
 
 def child(module: str, loop: str, report: str) -> None:
-    """Run one test module; with loop "task", everything in a task and with EventLoop for every SelectorEventLoop."""
+    """Run one test module; with loop "task", in a task and with EventLoop for every SelectorEventLoop."""
 
     def tests() -> bool:
         suite = unittest.defaultTestLoader.loadTestsFromName(f"test.test_asyncio.{module}")
@@ -48,6 +48,7 @@ def child(module: str, loop: str, report: str) -> None:
 
         import gleenlet
         import gleenlet.asyncio
+        from gleenlet._aioloop import Selector
 
         class Loop(gleenlet.asyncio.EventLoop):
             """Some tests choose a selector; EventLoop has its own."""
@@ -57,7 +58,7 @@ def child(module: str, loop: str, report: str) -> None:
                     selector.close()
                 super().__init__()
 
-        selector_wait = gleenlet.asyncio._Selector.wait
+        selector_wait = Selector.wait
         parks = 0
 
         def wait(self: object, timeout: float | None) -> bool:
@@ -65,7 +66,7 @@ def child(module: str, loop: str, report: str) -> None:
             parks += 1
             return selector_wait(self, timeout)
 
-        gleenlet.asyncio._Selector.wait = wait
+        Selector.wait = wait
         unix = asyncio.unix_events
         if hasattr(unix, "_UnixDefaultEventLoopPolicy"):
             unix._UnixDefaultEventLoopPolicy._loop_factory = Loop
@@ -104,9 +105,9 @@ def run(module: str, loop: str) -> Outcome:
         parks = int(report.read_text()) if report.exists() else 0
     result = "ok" if status == 0 else "hangs" if status is None else f"exit {status}"
     tests = {}
-    for name, where in re.findall(r"^(test\w*) \((test\.test_asyncio\.[\w.]+)\)", text, re.M):
+    for name, where in re.findall(r"^(test\w*) \((test\.test_asyncio\.[\w.]+)\)", text, re.MULTILINE):
         tests.setdefault(f"{where.removeprefix('test.test_asyncio.')}.{name}".replace(f".{name}.", "."), "ok")
-    for kind, name, where in re.findall(r"^(FAIL|ERROR): (\w+) \(test\.test_asyncio\.([\w.]+)\)", text, re.M):
+    for kind, name, where in re.findall(r"^(FAIL|ERROR): (\w+) \(test\.test_asyncio\.([\w.]+)\)", text, re.MULTILINE):
         tests[f"{where}.{name}".replace(f".{name}.", ".")] = kind
     if status == 1:
         result = f"{sum(kind != 'ok' for kind in tests.values())} fail"
@@ -160,10 +161,8 @@ def main() -> int:
     with concurrent.futures.ThreadPoolExecutor(arguments.processes) as pool:
         for module, plain, task in pool.map(compare, modules):
             verdict = plain.result if plain.result == task.result else f"{plain.result} | {task.result}"
-            print(
-                f"{module:28}{len(task.tests):6}{task.parks:8}{plain.seconds:9.1f}{task.seconds:8.1f}  {verdict}",
-                flush=True,
-            )
+            times = f"{plain.seconds:9.1f}{task.seconds:8.1f}"
+            print(f"{module:28}{len(task.tests):6}{task.parks:8}{times}  {verdict}", flush=True)
             found += [f"{module}: {line}" for line in differences(plain, task)]
             passed += sum(kind == "ok" for kind in task.tests.values())
             total += len(task.tests)

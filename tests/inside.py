@@ -1,14 +1,16 @@
-"""Runs a test as a task. Knows nothing of what it tests."""
+"""What tests of waits share: being a task, starting one that logs, two things in either order."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
-from gleenlet import run
+from gleenlet import Task, current_task, run, sleep, spawn
 
 P = ParamSpec("P")
+
+FOREVER = 1e6
 
 
 def in_task(test: Callable[P, None]) -> Callable[P, None]:
@@ -27,3 +29,38 @@ def both_orders(first: Callable[[], object], second: Callable[[], object], turne
         first, second = second, first
     first()
     second()
+
+
+def start(log: list[str], name: str, wait: Callable[[], object]) -> Task[None]:
+    """A task that waits, and logs its name and how that ended."""
+
+    def waits() -> None:
+        try:
+            wait()
+        except BaseException as error:
+            log.append(f"{name} {type(error).__name__}")
+            raise
+        log.append(name)
+
+    return spawn(waits, name=name)
+
+
+def me() -> Task[Any]:
+    task = current_task()
+    assert task is not None
+    return task
+
+
+def crash(error: BaseException | type[BaseException] = ZeroDivisionError) -> None:
+    raise error
+
+
+def crash_when_cancelled(error: type[BaseException] = ZeroDivisionError) -> None:
+    try:
+        sleep(FOREVER)
+    finally:
+        raise error
+
+
+def kinds(group: BaseExceptionGroup[BaseException]) -> list[str]:
+    return sorted(type(error).__name__ for error in group.exceptions)

@@ -28,9 +28,7 @@ def test_example_prints_its_output(path: Path) -> None:
     display = "Gtk" in source and "Xvfb" not in source  # the demo starts a display itself
     outcome = run_script(path, display=display, bus="dbus" in source or "Gio.bus" in source)
     assert outcome.status == 0, outcome.stderr
-    assert matches(expected, outcome.stdout), (
-        f"expected:\n{expected}\n\nprinted:\n{outcome.stdout}\n{outcome.stderr}"
-    )
+    assert matches(expected, outcome.stdout), f"expected:\n{expected}\n\nprinted:\n{outcome.stdout}\n{outcome.stderr}"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

@@ -118,7 +118,7 @@ threading.Timer(0.05, watcher.send).start()
 threading.Timer(0.08, os.kill, (os.getpid(), signal.SIGUSR1)).start()
 GLib.timeout_add(150, loop.quit)
 loop.run()
-assert seen == ["io", "async", "signal"], seen
+assert sorted(seen) == ["async", "io", "signal"], seen
 """)
 
 
@@ -600,6 +600,21 @@ print("went on")
     assert "ValueError: reported" in outcome.stderr
 
 
+def test_an_error_for_a_main_greenlet_that_runs_a_bare_loop_is_reported_and_system_exit_exits() -> None:
+    outcome = run_script(
+        PRELUDE.format(early="")
+        + """
+gevent.get_hub().exception_stream = None
+gevent.spawn_later(0.01, gevent.get_hub().parent.throw, ValueError("for the main greenlet"))
+gevent.spawn_later(0.05, lambda: print("went on"))
+gevent.spawn_later(0.06, sys.exit, 3)
+loop.run()
+"""
+    )
+    assert "ValueError: for the main greenlet" in outcome.stderr
+    assert (outcome.stdout, outcome.status) == ("went on\n", 3)
+
+
 def test_an_exception_of_the_callable_itself_comes_out_of_run() -> None:
     alive("""
 def main():
@@ -785,6 +800,28 @@ assert len(ticks) > 5 and set(ticks) == {thread.native_id}, ticks
 ticks.clear()
 gevent.sleep(0.05)                        # now it is the main greenlet that drives
 assert len(ticks) > 3 and set(ticks) == {threading.get_native_id()}, ticks
+""")
+
+
+def test_the_loop_is_made_anew_in_the_kernel_and_a_file_is_watched() -> None:
+    alive("""
+import tempfile
+ticks = []
+GLib.timeout_add(5, lambda: ticks.append(1) or True)
+gevent.sleep(0.02)
+gevent.reinit()                           # as after a fork
+gevent.sleep(0.01)
+ticks.clear()
+gevent.sleep(0.05)
+assert len(ticks) > 4
+with tempfile.NamedTemporaryFile() as file:
+    watcher = gevent.get_hub().loop.stat(file.name)
+    def start():
+        watcher.start(loop.quit)
+        GLib.timeout_add(20, lambda: bool(file.write(b"x")) and file.flush())
+    GLib.timeout_add(5, start)
+    GLib.timeout_add(5000, lambda: sys.exit("not seen"))
+    loop.run()
 """)
 
 

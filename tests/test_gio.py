@@ -128,9 +128,7 @@ def test_an_operation_without_its_own_finish_function_takes_one_by_hand(tmp_path
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, list])
-def test_bytes_to_write_are_kept_until_the_operation_ends(
-    tmp_path: Path, kind: Callable[[bytes], Any]
-) -> None:
+def test_bytes_to_write_are_kept_until_the_operation_ends(tmp_path: Path, kind: Callable[[bytes], Any]) -> None:
     data = os.urandom(300_000)
     file = Gio.File.new_for_path(str(tmp_path / "out"))
     call(file.replace_contents_async, kind(data), None, False, Gio.FileCreateFlags.NONE)
@@ -200,10 +198,7 @@ def test_libsoup_against_a_local_server() -> None:
         try:
             session = Soup.Session()
             base = f"http://127.0.0.1:{server.server_port}"
-            tasks = [
-                spawn(call, session.send_and_read_async, Soup.Message.new("GET", f"{base}/{n}"))
-                for n in range(5)
-            ]
+            tasks = [spawn(call, session.send_and_read_async, Soup.Message.new("GET", f"{base}/{n}")) for n in range(5)]
             assert [task.result().get_data() for task in tasks] == [b"page of /%d" % n for n in range(5)]
         finally:
             server.shutdown()
@@ -373,9 +368,7 @@ def test_an_operation_that_ignores_cancel_is_left_after_the_grace(
         cancellables.wait_for_none()
 
 
-def test_a_result_that_came_with_the_cancel_is_dropped(
-    file: Gio.File, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_result_that_came_with_the_cancel_is_dropped(file: Gio.File, monkeypatch: pytest.MonkeyPatch) -> None:
     finished: list[Gio.File] = []
 
     def finish(source: Gio.File, result: Gio.AsyncResult) -> Gio.FileInputStream:

@@ -82,9 +82,7 @@ def test_an_action_activated_again_while_its_task_runs(policy: Policy) -> None:
 
 
 def test_an_action_entry_with_its_parameter() -> None:
-    application = Gio.Application(
-        application_id="org.example.Gleenlet", flags=Gio.ApplicationFlags.NON_UNIQUE
-    )
+    application = Gio.Application(application_id="org.example.Gleenlet", flags=Gio.ApplicationFlags.NON_UNIQUE)
     action = Gio.SimpleAction.new("open", GLib.VariantType.new("s"))
     got: list[str] = []
 

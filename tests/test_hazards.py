@@ -108,9 +108,7 @@ def test_a_wait_in_an_emission_is_refused_with_the_handlers_file_and_line() -> N
     named = re.search(r"on_(moved|balance) \((\S*switch_in_emission\.py):(\d+)\)", error)
     assert named, error
     source = (HAZARDS / "switch_in_emission.py").read_text().splitlines()
-    assert (
-        "gleenlet.sleep(" in source[int(named[3]) - 1] or f"def on_{named[1]}(" in source[int(named[3]) - 1]
-    )
+    assert "gleenlet.sleep(" in source[int(named[3]) - 1] or f"def on_{named[1]}(" in source[int(named[3]) - 1]
     assert "green(" in error
 
 

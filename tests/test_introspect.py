@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import re
 from collections.abc import Iterator
@@ -115,8 +116,7 @@ def test_call_binds_it_as_pygobject_does(info: Any) -> None:
         head = ["instance"] if function.is_method() else []
         out = operation.arrange(function, tuple(head + [p.name for p in users]), {}, own)
         assert out == head + [
-            {"cancellable": own, "priority": GLib.PRIORITY_DEFAULT}.get(p.kind, p.name)
-            for p in operation.parameters
+            {"cancellable": own, "priority": GLib.PRIORITY_DEFAULT}.get(p.kind, p.name) for p in operation.parameters
         ]
         by_name = operation.arrange(function, tuple(head), {p.name: p.name for p in users}, own)
         assert by_name == out
@@ -189,9 +189,7 @@ class Typelib:
 
     def __getattr__(self, name: str) -> Any:
         def finish_of(found: str) -> str | None:
-            return (
-                self.hand_out(b"replace_contents_finish") if found == "replace_contents_bytes_async" else None
-            )
+            return self.hand_out(b"replace_contents_finish") if found == "replace_contents_bytes_async" else None
 
         functions = {
             "gi_repository_new": lambda: "repository",
@@ -217,13 +215,11 @@ class Typelib:
         ("replace_contents_finish", None),
     ],
 )
-def test_every_typelib_entry_is_given_back(
-    monkeypatch: pytest.MonkeyPatch, unknown: str, told: str | None
-) -> None:
+def test_every_typelib_entry_is_given_back(monkeypatch: pytest.MonkeyPatch, unknown: str, told: str | None) -> None:
     library = Typelib()
     library.knows |= {"replace_contents_finish"}
     library.knows -= {unknown}
-    monkeypatch.setattr(_introspect.ctypes, "CDLL", lambda name, mode: library)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, mode: library)
     monkeypatch.setattr(_introspect, "girepository", _introspect.girepository.__wrapped__)
     assert _introspect.named_in_typelib(Gio.File.replace_contents_bytes_async) == told
     assert sorted(library.handed_out) == sorted(library.given_back)
@@ -259,9 +255,7 @@ def test_arguments_that_do_not_fit_are_refused_with_the_operations_name(
 
 def test_a_class_function_without_its_instance_is_refused() -> None:
     with pytest.raises(TypeError, match="missing the instance"):
-        _introspect.operation_of(Gio.File.load_contents_async).arrange(
-            Gio.File.load_contents_async, (), {}, None
-        )
+        _introspect.operation_of(Gio.File.load_contents_async).arrange(Gio.File.load_contents_async, (), {}, None)
 
 
 def test_memory_that_the_operation_would_read_after_its_end_is_refused() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from inside import both_orders
 
 from gleenlet import (
     Cancelled,
@@ -22,8 +21,9 @@ from gleenlet import (
     sleep,
     spawn,
 )
+from inside import both_orders
 
-either_order = pytest.mark.parametrize("turned", [False, True], ids=["woken then cancelled", "cancelled then woken"])
+either_order = pytest.mark.parametrize("turned", [False, True], ids=["woken first", "cancelled first"])
 
 
 def outcome(task: Task[Any]) -> object:
@@ -34,9 +34,7 @@ def outcome(task: Task[Any]) -> object:
         return type(error)
 
 
-@pytest.mark.parametrize(
-    ("make", "order"), [(Queue, [2, 1, 3]), (LifoQueue, [3, 1, 2]), (PriorityQueue, [1, 2, 3])]
-)
+@pytest.mark.parametrize(("make", "order"), [(Queue, [2, 1, 3]), (LifoQueue, [3, 1, 2]), (PriorityQueue, [1, 2, 3])])
 def test_each_queue_has_its_order(make: Callable[[], Queue[int]], order: list[int]) -> None:
     queue = make()
     for item in (2, 1, 3):
@@ -264,7 +262,8 @@ def test_shutdown_wakes_all_who_wait() -> None:
     empty: Queue[int] = Queue()
     full: Queue[int] = Queue(1)
     full.put(0)
-    tasks = [spawn(empty.get), spawn(empty.get), spawn(full.put, 1), spawn(full.put, 2)]
+    tasks: list[Task[Any]] = [spawn(empty.get), spawn(empty.get)]
+    tasks += [spawn(full.put, 1), spawn(full.put, 2)]
     sleep(0)
     empty.shutdown()
     full.shutdown()

@@ -51,9 +51,7 @@ def test_both_readmes_show_the_same_programs() -> None:
     assert len(english) == 5
 
 
-@pytest.mark.parametrize(
-    "path", [*READMES, *sorted((ROOT / "docs").glob("why-it-crashes*.md"))], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", [*READMES, *sorted((ROOT / "docs").glob("why-it-crashes*.md"))], ids=lambda p: p.name)
 def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
     assert links

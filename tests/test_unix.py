@@ -68,9 +68,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 # ---- children ----
 
 
-@pytest.mark.parametrize(
-    ("script", "status"), [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", -9), ("kill $$", -15)]
-)
+@pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", -9), ("kill $$", -15)])
 @pytest.mark.usefixtures("way")
 def test_wait_child_gives_the_status_as_subprocess_does(script: str, status: int) -> None:
     assert subprocess.run(["sh", "-c", script], check=False).returncode == status

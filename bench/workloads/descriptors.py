@@ -167,6 +167,4 @@ async def on_trio(n: int) -> float:
 
 
 if __name__ == "__main__":
-    measure(
-        {"gleenlet": on_gleenlet, "gevent": on_gevent, "asyncio": on_asyncio, "trio": on_trio}, step=2 * PAIRS
-    )
+    measure({"gleenlet": on_gleenlet, "gevent": on_gevent, "asyncio": on_asyncio, "trio": on_trio}, step=2 * PAIRS)

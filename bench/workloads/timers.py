@@ -71,6 +71,4 @@ async def on_trio(n: int) -> float:
 
 
 if __name__ == "__main__":
-    measure(
-        {"gleenlet": on_gleenlet, "gevent": on_gevent, "asyncio": on_asyncio, "trio": on_trio}, step=TASKS
-    )
+    measure({"gleenlet": on_gleenlet, "gevent": on_gevent, "asyncio": on_asyncio, "trio": on_trio}, step=TASKS)

@@ -528,6 +528,15 @@ static void run_step(Hub *hub, Item *item) { /* steals */
     Py_XDECREF(what);
 }
 
+static void cross(Hub *hub, PyObject *loop) {
+    if (!hub->crossing || hub->crossing == Py_None)
+        return;
+    PyObject *result = PyObject_CallOneArg(hub->crossing, loop);
+    if (!result)
+        report(hub, hub->crossing);
+    Py_XDECREF(result);
+}
+
 /* Be home for what `first` (steals) starts, or, where it is NULL, for everything that is ready up to `level`. */
 void be_home(Hub *hub, int level, char *frame, Item *first) {
     PyGreenlet *home = hub->home, *current = PyGreenlet_GetCurrent();
@@ -543,6 +552,7 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
     hub->home_count = PyThreadState_Get()->gilstate_counter;
     hub->level = level;
     hub->slice_end = hub->now + SLICE_NS;
+    cross(hub, Py_None);
     if (first)
         run_step(hub, first);
     else {
@@ -554,6 +564,7 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
         for (i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= level; i++)
             hub->lanes[i]->spent = hub->lanes[i]->head != NULL;
     }
+    cross(hub, hub->outside ? hub->outside : Py_None);
     hub->home = home;
     hub->home_frame = home_frame;
     hub->home_count = home_count;

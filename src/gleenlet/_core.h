@@ -93,6 +93,7 @@ typedef struct Job {
     PyObject *pending;                      /* exception for the next wait */
     PyObject *callbacks;                    /* list or NULL */
     PyObject *name;
+    PyObject *guard;                        /* called instead of waiting; it raises */
     Waiter *waiter;                         /* borrowed: its wait() owns it */
     Fiber *fiber;                           /* borrowed: see I5 */
     struct Job *previous, *following;       /* the hub's unfinished jobs */
@@ -128,6 +129,7 @@ struct Hub {
     Py_ssize_t n_held;
     PyObject *foreign;                      /* dict: greenlets that are not ours -> the Waiter they wait in */
     char *held_at;
+    PyObject *crossing, *outside;           /* crossing(None) when tasks begin to run, crossing(outside) after */
     uint8_t closed, complained, leaving;
     /* the innermost dispatch; its caller's values are kept in locals of `dispatch` */
     PyGreenlet *home;

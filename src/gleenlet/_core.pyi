@@ -11,6 +11,7 @@ CANCELLED: int
 @final
 class Waiter:
     notify: Callable[[], object] | None
+    quiet: bool
     def __init__(self, timeout: float | None = None) -> None: ...
     def wait(self) -> Any: ...
     def wake(self, value: object = None, /) -> bool: ...
@@ -39,6 +40,7 @@ class Job:
     _callbacks: list[Any] | None
     _waiter: Waiter | None
     _shields: int
+    _guard: Callable[[], object] | None
     _state: int
     def __new__(
         cls,
@@ -68,11 +70,14 @@ class Hub:
     _home_count: int
     _foreign: dict[greenlet, Waiter]
     _complained: bool
+    _crossing: Callable[[Any], object] | None
+    _outside: object
     _held: int
     _timers: int
     _pooled: int
     def __init__(self, stack_reserve: int = 0, /) -> None: ...
     def tasks(self) -> list[Any]: ...
+    def must_yield(self) -> bool: ...
     def wakeup(self) -> None: ...
     def _close(self) -> None: ...
     def _watch_fd(self, fd: int, /) -> None: ...

@@ -191,9 +191,7 @@ class signals:
         self._connection = Connection(obj, self.signal, emitted, from_any_thread(self._end))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

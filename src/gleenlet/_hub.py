@@ -25,7 +25,17 @@ from gleenlet._core import Handle, Waiter, sleep
 from gleenlet._errors import GleenletError, UnsafeSwitchError
 from gleenlet._poll import HasFileno, Poller
 
-__all__ = ["Handle", "Hub", "Waiter", "get_hub", "schedule_switch", "schedule_throw", "sleep", "wait_readable", "wait_writable"]
+__all__ = [
+    "Handle",
+    "Hub",
+    "Waiter",
+    "get_hub",
+    "schedule_switch",
+    "schedule_throw",
+    "sleep",
+    "wait_readable",
+    "wait_writable",
+]
 
 _PACKAGE = os.path.dirname(__file__)
 
@@ -160,11 +170,20 @@ class Hub(_core.Hub):
                     raise fatal
         finally:
             self._drivers -= 1
+            if self._crossing is not None and not self._drivers:
+                self._crossing(None)
             self.context.release()
 
     def _report(self, exception: BaseException, what: object) -> None:
         if isinstance(exception, SystemExit | KeyboardInterrupt) and self._drivers:
             self._fatal = exception
+            return
+        if isinstance(exception, SystemExit):
+            # PyGObject ends the process when a source's callback raises it, whoever runs the loop.
+            source = GLib.Idle()
+            source.set_priority(GLib.PRIORITY_DEFAULT)
+            source.set_callback(_raise, exception)
+            source.attach(self.context)
             return
         self.report(exception, f"in {what!r}")
 
@@ -174,8 +193,10 @@ class Hub(_core.Hub):
             exception.add_note(f"({context})")
             sys.excepthook(type(exception), exception, exception.__traceback__)
         except BaseException as error:
-            print(f"gleenlet: {type(exception).__name__} {context} cannot be printed: {type(error).__name__}",
-                  file=sys.stderr)
+            print(
+                f"gleenlet: {type(exception).__name__} {context} cannot be printed: {type(error).__name__}",
+                file=sys.stderr,
+            )
 
     def _complain(self, foreign: bool) -> None:
         if foreign:
@@ -228,6 +249,10 @@ def _explain(in_task: bool) -> str:
         f"{called} in a callback of the main loop: {place}. Only tasks may wait. "
         "Start one: connect green(handler) instead of handler, or call spawn(func)."
     )
+
+
+def _raise(exception: BaseException) -> None:
+    raise exception
 
 
 class _Hubs(threading.local):
@@ -349,8 +374,9 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
     >>> schedule_throw(target, ValueError("it")); sleep(0)
     caught it
     """
-    if not (isinstance(exception, BaseException)
-            or (isinstance(exception, type) and issubclass(exception, BaseException))):
+    if not (
+        isinstance(exception, BaseException) or (isinstance(exception, type) and issubclass(exception, BaseException))
+    ):
         raise TypeError(f"schedule_throw() needs an exception, not {type(exception).__name__}")
     hub = get_hub()
     waiter = _refuse(hub, target, "schedule_throw")

@@ -127,9 +127,7 @@ class Operation:
     simple: int = -1  # so many positional arguments go first, then `tail`, and no more thought is needed
     tail: tuple[int, ...] = ()
 
-    def arrange(
-        self, function: object, args: tuple[Any, ...], named: dict[str, Any], cancellable: Any
-    ) -> list[Any]:
+    def arrange(self, function: object, args: tuple[Any, ...], named: dict[str, Any], cancellable: Any) -> list[Any]:
         """The arguments in PyGObject's order up to the callback; TypeError where they do not fit."""
         head: list[Any] = []
         if function is self.unbound:

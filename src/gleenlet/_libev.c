@@ -612,25 +612,56 @@ static PyMethodDef hub_method = {"switch", hub_switch, METH_NOARGS, "Let the hub
 
 /* ---- loop.timer and loop.io ---- */
 
-static PyObject *make(PyObject *type, PyObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *keywords) {
-    Py_ssize_t total = n + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
-    PyObject **all = __builtin_alloca((total + 1) * sizeof *all);
+/* Make a watcher with all arguments in their places, as gevent's own compiled methods do: keywords cost more. */
+static PyObject *make(PyObject *type, PyObject *loop, PyObject *const *names, PyObject *const *defaults,
+                      PyObject *const *args, Py_ssize_t n, PyObject *keywords) {
+    PyObject *all[5] = {loop, defaults[0], defaults[1], defaults[2], defaults[3]};
+    Py_ssize_t given = keywords ? PyTuple_GET_SIZE(keywords) : 0;
     L.touched |= loop == L.loop;
-    all[0] = loop;
-    if (total)
-        memcpy(all + 1, args, total * sizeof *all);
-    return PyObject_Vectorcall(type, all, n + 1, keywords);
+    if (n > 4)
+        return PyErr_Format(PyExc_TypeError, "at most 4 arguments are taken, not %zd", n);
+    for (Py_ssize_t i = 0; i < n; i++)
+        all[i + 1] = args[i];
+    for (Py_ssize_t k = 0; k < given; k++) {
+        PyObject *name = PyTuple_GET_ITEM(keywords, k);
+        Py_ssize_t i = n;
+        while (i < 4 && name != names[i] && PyUnicode_Compare(name, names[i]))
+            i++;
+        if (i == 4)
+            return PyErr_Format(PyExc_TypeError, "unexpected keyword argument %R", name);
+        all[i + 1] = args[n + k];
+    }
+    for (int i = 0; i < 4; i++)
+        if (!all[i + 1])
+            return PyErr_Format(PyExc_TypeError, "missing argument: %U", names[i]);
+    return PyObject_Vectorcall(type, all, 5, NULL);
+}
+
+static PyObject *timer_names[4], *timer_defaults[4], *io_names[4], *io_defaults[4];
+
+static int init_arguments(void) {
+    static const char *const timer[] = {"after", "repeat", "ref", "priority"};
+    static const char *const io[] = {"fd", "events", "ref", "priority"};
+    for (int i = 0; i < 4; i++)
+        if (!(timer_names[i] = PyUnicode_InternFromString(timer[i])) ||
+            !(io_names[i] = PyUnicode_InternFromString(io[i])))
+            return -1;
+    if (!(timer_defaults[1] = PyFloat_FromDouble(0.0)))
+        return -1;
+    timer_defaults[2] = io_defaults[2] = Py_NewRef(Py_True);
+    timer_defaults[3] = io_defaults[3] = Py_NewRef(Py_None);
+    return 0;
 }
 
 /* A timer counts from libev's notion of now, which is stale while anything but libev has run: refresh it first. */
 static PyObject *loop_timer(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *keywords) {
     if (self == L.loop)
         L.now_update(L.ev_loop);
-    return make(L.timer_type, self, args, n, keywords);
+    return make(L.timer_type, self, timer_names, timer_defaults, args, n, keywords);
 }
 
 static PyObject *loop_io(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *keywords) {
-    return make(L.io_type, self, args, n, keywords);
+    return make(L.io_type, self, io_names, io_defaults, args, n, keywords);
 }
 
 static PyMethodDef timer_method = {"timer", (PyCFunction)(void (*)(void))loop_timer, METH_FASTCALL | METH_KEYWORDS,
@@ -819,7 +850,7 @@ PyMODINIT_FUNC PyInit__libev(void) {
                                 names[i]);
     PyGreenlet_Import();
     if (!_PyGreenlet_API || !(str_switch_out = PyUnicode_InternFromString("switch_out")) ||
-        !(L.token = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type)))
+        !(L.token = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type)) || init_arguments())
         return NULL;
     return PyModule_Create(&module_def);
 }

@@ -46,6 +46,7 @@ class Poller:
         self._watch_fd = watch_fd
         self._epoll: select.epoll | None = None
         self._watches: dict[int, _Watch] = {}
+        self._nested: dict[int, Callable[[], object]] = {}
         self._sweep_at = 1024
 
     def wait(self, file: int | HasFileno, event: int, timeout: float | None) -> None:
@@ -93,6 +94,18 @@ class Poller:
             raise ValueError(f"descriptor {fd} is not open") from None
         raise error
 
+    def nest(self, fd: int, func: Callable[[], object]) -> None:
+        """Have `func()` called whenever something new becomes ready in another epoll, `fd`; registered once."""
+        self._nested[fd] = func
+        (self._epoll or self._open()).register(fd, select.EPOLLIN | select.EPOLLET)
+
+    def unnest(self, fd: int) -> None:
+        if self._nested.pop(fd, None) is not None and self._epoll is not None:
+            try:
+                self._epoll.unregister(fd)
+            except OSError:
+                pass  # closed already
+
     def poll(self) -> None:
         """Wake the tasks whose descriptors are ready."""
         if self._epoll is None:
@@ -100,6 +113,8 @@ class Poller:
         for fd, events in self._epoll.poll(0, 256):
             watch = self._watches.get(fd)
             if watch is None:
+                if fd in self._nested:
+                    self._nested[fd]()
                 continue
             if events & (select.EPOLLIN | _FAILED):
                 for waiter in watch.readers:
@@ -133,12 +148,11 @@ class Poller:
             self._epoll.close()
             self._epoll = None
             self._watches.clear()
+            self._nested.clear()
 
 
 def _fileno(file: HasFileno) -> int:
     try:
         return file.fileno()
     except AttributeError:
-        raise TypeError(
-            f"a descriptor or an object with fileno() is needed, not {type(file).__name__}"
-        ) from None
+        raise TypeError(f"a descriptor or an object with fileno() is needed, not {type(file).__name__}") from None

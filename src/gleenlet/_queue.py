@@ -247,8 +247,8 @@ class Queue(Generic[T]):
         self._promise_items()
         self._promise_places()
 
-    # A woken waiter passes on what it was promised when it cannot take it; with more to give, it wakes the next,
-    # who may have come while newcomers had to queue. After a shutdown all are woken to see for themselves.
+    # A woken waiter passes on what it was promised when it cannot take it; with more to give, it wakes the
+    # next, who may have come while newcomers had to queue. A shutdown wakes all to see for themselves.
 
     def _wait_for_place(self) -> None:
         self._thread = claim(self._thread, self)
@@ -343,5 +343,14 @@ class PriorityQueue(Queue[T]):
     def _set_up(self) -> None:
         items: list[Any] = []
         self._items = items
-        self._append = partial(heapq.heappush, items)
+        self._append = partial(_push, items)
         self._pop = partial(heapq.heappop, items)
+
+
+def _push(heap: list[Any], item: Any) -> None:
+    try:
+        heapq.heappush(heap, item)
+    except BaseException:  # the comparison failed, and heappush leaves the item in
+        heap[:] = [one for one in heap if one is not item]
+        heapq.heapify(heap)
+        raise

@@ -1,4 +1,4 @@
-"""TaskGroup, timeout, move_on_after, shield, wait and as_completed: which tasks and waits belong together.
+"""TaskGroup, timeout, move_on_after and shield: which tasks and waits belong together.
 
 Everything here is made of `Task.cancel`, `Task.uncancel` and the hub's deadlines, and knows nothing of how
 these work.
@@ -7,7 +7,7 @@ these work.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -34,10 +34,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-FIRST_COMPLETED = "FIRST_COMPLETED"
-FIRST_EXCEPTION = "FIRST_EXCEPTION"
-ALL_COMPLETED = "ALL_COMPLETED"
 
 
 class shield:
@@ -141,8 +137,8 @@ class _Strike:
         return self.shield.struck
 
 
-class Timeout:
-    """A block with a deadline, as `asyncio.Timeout`; made by `timeout` and `timeout_at`."""
+class _Limit:
+    """A block whose task is cancelled at a deadline."""
 
     __slots__ = ("_handle", "_state", "_strike", "_when")
 
@@ -197,9 +193,8 @@ class Timeout:
         self.reschedule(self._when)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
+    def _leave(self) -> bool:
+        """Is a Cancelled that leaves the block ours alone, or was the task cancelled from elsewhere too?"""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -207,23 +202,30 @@ class Timeout:
             self._state = "finished"
             return False
         self._state = "expired"
-        if self._strike.take_back() <= self._strike.before and error is not None:
-            return self._caught(error)
-        return False
+        return self._strike.take_back() <= self._strike.before
 
     def _expire(self) -> None:
         self._handle = None
         self._state = "expiring"
         self._strike.strike()
 
-    def _caught(self, error: BaseException) -> bool:
+
+class Timeout(_Limit):
+    """A block with a deadline, as `asyncio.Timeout`; made by `timeout` and `timeout_at`."""
+
+    __slots__ = ()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._leave() or error is None:
+            return
         if isinstance(error, Cancelled):
             raise TimeoutError from error
         _insert_timeout(error)
         if isinstance(error, BaseExceptionGroup):
             for one in error.exceptions:
                 _insert_timeout(one)
-        return False
 
 
 def _insert_timeout(error: BaseException) -> None:
@@ -266,13 +268,15 @@ def timeout_at(when: float | None) -> Timeout:
     return Timeout(when)
 
 
-class MoveOn(Timeout):
+class MoveOn(_Limit):
     """A block that is left quietly when time is up; made by `move_on_after`."""
 
     __slots__ = ()
 
-    def _caught(self, error: BaseException) -> bool:
-        return isinstance(error, Cancelled)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        return self._leave() and isinstance(error, Cancelled)
 
 
 def move_on_after(seconds: float | None) -> MoveOn:
@@ -446,114 +450,3 @@ class TaskGroup:
             self._abort()
             self._struck = True
             self._strike.strike()
-
-
-def wait(
-    tasks: Iterable[Task[T]], timeout: float | None = None, return_when: str = ALL_COMPLETED
-) -> tuple[set[Task[T]], set[Task[T]]]:
-    """Wait until tasks have ended; none is cancelled, and no failure of theirs is raised.
-
-    Args:
-        timeout: seconds, None for no limit.
-        return_when: FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED.
-
-    Returns: two sets: those that have ended, and the others.
-    Raises: ValueError: no tasks, an unknown `return_when`, a negative `timeout`. TypeError: not tasks.
-        Cancelled, UnsafeSwitchError: as in `sleep`.
-
-    >>> done, pending = wait([spawn(int)])
-    >>> len(done), len(pending)
-    (1, 0)
-    """
-    if return_when not in (FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED):
-        raise ValueError(f"Invalid return_when value: {return_when!r}")
-    everything = _tasks(tasks, "wait")
-    if not everything:
-        raise ValueError("Set of Tasks is empty: wait() needs one at least")
-    waiter = Waiter(timeout)
-    left = 0
-
-    def enough(task: Task[Any]) -> bool:
-        return return_when == FIRST_COMPLETED or (
-            return_when == FIRST_EXCEPTION and not task.cancelled() and task.exception() is not None
-        )
-
-    def ended(task: Task[Any]) -> None:
-        nonlocal left
-        left -= 1
-        if not left or enough(task):
-            waiter.wake()
-
-    running = [task for task in everything if not task.done()]
-    if running and not any(task.done() and enough(task) for task in everything):
-        left = len(running)
-        for task in running:
-            task.add_done_callback(ended)
-        try:
-            waiter.wait()
-        except TimeoutError:
-            if waiter.woken:
-                raise
-        finally:
-            for task in running:
-                task.remove_done_callback(ended)
-    done = {task for task in everything if task.done()}
-    return done, set(everything) - done
-
-
-def as_completed(tasks: Iterable[Task[T]], timeout: float | None = None) -> Iterator[Task[T]]:
-    """Iterate over tasks in the order in which they end; each step waits for the next one.
-
-    Args:
-        timeout: seconds for all of them together, from this call; None for no limit.
-
-    Returns: the iterator; what it gives has ended: ask it for its `result()`.
-    Raises: TypeError: not tasks. ValueError: `timeout` is negative or NaN. By a step: TimeoutError: they did
-        not all end within `timeout` seconds. Cancelled, UnsafeSwitchError: as in `sleep`.
-
-    >>> [task.result() for task in as_completed([spawn(int), spawn(str)])]
-    [0, '']
-    """
-    Waiter(timeout)  # refuses bad input at once
-    deadline = None if timeout is None else get_hub().time() + timeout
-    return _as_completed(_tasks(tasks, "as_completed"), deadline)
-
-
-def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task[T]]:
-    finished: list[Task[T]] = []
-    waiter: Waiter | None = None
-
-    def ended(task: Task[T]) -> None:
-        finished.append(task)
-        if waiter is not None:
-            waiter.wake()
-
-    for task in tasks:
-        if task.done():
-            finished.append(task)
-        else:
-            task.add_done_callback(ended)
-    try:
-        for step in range(len(tasks)):
-            while step >= len(finished):
-                waiter = Waiter(None if deadline is None else max(deadline - get_hub().time(), 0))
-                try:
-                    waiter.wait()
-                except TimeoutError:
-                    if waiter.woken or step >= len(finished):
-                        raise
-            yield finished[step]
-    finally:
-        for task in tasks:
-            task.remove_done_callback(ended)
-
-
-def _tasks(tasks: Iterable[Task[T]], who: str) -> list[Task[T]]:
-    """Each once, in the order given."""
-    if isinstance(tasks, Task):
-        raise TypeError(f"{who}() needs a list or another iterable of tasks, not one task")
-    everything = list(dict.fromkeys(tasks))
-    for task in everything:
-        if not isinstance(task, Task):
-            raise TypeError(f"{who}() needs tasks, not {type(task).__name__}: start functions with spawn()")
-    return everything

@@ -1,4 +1,4 @@
-"""Event, Lock, RLock, Condition, Semaphore and Barrier: asyncio's primitives for callers that block.
+"""Event, Lock, RLock, Condition and Semaphore: asyncio's primitives for callers that block.
 
 Each binds to the thread that uses it first and refuses others. A waiter that was woken, and cancelled before
 it ran, passes the wake-up on. This file does not care who waits: tasks, raw greenlets, top level.
@@ -6,7 +6,6 @@ it ran, passes the wake-up on. This file does not care who waits: tasks, raw gre
 
 from __future__ import annotations
 
-import threading
 from _thread import get_ident
 from collections import deque
 from collections.abc import Callable
@@ -20,15 +19,14 @@ from gleenlet._hub import Waiter
 from gleenlet._task import current_task
 
 __all__ = [
-    "Barrier",
     "BoundedSemaphore",
-    "BrokenBarrierError",
     "Condition",
     "Event",
     "Lock",
     "RLock",
     "Semaphore",
     "claim",
+    "describe",
     "discard",
 ]
 
@@ -71,7 +69,7 @@ class Event:
         self._waiters: deque[Waiter] = deque()
 
     def __repr__(self) -> str:
-        return _describe(self, "set" if self._value else "unset", len(self._waiters))
+        return describe(self, "set" if self._value else "unset", len(self._waiters))
 
     def is_set(self) -> bool:
         """Is the flag set? Thread: any."""
@@ -134,7 +132,7 @@ class Lock:
         self._waiters: deque[Waiter] = deque()
 
     def __repr__(self) -> str:
-        return _describe(self, "locked" if self.locked() else "unlocked", len(self._waiters))
+        return describe(self, "locked" if self.locked() else "unlocked", len(self._waiters))
 
     def locked(self) -> bool:
         """Has anybody got it? Thread: any."""
@@ -229,7 +227,7 @@ class RLock:
 
     def __repr__(self) -> str:
         state = f"locked, owner:{self._owner!r}, depth:{self._depth}" if self._depth else "unlocked"
-        return _describe(self, state, len(self._lock._waiters))
+        return describe(self, state, len(self._lock._waiters))
 
     def locked(self) -> bool:
         """Has anybody got it? Thread: any."""
@@ -313,7 +311,7 @@ class Condition:
         self._waiters: deque[Waiter] = deque()
 
     def __repr__(self) -> str:
-        return _describe(self, "locked" if self.locked() else "unlocked", len(self._waiters))
+        return describe(self, "locked" if self.locked() else "unlocked", len(self._waiters))
 
     def __enter__(self) -> None:
         self.acquire()
@@ -421,7 +419,7 @@ class Semaphore:
 
     def __repr__(self) -> str:
         state = "locked" if self.locked() else f"unlocked, value:{self._value}"
-        return _describe(self, state, len(self._waiters))
+        return describe(self, state, len(self._waiters))
 
     def locked(self) -> bool:
         """Would `acquire` wait? Thread: any."""
@@ -498,132 +496,7 @@ class BoundedSemaphore(Semaphore):
         super().release()
 
 
-class BrokenBarrierError(GleenletError, threading.BrokenBarrierError):
-    """The barrier was reset or aborted while a task waited, or is aborted still.
-
-    >>> issubclass(BrokenBarrierError, RuntimeError)
-    True
-    """
-
-
-class Barrier:
-    """A point where a number of tasks wait for each other, as `asyncio.Barrier`.
-
-    >>> from gleenlet import spawn
-    >>> barrier = Barrier(2)
-    >>> task = spawn(barrier.wait)
-    >>> barrier.wait(), task.result()
-    (0, 1)
-    """
-
-    def __init__(self, parties: int) -> None:
-        if parties < 1:
-            raise ValueError(f"parties must be > 0, not {parties!r}")
-        self._thread = 0
-        self._parties = parties
-        self._inside: deque[Waiter] = deque()  # they wait for the others
-        self._outside: deque[Waiter] = deque()  # they wait until those who were let go have left
-        self._leaving = 0
-        self._spoilt = False  # reset or aborted while some had not left yet
-        self._broken = False
-
-    def __repr__(self) -> str:
-        if self._broken:
-            return _describe(self, "broken", 0)
-        state = "draining" if self._leaving else "filling"
-        return _describe(self, f"{state}, waiters:{self.n_waiting}/{self._parties}", 0)
-
-    @property
-    def parties(self) -> int:
-        """How many it takes. Thread: any."""
-        return self._parties
-
-    @property
-    def n_waiting(self) -> int:
-        """How many wait for the others now. Thread: the one it belongs to."""
-        return sum(not waiter.done for waiter in self._inside)
-
-    @property
-    def broken(self) -> bool:
-        """Was it aborted, and not reset since? Thread: any."""
-        return self._broken
-
-    def __enter__(self) -> int:
-        return self.wait()
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def wait(self) -> int:
-        """Wait until `parties` tasks wait here; who was cancelled before does not count.
-
-        Returns: a number of its own for each, from 0 to parties - 1, in order of arrival.
-        Raises: BrokenBarrierError: it was aborted, or reset meanwhile. Cancelled, UnsafeSwitchError: as in
-            `sleep`.
-        """
-        self._thread = claim(self._thread, self)
-        while self._leaving and not self._broken:
-            self._join(self._outside)
-        if self._broken:
-            raise BrokenBarrierError("the barrier was aborted: reset() makes it usable again")
-        if self.n_waiting == self._parties - 1:
-            self._let_go(self._inside)
-            return self._parties - 1
-        spoilt = False
-        waiter = Waiter()
-        self._inside.append(waiter)
-        try:
-            index: int = waiter.wait()
-        finally:
-            if not waiter.woken:
-                discard(self._inside, waiter)
-            else:
-                spoilt = self._spoilt
-                self._leaving -= 1
-                if not self._leaving:
-                    self._spoilt = False
-                    _wake_all(self._outside)
-        if spoilt:
-            raise BrokenBarrierError("the barrier was reset or aborted while this task waited")
-        return index
-
-    def reset(self) -> None:
-        """Make it as new; who waits gets BrokenBarrierError. Never blocks."""
-        self._thread = claim(self._thread, self)
-        self._broken = False
-        self._let_go(self._inside)
-        self._spoilt = self._leaving > 0
-
-    def abort(self) -> None:
-        """Break it for good; who waits, now or later, gets BrokenBarrierError. Never blocks."""
-        self._thread = claim(self._thread, self)
-        self._broken = True
-        self._let_go(self._inside)
-        self._spoilt = self._leaving > 0
-        _wake_all(self._outside)
-
-    def _let_go(self, waiters: deque[Waiter]) -> None:
-        index = 0
-        while waiters:
-            index += waiters.popleft().wake(index)
-        self._leaving += index
-
-    def _join(self, waiters: deque[Waiter]) -> None:
-        waiter = Waiter()
-        waiters.append(waiter)
-        try:
-            waiter.wait()
-        finally:
-            if not waiter.woken:
-                discard(waiters, waiter)
-
-
-def _wake_all(waiters: deque[Waiter]) -> None:
-    while waiters:
-        waiters.popleft().wake()
-
-
-def _describe(what: object, state: str, waiters: int) -> str:
+def describe(what: object, state: str, waiters: int) -> str:
     if waiters:
         state += f", waiters:{waiters}"
     return f"<gleenlet.{type(what).__qualname__} object at {id(what):#x} [{state}]>"

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from types import FrameType
 from typing import Any, Generic, Literal, ParamSpec, TextIO, TypeVar, cast, overload
 
@@ -95,8 +95,8 @@ class Task(_core.Job, Generic[T]):
         0
         """
         self._cancelling = left = max(self.cancelling() - 1, 0)
-        if not left:
-            self._pending = None
+        if not left and self._pending is not None:
+            del self._pending
         return left
 
     def join(self, timeout: float | None = None) -> bool:
@@ -204,6 +204,18 @@ class Task(_core.Job, Generic[T]):
             frame = sys._getframe(1)
         if frame is not None:
             traceback.print_stack(frame, limit=limit, file=file)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the task in a coroutine, on `gleenlet.asyncio`'s loop or PyGObject's own.
+
+        >>> import gleenlet.asyncio
+        >>> async def main(): return await spawn(max, 1, 2)
+        >>> gleenlet.asyncio.run(main())
+        2
+        """
+        from gleenlet.asyncio import as_future  # a neighbour: loaded where it is used
+
+        return as_future(self).__await__()
 
     def _finished(self) -> None:
         """Called by _core when it has ended and somebody waits, or it has failed."""

@@ -175,7 +175,15 @@ static PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
     int failed = 0;
     if (waiter->state == WAITING || waiter->greenlet)
         return PyErr_Format(GleenletError, "another task already waits here: make a Waiter for each wait");
-    if (job && job->pending && !job->shields) {
+    if (job && job->guard && job->guard != Py_None && waiter->state == NEW) {
+        PyObject *result = PyObject_CallNoArgs(job->guard);
+        if (result) {
+            Py_DECREF(result);
+            PyErr_SetString(GleenletError, "this task must not wait here");
+        }
+        return NULL;
+    }
+    if (job && job->pending && !job->shields && (!job->guard || job->guard == Py_None)) {
         PyObject *pending = job->pending;
         job->pending = NULL;
         waiter->state = DONE;
@@ -261,6 +269,7 @@ static PyMethodDef waiter_methods[] = {
 static PyMemberDef waiter_members[] = {
     {"woken", T_BOOL, offsetof(Waiter, woken), READONLY, "wake() or throw() decided this wait"},
     {"greenlet", T_OBJECT, offsetof(Waiter, greenlet), READONLY, "who waits, or None"},
+    {"quiet", T_BOOL, offsetof(Waiter, quiet), 0, "the end of the time is a result, not a TimeoutError"},
     {"notify", T_OBJECT, offsetof(Waiter, notify), 0, "called instead of queueing the greenlet, by a guest loop"},
     {NULL}};
 
@@ -381,6 +390,7 @@ static int job_traverse(Job *job, visitproc visit, void *arg) {
     Py_VISIT(job->pending);
     Py_VISIT(job->callbacks);
     Py_VISIT(job->name);
+    Py_VISIT(job->guard);
     return call_traverse((Call *)job, visit, arg);
 }
 
@@ -389,6 +399,7 @@ static int job_clear(Job *job) {
     Py_CLEAR(job->pending);
     Py_CLEAR(job->callbacks);
     Py_CLEAR(job->name);
+    Py_CLEAR(job->guard);
     return call_clear((Call *)job);
 }
 
@@ -493,6 +504,7 @@ static PyMemberDef job_members[] = {
     {"_name", T_OBJECT, offsetof(Job, name), 0, NULL},
     {"_value", T_OBJECT, offsetof(Job, value), READONLY, NULL},
     {"_pending", T_OBJECT, offsetof(Job, pending), 0, NULL},
+    {"_guard", T_OBJECT, offsetof(Job, guard), 0, NULL},
     {"_callbacks", T_OBJECT, offsetof(Job, callbacks), 0, NULL},
     {"_waiter", T_OBJECT, offsetof(Job, waiter), READONLY, NULL},
     {"_shields", T_INT, offsetof(Job, shields), 0, NULL},
@@ -572,6 +584,8 @@ static int hub_traverse(Hub *hub, visitproc visit, void *arg) {
         Py_VISIT(job);
     Py_VISIT(hub->pool);
     Py_VISIT(hub->foreign);
+    Py_VISIT(hub->crossing);
+    Py_VISIT(hub->outside);
     return 0;
 }
 
@@ -598,6 +612,8 @@ static void hub_dealloc(Hub *hub) { /* nothing is queued or running: each item a
     if (hub->context)
         context_unref(hub->context);
     Py_CLEAR(hub->foreign);
+    Py_CLEAR(hub->crossing);
+    Py_CLEAR(hub->outside);
     Py_TYPE(hub)->tp_free(hub);
 }
 
@@ -673,6 +689,15 @@ static PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n)
     Py_RETURN_NONE;
 }
 
+/* For a task that runs a loop of its own: should it give way, by sleep(0)? */
+static PyObject *hub_must_yield(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    int64_t now = clock_ns();
+    int yields = now >= hub->slice_end || (hub->n_timers && hub->timers[0]->deadline <= now);
+    for (int i = 0; !yields && i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY; i++)
+        yields = hub->lanes[i]->head != NULL;
+    return PyBool_FromLong(yields);
+}
+
 static PyObject *hub_tasks(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     PyObject *list = PyList_New(0);
     for (Job *job = hub->jobs; list && job; job = job->following)
@@ -685,6 +710,7 @@ static PyObject *hub_tasks(Hub *hub, PyObject *Py_UNUSED(ignored)) {
 
 static PyMethodDef hub_methods[] = {
     {"tasks", (PyCFunction)hub_tasks, METH_NOARGS, "The unfinished tasks, oldest first."},
+    {"must_yield", (PyCFunction)hub_must_yield, METH_NOARGS, "Is the slice over, or does another task wait for its turn?"},
     {"wakeup", (PyCFunction)hub_wakeup, METH_NOARGS, "Have the context look at its sources again. Thread: any."},
     {"_close", (PyCFunction)hub_close, METH_NOARGS, NULL},
     {"_watch_fd", (PyCFunction)hub_watch_fd, METH_O, NULL},
@@ -699,6 +725,8 @@ static PyMemberDef hub_members[] = {
     {"steps", T_ULONGLONG, offsetof(Hub, steps), READONLY, "How often a task or greenlet was resumed so far."},
     {"_home", T_OBJECT, offsetof(Hub, home), READONLY, "The greenlet that is in the innermost dispatch, or None."},
     {"_home_count", T_INT, offsetof(Hub, home_count), READONLY, NULL},
+    {"_crossing", T_OBJECT, offsetof(Hub, crossing), 0, NULL},
+    {"_outside", T_OBJECT, offsetof(Hub, outside), 0, NULL},
     {"_foreign", T_OBJECT, offsetof(Hub, foreign), READONLY, NULL},
     {"_complained", T_BOOL, offsetof(Hub, complained), 0, NULL},
     {"_held", T_PYSSIZET, offsetof(Hub, n_held), READONLY, NULL},

@@ -170,9 +170,7 @@ def wait_unix_signal(signum: int, timeout: float | None = None) -> None:
     """
     waiter = Waiter(timeout)
     if threading.current_thread() is not threading.main_thread():
-        raise GleenletError(
-            "wait_unix_signal() works in the main thread only: Python runs signal handlers there"
-        )
+        raise GleenletError("wait_unix_signal() works in the main thread only: Python runs signal handlers there")
     watch = watches.get(signum) or begin(signum)
     watch.waiters.append(waiter)
     hub = get_hub()

@@ -1,37 +1,23 @@
-"""asyncio inside a task: its own event loop, unmodified, waits through the hub, so GLib and all tasks go on meanwhile.
+"""asyncio beside GLib and tasks: coroutines in tasks, tasks in coroutines.
 
-asyncio asks a selector what is ready. Ours asks epoll without waiting; when nothing is ready it suspends the task
-that runs the loop until epoll has something, and between busy iterations it gives way when the time slice is over.
-
-Two facts shape this file. asyncio's running loop belongs to the thread, not to the greenlet: it is set while a loop
-iterates and taken away whenever its task is suspended. And an iteration must not be left half-way, or a callback
-would run inside another one: whatever blocks inside a coroutine is refused (`Job._guard`).
-
-It knows asyncio and the core's Waiter; the core knows nothing of it.
+`run` and `EventLoop` run asyncio in a task, `await_` waits for a coroutine anywhere outside asyncio, and in a
+coroutine `await task` and `to_task` wait for tasks. The loop itself is in _aioloop.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import collections
+import functools
 import os
-import select
-import selectors
-import signal
-import sys
 import threading
-from asyncio import events, unix_events
 from asyncio.events import _get_running_loop, _set_running_loop
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextvars import Context
-from types import FrameType
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, cast
 
-from gi.repository import GLib
-
 from gleenlet import _core
-from gleenlet._core import Waiter, sleep
+from gleenlet._aioloop import EventLoop, refuse, run_outside, thread
+from gleenlet._core import Waiter
 from gleenlet._errors import Cancelled, GleenletError, UnsafeSwitchError
 from gleenlet._hub import Hub, get_hub
 from gleenlet._task import Task, current_task, spawn
@@ -41,407 +27,14 @@ __all__ = ["EventLoop", "as_future", "await_", "run", "stop", "to_task"]
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_OURS = (os.path.dirname(__file__) + os.sep, os.path.dirname(asyncio.__file__) + os.sep)
 _Future = asyncio.Future
-
-
-class _State:
-    """The loops of one thread."""
-
-    def __init__(self) -> None:
-        self.running: list[EventLoop] = []
-        self.background: dict[Hub, tuple[EventLoop, Task[None]]] = {}
-        self.hooks: Any = None  # the asynchronous generators' hooks as they were before the first loop ran
-        self.hooked: EventLoop | None = None  # whose hooks are set: they belong to the thread, too
-
-
-class _Thread(threading.local):
-    def __init__(self) -> None:
-        self.state = _State()
-
-
-_thread = _Thread()
-
-
-class _Outside(collections.deque[asyncio.Handle]):
-    """Stands in for the loop's queue of callbacks while the loop waits: what is added wakes the loop."""
-
-    def __init__(self, selector: _Selector) -> None:
-        super().__init__()
-        self.selector = selector
-
-    def append(self, handle: asyncio.Handle) -> None:
-        super().append(handle)
-        self.selector.wake()
-
-
-class _Selector(selectors.EpollSelector):
-    """asyncio's selector, but it waits through the hub."""
-
-    _selector: select.epoll
-    _fd_to_key: dict[int, selectors.SelectorKey]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loop: Any = None
-        self.hub: Hub | None = None
-        self.task: Task[Any] | None = None  # who runs the loop
-        self.waiter: Waiter | None = None  # its wait
-        self.around: Any = None  # the running loop that others see while this one waits
-        self.settled = False  # epoll had nothing, and the hub reported nothing since
-        self.thrown: BaseException | None = None
-        self.thread = _thread.state
-        self.unstarted: dict[Waiter, Any] = {}  # await_'s that have not had their first step
-        self.outside = _Outside(self)
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready; wait for it, up to `timeout` seconds, by suspending the task."""
-        hub = self.hub
-        if hub is None:
-            return super().select(timeout)
-        if self.outside:  # a thread added it just when the loop woke up
-            self.collect()
-            timeout = 0
-        keys = self._fd_to_key
-        if timeout is not None and timeout <= 0:
-            if hub.must_yield():
-                self.suspend(None)
-            found = self._selector.poll(0, len(keys) or 1)
-        else:
-            found = [] if self.settled else self._selector.poll(0, len(keys) or 1)
-            if not found:
-                self.settled = True
-                self.wait(timeout)
-                if self.settled:
-                    return []
-                found = self._selector.poll(0, len(keys) or 1)
-            elif hub.must_yield():
-                self.suspend(None)
-                found = self._selector.poll(0, len(keys) or 1)
-        if not found:
-            self.settled = True
-            return found
-        self.settled = False
-        ready = []
-        for fd, event in found:
-            key = keys.get(fd)
-            if key is not None:
-                mask = (event & ~select.EPOLLIN and selectors.EVENT_WRITE) | (
-                    event & ~select.EPOLLOUT and selectors.EVENT_READ
-                )
-                ready.append((key, mask & key.events))
-        return ready
-
-    def wait(self, timeout: float | None) -> None:
-        """Suspend the task until something is ready or added, or `timeout` seconds are over."""
-        loop = self.loop
-        if self.unstarted:
-            self.drop_unstarted()
-        self.waiter = waiter = Waiter(timeout)
-        waiter.quiet = True
-        ready, loop._ready = loop._ready, self.outside
-        try:
-            self.suspend(waiter)
-        finally:
-            self.waiter = None
-            loop._ready = ready
-            if self.outside:
-                self.collect()
-
-    def suspend(self, waiter: Waiter | None) -> None:
-        """Let others run: until `waiter` is woken, or (None) until all had their turn."""
-        task: Any = self.task
-        loop = self.loop
-        task._guard = None
-        _set_running_loop(self.around)
-        interruption = None
-        try:
-            if waiter is None:
-                sleep(0)
-            else:
-                waiter.wait()
-        except BaseException as error:
-            interruption = error
-        _set_running_loop(loop)
-        task._guard = _refuse
-        if self.thread.hooked is not loop:
-            loop._set_hooks()
-        if interruption is not None or self.thrown is not None:
-            self.interrupt(interruption)
-
-    def interrupt(self, interruption: BaseException | None) -> None:
-        """Somebody cancelled the task that runs the loop: cancel what the loop runs for, else end the loop."""
-        if self.thrown is not None:
-            interruption, self.thrown = self.thrown, None
-        elif self.loop._main is not None and not self.loop._main.done():
-            self.loop._interruption = interruption
-            self.loop._main.cancel(*interruption.args[:1] if isinstance(interruption, Cancelled) else ())
-            return
-        raise cast(BaseException, interruption)
-
-    def drop_unstarted(self) -> None:
-        """The queue is empty, so these have been cancelled before their first step."""
-        while self.unstarted:
-            waiter, awaitable = self.unstarted.popitem()
-            if asyncio.iscoroutine(awaitable):
-                awaitable.close()
-            waiter.wake()
-
-    def collect(self) -> None:
-        outside, ready = self.outside, self.loop._ready
-        while outside:
-            ready.append(outside.popleft())
-
-    def wake(self) -> None:
-        """Have the wait end. Other threads write to the loop's socket instead, see call_soon_threadsafe."""
-        waiter = self.waiter
-        if waiter is not None and self.hub is not None and self.hub.thread == threading.get_ident():
-            waiter.wake()
-
-    def edge(self) -> None:
-        """Called by the hub: epoll has something new."""
-        self.settled = False
-        if self.waiter is not None:
-            self.waiter.wake()
-
-    def throw(self, error: BaseException) -> None:
-        self.thrown = error
-        self.wake()
-
-    def attach(self, task: Task[Any]) -> None:
-        self.task, self.hub, self.settled, self.thread = task, task._hub, False, _thread.state
-        self.hub.poller.nest(self._selector.fileno(), self.edge)
-        task._guard = _refuse
-
-    def detach(self) -> None:
-        hub, task = self.hub, self.task
-        if hub is not None and task is not None:
-            hub.poller.unnest(self._selector.fileno())
-            task._guard = None
-        self.hub = self.task = None
-        self.drop_unstarted()
-
-
-class EventLoop(asyncio.SelectorEventLoop):
-    """asyncio's own event loop, run by a task: `asyncio.Runner(loop_factory=EventLoop)`.
-
-    Outside a task it drives the thread's GLib loop, as `Task.result()` does; in a GLib callback it raises
-    `UnsafeSwitchError`. Cancelling the task that runs it cancels what `run_until_complete` runs.
-
-    >>> with asyncio.Runner(loop_factory=EventLoop) as runner:
-    ...     runner.run(asyncio.sleep(0.001, "done"))
-    'done'
-    """
-
-    _signal_handlers: dict[int, asyncio.Handle]
-
-    def __init__(self) -> None:
-        self._main: asyncio.Future[Any] | None = None
-        self._interruption: BaseException | None = None
-        self._foreign: Any = None  # the loop that PyGObject runs on this thread
-        self._own_fd = -1
-        self._waiting = _Selector()
-        self._waiting.loop = self
-        super().__init__(self._waiting)
-
-    def run_forever(self) -> None:
-        """Run until `stop()`, as asyncio's."""
-        task = current_task()
-        if task is None:
-            self._check_closed()  # type: ignore[attr-defined]
-            self._check_running()  # type: ignore[attr-defined]
-            _outside(self.run_forever)
-            return
-        around = _get_running_loop() if task._guard is None else None
-        if around is not None:
-            self._foreign = around
-            _set_running_loop(None)
-        attached = False
-        selector, running = self._waiting, _thread.state.running
-        try:
-            self._check_closed()  # type: ignore[attr-defined]
-            self._check_running()  # type: ignore[attr-defined]
-            selector.around = self._foreign
-            selector.attach(task)
-            attached = True
-            if not running:
-                _thread.state.hooks = sys.get_asyncgen_hooks()
-            running.append(self)
-            _thread.state.hooked = self
-            _announce(task._hub)
-            super().run_forever()
-        finally:
-            if attached:
-                selector.detach()
-                running.remove(self)
-                _thread.state.hooked = None
-                _set_running_loop(None)
-                if not running:
-                    sys.set_asyncgen_hooks(*_thread.state.hooks)
-                _announce(task._hub)
-            if around is not None:
-                self._foreign = None
-                _set_running_loop(around)
-
-    def run_until_complete(self, future: Any) -> Any:
-        """Run until a coroutine or future is done; return its result, as asyncio's.
-
-        Raises: Cancelled, KeyboardInterrupt: what the task that runs it was interrupted with, once the coroutine
-        has ended by it.
-        """
-        self._check_closed()  # type: ignore[attr-defined]
-        task = current_task()
-        if self._running_here(task):
-            self._check_running()  # type: ignore[attr-defined]
-        is_new = not asyncio.isfuture(future)
-        future = asyncio.ensure_future(future, loop=self)
-        if is_new:
-            future._log_destroy_pending = False
-        before, self._main = self._main, future
-        try:
-            return super().run_until_complete(future)
-        except asyncio.CancelledError:
-            interruption, self._interruption = self._interruption, None
-            if interruption is not None and future.cancelled():
-                raise interruption
-            raise
-        except BaseException:
-            if is_new and future.done() and not future.cancelled():
-                future.exception()  # it is raised here: no report that nobody has seen it
-            raise
-        finally:
-            self._main, self._interruption = before, None
-
-    def _running_here(self, task: Task[Any] | None) -> bool:
-        return self.is_running() or task is None or task._guard is not None
-
-    def stop(self) -> None:
-        """End `run_forever` after this iteration, as asyncio's; from outside an iteration, at once."""
-        super().stop()
-        self._waiting.wake()
-
-    def call_at(  # type: ignore[override]
-        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        handle: Any = super().call_at(when, callback, *args, context=context)
-        if handle._source_traceback:
-            del handle._source_traceback[-1]  # this line
-        if self._waiting.waiter is not None:
-            self._waiting.wake()
-        return cast(asyncio.TimerHandle, handle)
-
-    # ---- signals: asyncio lets Python write their numbers to the loop's socket. There is one such descriptor in a
-    # process, and PyGObject and other loops want it as well; so the handlers are called by Python, and the
-    # descriptor, whoever has it, only wakes somebody up.
-
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
-        """Have the loop call `callback(*args)` at a signal, as asyncio's."""
-        before = _wakeup_fd()
-        super().add_signal_handler(sig, callback, *args)
-        if signal.getsignal(sig) is unix_events._sighandler_noop:  # type: ignore[attr-defined]
-            signal.signal(sig, self._signalled)
-            signal.siginterrupt(sig, False)
-            self._own_fd = self._csock.fileno()  # type: ignore[attr-defined]
-            self._put_back(before)
-
-    def remove_signal_handler(self, sig: int) -> bool:
-        """Undo `add_signal_handler`; False if there was none."""
-        before = _wakeup_fd()
-        removed = super().remove_signal_handler(sig)
-        self._put_back(before)
-        return removed
-
-    def _put_back(self, wakeup_fd: int) -> None:
-        if wakeup_fd not in (-1, self._own_fd):
-            signal.set_wakeup_fd(wakeup_fd)
-
-    def _signalled(self, sig: int, _frame: FrameType | None) -> None:
-        self._handle_signal(sig)  # type: ignore[attr-defined]
-        self._waiting.wake()
-
-    def _process_self_data(self, data: bytes) -> None:
-        pass
-
-    def _set_hooks(self) -> None:
-        _thread.state.hooked = self
-        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
-
-
-def _wakeup_fd() -> int:
-    if threading.current_thread() is not threading.main_thread():
-        return -1
-    fd = signal.set_wakeup_fd(-1)
-    try:
-        signal.set_wakeup_fd(fd)
-    except OSError:
-        return -1  # closed meanwhile
-    return fd
-
-
-def _announce(hub: Hub) -> None:
-    """Set the running loop that plain GLib callbacks see: the background loop, else the first that runs."""
-    loop: EventLoop | None = None
-    if hub in _thread.state.background and _thread.state.background[hub][0].is_running():
-        loop = _thread.state.background[hub][0]
-    else:
-        loop = next((one for one in _thread.state.running if one._waiting.hub is hub), None)
-    if loop is not None and loop._foreign is not None:
-        loop = None
-    hub._outside = loop
-    hub._crossing = None if loop is None else _set_running_loop
-
-
-def _refuse() -> None:
-    """Called by the core instead of waiting in the middle of an iteration."""
-    frame: FrameType | None = sys._getframe(1)
-    called = "A blocking call"
-    while frame is not None and frame.f_code.co_filename.startswith(_OURS[0]):
-        called = f"{frame.f_code.co_name}()"
-        frame = frame.f_back
-    place = f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})" if frame else "asyncio"
-    raise UnsafeSwitchError(
-        f"{called} in a coroutine or an asyncio callback: {place}. This task runs the asyncio loop, which would stop "
-        "in the middle of an iteration. In a coroutine, write `await to_task(func, ...)` for a function that blocks, "
-        "`await task` for a task, and `await` instead of await_()."
-    )
-
-
-def _outside(func: Callable[..., T], *args: Any) -> T:
-    """Run in a task what runs a loop, and drive GLib's loop meanwhile; an interrupt here ends the loop there."""
-    if threading.current_thread() is not threading.main_thread() and GLib.MainContext.get_thread_default() is None:
-        return _in_own_context(func, *args)  # the default context is for the main thread to run
-    task = spawn(func, *args, name="asyncio")
-    while True:
-        try:
-            return task.result()
-        except BaseException as error:
-            if task.done():
-                raise
-            if task.greenlet is None:
-                task.cancel()
-                raise
-            loop = next((loop for loop in _thread.state.running if loop._waiting.task is task), None)
-            if loop is not None:
-                loop._waiting.throw(error)
-            else:
-                task._interrupt(error)
-
-
-def _in_own_context(func: Callable[..., T], *args: Any) -> T:
-    context = GLib.MainContext.new()
-    context.push_thread_default()
-    try:
-        return _outside(func, *args)
-    finally:
-        get_hub()._close()
-        context.pop_thread_default()
 
 
 def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
     """Run a coroutine as `asyncio.run` does, but let GLib's loop and all tasks go on.
 
-    In a task it suspends the task; at top level it drives the thread's GLib loop. Ctrl-C, and cancelling the task,
-    cancel the coroutine.
+    In a task it suspends the task; at top level it drives the thread's GLib loop. Ctrl-C, and cancelling the
+    task, cancel the coroutine.
 
     Args:
         main: a coroutine; everything that still runs when it has ended is cancelled.
@@ -458,7 +51,8 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
     task = current_task()
     if task is None:
         try:
-            return _outside(_run, main, debug)
+            result: T = run_outside(_run, main, debug)
+            return result
         except UnsafeSwitchError:
             if asyncio.iscoroutine(main):
                 main.close()
@@ -467,13 +61,17 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
 
 
 def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
-    foreign = None if cast("Task[Any]", current_task())._guard else _get_running_loop()
+    foreign = _get_running_loop()
+    if cast("Task[Any]", current_task())._guard is not None and foreign is not None:
+        main.close()
+        raise RuntimeError("run() cannot be called from a running event loop: write `await` there")
     if foreign is not None:
         _set_running_loop(None)  # Runner refuses to run inside another loop, and this is not inside
     try:
         with asyncio.Runner(debug=debug, loop_factory=EventLoop) as runner:
             cast(EventLoop, runner.get_loop())._foreign = foreign
-            return runner.run(main)
+            result: T = runner.run(main)
+            return result
     finally:
         if foreign is not None:
             _set_running_loop(foreign)
@@ -482,8 +80,8 @@ def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
 def await_(awaitable: Awaitable[T]) -> T:
     """Wait, outside asyncio, for a coroutine, an asyncio future or task, or any awaitable.
 
-    A future is waited for on its own loop. Anything else runs on this thread's background loop, started at first
-    use; where PyGObject's own asyncio loop runs on this thread, on that one.
+    A future is waited for on its own loop. Anything else runs on this thread's background loop, started at
+    first use; where PyGObject's own asyncio loop runs on this thread, on that one.
 
     Returns: its result. Raises:
         its exception.
@@ -497,7 +95,8 @@ def await_(awaitable: Awaitable[T]) -> T:
     """
     if isinstance(awaitable, _Future):
         try:
-            return awaitable.result()
+            result: T = awaitable.result()
+            return result
         except asyncio.CancelledError as error:
             raise Cancelled(*error.args) from error
         except asyncio.InvalidStateError:
@@ -511,7 +110,7 @@ def await_(awaitable: Awaitable[T]) -> T:
         if task is not None and task._guard is not None:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()
-            _refuse()
+            refuse()
         loop = _loop_of(get_hub() if task is None else task._hub)
         if isinstance(loop, EventLoop):
             waiter = Waiter()
@@ -538,7 +137,7 @@ async def _deliver(awaitable: Awaitable[T], waiter: Waiter, unstarted: dict[Wait
 
 
 def _wait(future: asyncio.Future[Any], waiter: Waiter | None, owned: bool = True) -> None:
-    """Wait until it is done. An interruption cancels it, and is raised when that has worked, as in asyncio."""
+    """Wait until it is done. An interruption cancels it, and is raised if it ended by that, as in asyncio."""
     interruption = None
     while not future.done():
         if waiter is None:
@@ -567,10 +166,10 @@ def _loop_of(hub: Hub) -> asyncio.AbstractEventLoop:
     running = _get_running_loop()
     if running is not None and not isinstance(running, EventLoop) and _core.main_depth():
         return running
-    background = _thread.state.background.get(hub)
+    background = thread.state.background.get(hub)
     if background is None or background[1].done() or background[0].is_closed():
         loop = EventLoop()
-        background = _thread.state.background[hub] = (loop, spawn(_serve, loop, name="asyncio"))
+        background = thread.state.background[hub] = (loop, spawn(_serve, loop, name="asyncio"))
     return background[0]
 
 
@@ -591,7 +190,7 @@ def stop() -> None:
     >>> stop()
     """
     hub = get_hub()
-    background = _thread.state.background.get(hub)
+    background = thread.state.background.get(hub)
     if background is None:
         return
     loop, task = background
@@ -599,8 +198,8 @@ def stop() -> None:
     try:
         task.join()
     finally:
-        if task.done() and _thread.state.background.get(hub) is background:
-            del _thread.state.background[hub]
+        if task.done() and thread.state.background.get(hub) is background:
+            del thread.state.background[hub]
 
 
 async def to_task(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -611,7 +210,7 @@ async def to_task(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
     >>> run(to_task(max, 1, 2))
     2
     """
-    return await as_future(spawn(func, *args, **kwargs))
+    return await as_future(spawn(functools.partial(func, *args, **kwargs)))
 
 
 def as_future(task: Task[T]) -> asyncio.Future[T]:
@@ -639,7 +238,7 @@ def as_future(task: Task[T]) -> asyncio.Future[T]:
 
 
 class _TaskFuture(asyncio.Future[Any]):
-    """Ends as the task does; like asyncio's Task, it is cancelled when what it stands for has ended by that."""
+    """Ends as the task does; like asyncio's Task, it is cancelled once the task has ended by that."""
 
     def __init__(self, task: Task[Any], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
@@ -666,8 +265,8 @@ class _TaskFuture(asyncio.Future[Any]):
 
 @atexit.register
 def _abandon() -> None:
-    """What still runs on the background loop when the interpreter exits is abandoned, as daemon threads are."""
-    for loop, _task in _thread.state.background.values():
+    """What still runs on the background loop when the interpreter exits is abandoned, as daemon threads."""
+    for loop, _task in thread.state.background.values():
         for task in asyncio.all_tasks(loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
         if not loop.is_closed():
@@ -677,8 +276,8 @@ def _abandon() -> None:
 
 def _forget_in_child() -> None:
     """A forked child starts afresh: the loops' descriptors are its parent's too."""
-    _thread.state.background.clear()
-    _thread.state.running.clear()
+    thread.state.background.clear()
+    thread.state.running.clear()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

@@ -51,9 +51,7 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
     made by hand, and all loops in a forked child are gevent's plain ones.
     """
 
-    __module__ = (
-        "gevent.libev.corecext"  # gevent.core takes all its names from the module of the configured loop
-    )
+    __module__ = "gevent.libev.corecext"  # gevent.core takes all its names from the module of the configured loop
 
     attached = False  # is this the loop that GLib serves?
     broken = False
@@ -322,7 +320,7 @@ def _workers() -> bool:
         for task in tasks.iterdir():
             try:
                 names.append((task / "comm").read_text())
-            except OSError:
+            except OSError:  # it has ended
                 continue
         if any(name.startswith(("gdbus", "gmain", "pool")) for name in names):
             return True

@@ -23,9 +23,7 @@ OPERATION_ONLY = ("cancellable", "callback", "user_data")  # call() gives these 
 class GleenletPlugin(Plugin):
     """Gives each call of `gleenlet.call` a signature of its own."""
 
-    def get_function_signature_hook(
-        self, fullname: str
-    ) -> Callable[[FunctionSigContext], CallableType] | None:
+    def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], CallableType] | None:
         return signature_of_call if fullname == "gleenlet._gio.call" else None
 
 
@@ -71,9 +69,7 @@ def signature_of_call(context: FunctionSigContext) -> CallableType:
 
 def is_optional(type_: Type) -> bool:
     proper = get_proper_type(type_)
-    return isinstance(proper, UnionType) and any(
-        isinstance(get_proper_type(item), NoneType) for item in proper.items
-    )
+    return isinstance(proper, UnionType) and any(isinstance(get_proper_type(item), NoneType) for item in proper.items)
 
 
 def result_of(operation: CallableType, context: FunctionSigContext) -> Type | None:

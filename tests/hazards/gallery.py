@@ -30,9 +30,7 @@ class Exhibit:
 
 
 EXHIBITS = (
-    Exhibit(
-        "a callback that returns () crashes, without any greenlet", "empty_tuple_bare.py", "empty_tuple.py"
-    ),
+    Exhibit("a callback that returns () crashes, without any greenlet", "empty_tuple_bare.py", "empty_tuple.py"),
     Exhibit("the famous program, and one line of it changed", "famous_bare.py", "famous.py"),
     Exhibit("the famous program lives by hand, once its callback returns a bool", "real_bool_bare.py", None),
     Exhibit("the recommended recipe burns a core", "idle_spin_bare.py", "idle_spin.py"),
@@ -44,9 +42,7 @@ EXHIBITS = (
     ),
     Exhibit("a modal dialog while greenlets run", "nested_loop_bare.py", "nested_loop.py"),
     Exhibit("the same, greenlets started by hand", "nested_loop_bare.py", "nested_loop_shallow.py"),
-    Exhibit(
-        "yielding tasks beside a window", "frame_starvation_bare.py", "frame_starvation.py", display=True
-    ),
+    Exhibit("yielding tasks beside a window", "frame_starvation_bare.py", "frame_starvation.py", display=True),
     Exhibit("where a task may block", None, "what_may_block.py"),
 )
 
@@ -65,17 +61,13 @@ def describe(outcome: Outcome) -> str:
         lines = [re.sub(r"^[\w.]*\.", "", outcome.stderr.splitlines()[-1])]
     elif outcome.timed_out:
         lines = [" ".join(lines), str(outcome)]
-    return "; ".join(
-        textwrap.shorten(line.replace(f"{HAZARDS}/", ""), 140, placeholder=" ...") for line in lines
-    )
+    return "; ".join(textwrap.shorten(line.replace(f"{HAZARDS}/", ""), 140, placeholder=" ...") for line in lines)
 
 
 def print_row(*cells: str) -> None:
     columns = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, WIDTHS, strict=True)]
     for i in range(max(map(len, columns))):
-        parts = [
-            (column[i] if i < len(column) else "").ljust(w) for column, w in zip(columns, WIDTHS, strict=True)
-        ]
+        parts = [(column[i] if i < len(column) else "").ljust(w) for column, w in zip(columns, WIDTHS, strict=True)]
         print("  ".join(parts).rstrip())
 
 
@@ -87,9 +79,7 @@ def main() -> None:
         for script in (exhibit.bare, exhibit.cured):
             if script and script not in seen:
                 seen[script] = describe(run(script, exhibit.display))
-        print_row(
-            exhibit.name, exhibit.shows, *(seen[s] if s else "-" for s in (exhibit.bare, exhibit.cured))
-        )
+        print_row(exhibit.name, exhibit.shows, *(seen[s] if s else "-" for s in (exhibit.bare, exhibit.cured)))
         print(flush=True)
 
 

@@ -1,0 +1,128 @@
+"""Barriers: who is let go, who is not, and what breaks them."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from gleenlet import Barrier, BrokenBarrierError, get_hub, sleep, spawn
+from inside import both_orders, start
+
+either_order = pytest.mark.parametrize("turned", [False, True], ids=["woken first", "cancelled first"])
+
+
+def test_barrier_lets_go_when_all_have_come() -> None:
+    barrier, log = Barrier(3), list[int]()
+    for _ in range(2):
+        spawn(lambda: log.append(barrier.wait()))
+    sleep(0)
+    assert (log, barrier.n_waiting, barrier.parties) == ([], 2, 3)
+    assert "filling, waiters:2/3" in repr(barrier)
+    with barrier as index:
+        assert index == 2
+        assert "draining" in repr(barrier)
+    sleep(0)
+    assert log == [0, 1]
+    assert barrier.n_waiting == 0
+
+
+def test_barrier_is_for_one_at_least() -> None:
+    with pytest.raises(ValueError, match="parties"):
+        Barrier(0)
+    assert Barrier(1).wait() == 0
+
+
+def test_who_comes_while_a_barrier_drains_belongs_to_the_next_round() -> None:
+    barrier, log = Barrier(2), list[str]()
+    start(log, "a", barrier.wait)
+    sleep(0)
+    barrier.wait()
+    late = start(log, "late", barrier.wait)
+    sleep(0)
+    assert log == ["a"]
+    assert barrier.n_waiting == 1
+    barrier.wait()
+    late.join()
+    assert log == ["a", "late"]
+
+
+@either_order
+def test_cancelled_party_counts_only_if_all_had_come_before(turned: bool) -> None:
+    barrier, log = Barrier(3), list[str]()
+    task = start(log, "a", barrier.wait)
+    start(log, "b", barrier.wait)
+    sleep(0)
+    both_orders(lambda: start(log, "c", barrier.wait), lambda: None, turned)
+    if turned:
+        task.cancel()
+        sleep(0)
+        assert log == ["a Cancelled"]
+        assert barrier.n_waiting == 2
+        barrier.wait()
+        sleep(0)
+        assert log == ["a Cancelled", "b", "c"]
+    else:
+        get_hub().call_soon(task.cancel)  # runs after "c" has come, before "a" goes on
+        sleep(0)
+        assert log == ["c", "a Cancelled", "b"]
+
+
+def test_indices_are_in_order_of_arrival_after_a_cancellation() -> None:
+    barrier, log = Barrier(2), list[int]()
+    task = spawn(barrier.wait)
+    sleep(0)
+    task.cancel()
+    sleep(0)
+    spawn(lambda: log.append(barrier.wait()))
+    sleep(0)
+    assert barrier.wait() == 1
+    sleep(0)
+    assert log == [0]
+
+
+def test_reset_breaks_the_wait_of_who_is_there() -> None:
+    barrier, log = Barrier(3), list[str]()
+    start(log, "a", barrier.wait)
+    start(log, "b", barrier.wait)
+    sleep(0)
+    barrier.reset()
+    sleep(0)
+    assert log == ["a BrokenBarrierError", "b BrokenBarrierError"]
+    assert not barrier.broken
+
+
+def test_reset_while_it_drains_breaks_the_wait_of_who_has_not_left() -> None:
+    barrier, log = Barrier(3), list[str]()
+    start(log, "a", barrier.wait)
+    start(log, "b", barrier.wait)
+    sleep(0)
+    barrier.wait()
+    barrier.reset()
+    start(log, "c", barrier.wait)
+    sleep(0)
+    assert log == ["a BrokenBarrierError", "b BrokenBarrierError"]
+    assert barrier.n_waiting == 1
+    barrier.abort()
+    sleep(0)
+
+
+def test_abort_breaks_it_for_good() -> None:
+    barrier, log = Barrier(2), list[str]()
+    start(log, "inside", barrier.wait)
+    sleep(0)
+    barrier.wait()
+    start(log, "outside", barrier.wait)
+    get_hub().call_soon(barrier.abort)
+    sleep(0)
+    assert "outside BrokenBarrierError" in log
+    assert barrier.broken
+    assert "broken" in repr(barrier)
+    with pytest.raises(BrokenBarrierError):
+        barrier.wait()
+    with pytest.raises(threading.BrokenBarrierError):
+        barrier.wait()
+    barrier.reset()
+    start(log, "again", barrier.wait)
+    sleep(0)
+    assert barrier.wait() == 1

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-from gleenlet import Task, current_task, run, sleep, spawn
+from gleenlet import Task, current_task, get_hub, run, sleep, spawn
 
 P = ParamSpec("P")
 
@@ -21,6 +21,19 @@ def in_task(test: Callable[P, None]) -> Callable[P, None]:
         run(test, *args, **kwargs)
 
     return wrapper
+
+
+def settle() -> None:
+    """Let everything run until all tasks wait or have ended; from outside any task.
+
+    One `sleep(0)` may come back earlier if the machine stalls: the hub gives the loop its turn after 4 ms.
+    """
+    hub = get_hub()
+    quiet = 0
+    while quiet < 2:
+        steps = hub.steps
+        sleep(0)
+        quiet = quiet + 1 if hub.steps == steps else 0
 
 
 def both_orders(first: Callable[[], object], second: Callable[[], object], turned: bool) -> None:

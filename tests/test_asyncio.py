@@ -20,7 +20,18 @@ import pytest
 from gi.repository import Gio, GLib, GObject
 
 from child import run_script
-from gleenlet import Cancelled, GleenletError, Task, UnsafeSwitchError, current_task, get_hub, sleep, spawn
+from gleenlet import (
+    Cancelled,
+    GleenletError,
+    Task,
+    TaskGroup,
+    UnsafeSwitchError,
+    current_task,
+    get_hub,
+    sleep,
+    spawn,
+    timeout,
+)
 from gleenlet import run as run_task
 from gleenlet.asyncio import EventLoop, as_future, await_, run, stop, to_task
 
@@ -449,6 +460,40 @@ def test_await_takes_coroutines_futures_and_any_awaitable() -> None:
             await_(fail())
 
     spawn(main).result()
+
+
+def test_a_task_group_holds_coroutines() -> None:
+    def main() -> None:
+        with TaskGroup() as group:
+            one = group.spawn(await_, answer(1))
+            other = group.spawn(after_a_while, 2)
+        assert (one.result(), other.result()) == (1, 2)
+        with pytest.raises(ExceptionGroup) as caught:
+            with TaskGroup() as group:
+                group.spawn(await_, fail())
+                slow = group.spawn(await_, asyncio.sleep(10))
+        assert [type(error) for error in caught.value.exceptions] == [LookupError]
+        assert slow.cancelled()
+
+    spawn(main).result()
+
+
+def test_timeout_around_a_coroutine() -> None:
+    log: list[str] = []
+
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(10)
+        finally:
+            log.append("cleaned up")
+
+    def main() -> None:
+        with pytest.raises(TimeoutError):
+            with timeout(0.01):
+                await_(slow())
+
+    spawn(main).result()
+    assert log == ["cleaned up"]
 
 
 def test_await_at_top_level_drives_the_loop() -> None:

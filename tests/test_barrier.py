@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from gleenlet import Barrier, BrokenBarrierError, get_hub, sleep, spawn
-from inside import both_orders, start
+from gleenlet import Barrier, BrokenBarrierError, get_hub, spawn
+from inside import both_orders, settle, start
 
 either_order = pytest.mark.parametrize("turned", [False, True], ids=["woken first", "cancelled first"])
 
@@ -16,13 +16,13 @@ def test_barrier_lets_go_when_all_have_come() -> None:
     barrier, log = Barrier(3), list[int]()
     for _ in range(2):
         spawn(lambda: log.append(barrier.wait()))
-    sleep(0)
+    settle()
     assert (log, barrier.n_waiting, barrier.parties) == ([], 2, 3)
     assert "filling, waiters:2/3" in repr(barrier)
     with barrier as index:
         assert index == 2
         assert "draining" in repr(barrier)
-    sleep(0)
+    settle()
     assert log == [0, 1]
     assert barrier.n_waiting == 0
 
@@ -36,10 +36,10 @@ def test_barrier_is_for_one_at_least() -> None:
 def test_who_comes_while_a_barrier_drains_belongs_to_the_next_round() -> None:
     barrier, log = Barrier(2), list[str]()
     start(log, "a", barrier.wait)
-    sleep(0)
+    settle()
     barrier.wait()
     late = start(log, "late", barrier.wait)
-    sleep(0)
+    settle()
     assert log == ["a"]
     assert barrier.n_waiting == 1
     barrier.wait()
@@ -52,32 +52,32 @@ def test_cancelled_party_counts_only_if_all_had_come_before(turned: bool) -> Non
     barrier, log = Barrier(3), list[str]()
     task = start(log, "a", barrier.wait)
     start(log, "b", barrier.wait)
-    sleep(0)
+    settle()
     both_orders(lambda: start(log, "c", barrier.wait), lambda: None, turned)
     if turned:
         task.cancel()
-        sleep(0)
+        settle()
         assert log == ["a Cancelled"]
         assert barrier.n_waiting == 2
         barrier.wait()
-        sleep(0)
+        settle()
         assert log == ["a Cancelled", "b", "c"]
     else:
         get_hub().call_soon(task.cancel)  # runs after "c" has come, before "a" goes on
-        sleep(0)
+        settle()
         assert log == ["c", "a Cancelled", "b"]
 
 
 def test_indices_are_in_order_of_arrival_after_a_cancellation() -> None:
     barrier, log = Barrier(2), list[int]()
     task = spawn(barrier.wait)
-    sleep(0)
+    settle()
     task.cancel()
-    sleep(0)
+    settle()
     spawn(lambda: log.append(barrier.wait()))
-    sleep(0)
+    settle()
     assert barrier.wait() == 1
-    sleep(0)
+    settle()
     assert log == [0]
 
 
@@ -85,9 +85,9 @@ def test_reset_breaks_the_wait_of_who_is_there() -> None:
     barrier, log = Barrier(3), list[str]()
     start(log, "a", barrier.wait)
     start(log, "b", barrier.wait)
-    sleep(0)
+    settle()
     barrier.reset()
-    sleep(0)
+    settle()
     assert log == ["a BrokenBarrierError", "b BrokenBarrierError"]
     assert not barrier.broken
 
@@ -96,25 +96,25 @@ def test_reset_while_it_drains_breaks_the_wait_of_who_has_not_left() -> None:
     barrier, log = Barrier(3), list[str]()
     start(log, "a", barrier.wait)
     start(log, "b", barrier.wait)
-    sleep(0)
+    settle()
     barrier.wait()
     barrier.reset()
     start(log, "c", barrier.wait)
-    sleep(0)
+    settle()
     assert log == ["a BrokenBarrierError", "b BrokenBarrierError"]
     assert barrier.n_waiting == 1
     barrier.abort()
-    sleep(0)
+    settle()
 
 
 def test_abort_breaks_it_for_good() -> None:
     barrier, log = Barrier(2), list[str]()
     start(log, "inside", barrier.wait)
-    sleep(0)
+    settle()
     barrier.wait()
     start(log, "outside", barrier.wait)
     get_hub().call_soon(barrier.abort)
-    sleep(0)
+    settle()
     assert "outside BrokenBarrierError" in log
     assert barrier.broken
     assert "broken" in repr(barrier)
@@ -124,5 +124,5 @@ def test_abort_breaks_it_for_good() -> None:
         barrier.wait()
     barrier.reset()
     start(log, "again", barrier.wait)
-    sleep(0)
+    settle()
     assert barrier.wait() == 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from gleenlet import Cancelled, Event, GleenletError, Task, TaskGroup, run, shield, sleep, spawn, timeout
-from inside import FOREVER, crash, crash_when_cancelled, in_task, kinds, me
+from inside import FOREVER, crash, crash_when_cancelled, in_task, kinds, me, settle
 
 
 @in_task
@@ -114,7 +114,7 @@ def test_cancelling_the_parent_cancels_the_tasks() -> None:
 
     for cancels_at in ("waits in the group", "waits in the block"):
         task = spawn(parent)
-        sleep(0)
+        settle()
         task.cancel()
         task.join()
         assert task.cancelled(), cancels_at
@@ -136,7 +136,7 @@ def test_parent_cancelled_while_a_task_is_failing_gets_errors_first_then_the_can
         log.append("not reached")
 
     task = spawn(parent)
-    sleep(0)
+    settle()
     task.cancel()
     task.join()
     assert log == ["errors, cancelling 1"]
@@ -157,7 +157,7 @@ def test_failure_and_cancellation_of_the_parent_in_the_same_iteration() -> None:
 
     for turned in (False, True):
         task = spawn(parent)
-        sleep(0)
+        settle()
         acts: list[Callable[[], object]] = [failing.set, task.cancel]
         for act in reversed(acts) if turned else acts:
             act()
@@ -340,9 +340,9 @@ def test_many_cancellations_of_a_parent_that_waits_for_its_tasks() -> None:
 
     task = spawn(parent)
     for _ in range(3):
-        sleep(0)
+        settle()
         task.cancel()
-    sleep(0)
+    settle()
     assert not task.done()
     done.set()
     task.join()

@@ -61,7 +61,7 @@ def takes_a_ready_callback(info: Any) -> bool:
 ASYNCHRONOUS = [
     pytest.param(info, id=_introspect.full_name(info))
     for namespace in NAMESPACES
-    if importlib.import_module(f"gi.repository.{namespace}")
+    if importlib.import_module(f"gi.repository.{namespace}") is not None
     for info in functions(namespace)
     if takes_a_ready_callback(info)
 ]

@@ -23,13 +23,13 @@ from gleenlet import (
     TaskGroup,
     current_task,
     get_hub,
-    sleep,
     spawn,
     timeout,
 )
 from gleenlet._scopes import Timeout
+from inside import settle
 
-LIMITS = settings(max_examples=60, stateful_step_count=25, deadline=None, database=None, derandomize=True)
+LIMITS = settings(max_examples=200, stateful_step_count=30, deadline=None, database=None, derandomize=True)
 FOREVER = 1e6
 picks = st.integers(0, 10)
 
@@ -46,8 +46,8 @@ class SemaphoreMachine(RuleBasedStateMachine):
         self.log: list[int] = []
         self.settled_in = 0
 
-    @rule()
-    def acquire(self) -> None:
+    @rule(waits=st.booleans())
+    def acquire(self, waits: bool) -> None:
         number = len(self.tasks)
 
         def acquires() -> None:
@@ -56,6 +56,8 @@ class SemaphoreMachine(RuleBasedStateMachine):
 
         self.tasks.append(spawn(acquires))
         self.line.append(number)
+        if waits:
+            self.settle()
 
     @rule()
     def release(self) -> None:
@@ -72,7 +74,7 @@ class SemaphoreMachine(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        sleep(0)
+        settle()
         assert self.log == self.line[: self.units]
         self.settled_in = len(self.log)
         assert self.semaphore.locked() == (self.units <= len(self.line))
@@ -80,9 +82,11 @@ class SemaphoreMachine(RuleBasedStateMachine):
             assert task.cancelled() == (number not in self.line)
 
     def teardown(self) -> None:
-        for task in getattr(self, "tasks", ()):
-            task.cancel()
-        sleep(0)
+        if hasattr(self, "tasks"):
+            self.settle()
+            for task in self.tasks:
+                task.cancel()
+            settle()
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -104,14 +108,35 @@ class QueueMachine(RuleBasedStateMachine):
         self.items += 1
         return self.items
 
-    @rule()
-    def put(self) -> None:
+    @rule(waits=st.booleans())
+    def put(self, waits: bool) -> None:
         item = self.new_item()
         self.putters.append((spawn(self.queue.put, item), item))
+        if waits:
+            self.settle()
 
-    @rule()
-    def get(self) -> None:
+    @rule(waits=st.booleans())
+    def get(self, waits: bool) -> None:
         self.getters.append(spawn(self.queue.get))
+        if waits:
+            self.settle()
+
+    @precondition(lambda self: self.getters_waited and not self.putters)
+    @rule(count=st.integers(1, 2), turned=st.booleans(), pick=picks)
+    def race(self, count: int, turned: bool, pick: int) -> None:
+        """Items for getters that wait, and one of these is cancelled."""
+        self.settle()
+        if not self.getters:
+            return
+        if turned:
+            self.cancel_getter(pick)
+        for _ in range(min(count, self.maxsize or count)):
+            item = self.new_item()
+            self.queue.put_nowait(item)
+            self.stored.append(item)
+        if not turned:
+            self.cancel_getter(pick)
+        self.settle()
 
     @precondition(lambda self: not self.putters_waited)
     @rule()
@@ -151,7 +176,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        sleep(0)
+        settle()
         done: list[Task[Any]] = []
         while True:
             if self.stored and self.getters:
@@ -173,9 +198,11 @@ class QueueMachine(RuleBasedStateMachine):
         self.putters_waited = bool(self.putters)
 
     def teardown(self) -> None:
-        for task in [*getattr(self, "getters", ()), *(task for task, _ in getattr(self, "putters", ()))]:
-            task.cancel()
-        sleep(0)
+        if hasattr(self, "queue"):
+            self.settle()
+            for task in [*self.getters, *(task for task, _ in self.putters)]:
+                task.cancel()
+            settle()
 
 
 class ConditionMachine(RuleBasedStateMachine):
@@ -204,7 +231,7 @@ class ConditionMachine(RuleBasedStateMachine):
         self.settle()
         self.tasks.append(spawn(waits))
         self.waiting.append(number)
-        sleep(0)
+        settle()
 
     @rule(count=st.integers(1, 3), everybody=st.booleans())
     def notify(self, count: int, everybody: bool) -> None:
@@ -235,7 +262,7 @@ class ConditionMachine(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        sleep(0)
+        settle()
         self.expected += self.notified + self.waiting[: self.passed_on]
         del self.waiting[: self.passed_on]
         self.notified.clear()
@@ -247,9 +274,11 @@ class ConditionMachine(RuleBasedStateMachine):
             assert task.done() == (number not in self.waiting)
 
     def teardown(self) -> None:
-        for task in getattr(self, "tasks", ()):
-            task.cancel()
-        sleep(0)
+        if hasattr(self, "tasks"):
+            self.settle()
+            for task in self.tasks:
+                task.cancel()
+            settle()
 
 
 class Failure(Exception):
@@ -271,7 +300,7 @@ class GroupMachine(RuleBasedStateMachine):
         self.woken: dict[int | str, str] = {}
         self.failures: set[int] = set()
         self.aborted = self.parent_cancelled = self.ended = self.body_left = False
-        sleep(0)
+        settle()
 
     def main(self) -> None:
         with TaskGroup() as group:
@@ -293,7 +322,7 @@ class GroupMachine(RuleBasedStateMachine):
         self.events.append(Event())
         self.children.append(self.group.spawn(self.child, number))
         self.live.add(number)
-        sleep(0)
+        settle()
 
     @precondition(lambda self: self.live)
     @rule(pick=picks, outcome=st.sampled_from(["ends", "fails", "cancelled"]))
@@ -326,7 +355,7 @@ class GroupMachine(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        sleep(0)
+        settle()
         failed = False
         for who, outcome in self.woken.items():
             if who == "parent":
@@ -366,12 +395,13 @@ class GroupMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "parent"):
+            self.settle()
             self.parent.cancel()
             self.parent.join()
 
 
 class TimeoutMachine(RuleBasedStateMachine):
-    """Blocks in blocks: of those that expire at once the outermost raises, if nothing else cancelled the task."""
+    """Blocks in blocks: of those that expire at once the outermost raises, if the task was not cancelled."""
 
     @initialize()
     def make(self) -> None:
@@ -382,7 +412,7 @@ class TimeoutMachine(RuleBasedStateMachine):
         self.depth = 0
         self.cancelled = False
         self.task = spawn(self.main)
-        sleep(0)
+        settle()
 
     def main(self) -> None:
         while True:
@@ -405,14 +435,14 @@ class TimeoutMachine(RuleBasedStateMachine):
     def enter(self) -> None:
         self.commands.put("enter")
         self.depth += 1
-        sleep(0)
+        settle()
 
     @precondition(lambda self: not self.cancelled and self.depth)
     @rule()
     def leave(self) -> None:
         self.commands.put("leave")
         self.depth -= 1
-        sleep(0)
+        settle()
 
     @precondition(lambda self: not self.cancelled and self.depth)
     @rule(
@@ -434,7 +464,7 @@ class TimeoutMachine(RuleBasedStateMachine):
         if command:  # comes when the task is already cancelled: it must not be lost
             hub.call_soon(self.commands.put, "enter")
         limits = list(self.blocks)
-        sleep(0)
+        settle()
         assert {level for level, limit in enumerate(limits) if limit.expired()} == levels
         if cancel == "no":
             self.depth = min(levels) + command

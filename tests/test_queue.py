@@ -18,10 +18,9 @@ from gleenlet import (
     QueueFull,
     QueueShutDown,
     Task,
-    sleep,
     spawn,
 )
-from inside import both_orders
+from inside import both_orders, settle
 
 either_order = pytest.mark.parametrize("turned", [False, True], ids=["woken first", "cancelled first"])
 
@@ -47,7 +46,7 @@ def test_each_queue_has_its_order(make: Callable[[], Queue[int]], order: list[in
 def test_get_waits_for_an_item() -> None:
     queue: Queue[str] = Queue()
     task = spawn(queue.get)
-    sleep(0)
+    settle()
     assert not task.done()
     queue.put("x")
     assert task.result() == "x"
@@ -57,7 +56,7 @@ def test_put_waits_for_a_place() -> None:
     queue: Queue[int] = Queue(1)
     queue.put(1)
     task = spawn(queue.put, 2)
-    sleep(0)
+    settle()
     assert queue.full()
     assert not task.done()
     assert queue.get() == 1
@@ -91,7 +90,7 @@ def test_sizes_need_not_be_whole_and_zero_is_no_limit() -> None:
 def test_getters_are_served_first_come_first_served() -> None:
     queue: Queue[int] = Queue()
     tasks = [spawn(queue.get) for _ in range(3)]
-    sleep(0)
+    settle()
     for item in range(3):
         queue.put(item)
     newcomer = spawn(queue.get)
@@ -103,7 +102,7 @@ def test_putters_are_served_first_come_first_served() -> None:
     queue: Queue[int] = Queue(1)
     queue.put(0)
     tasks = [spawn(queue.put, item) for item in (1, 2)]
-    sleep(0)
+    settle()
     assert queue.get() == 0
     newcomer = spawn(queue.put, 3)
     assert [queue.get() for _ in range(3)] == [1, 2, 3]
@@ -114,7 +113,7 @@ def test_putters_are_served_first_come_first_served() -> None:
 def test_item_promised_to_a_getter_is_not_given_to_a_newcomer() -> None:
     queue: Queue[int] = Queue()
     task = spawn(queue.get)
-    sleep(0)
+    settle()
     queue.put(1)
     assert queue.qsize() == 0
     assert queue.empty()
@@ -130,7 +129,7 @@ def test_place_promised_to_a_putter_is_not_given_to_a_newcomer() -> None:
     queue: Queue[int] = Queue(1)
     queue.put(1)
     task = spawn(queue.put, 2)
-    sleep(0)
+    settle()
     queue.get()
     assert queue.full()
     with pytest.raises(QueueFull):
@@ -143,7 +142,7 @@ def test_place_promised_to_a_putter_is_not_given_to_a_newcomer() -> None:
 def test_item_of_a_cancelled_getter_goes_to_the_next(turned: bool) -> None:
     queue: Queue[str] = Queue()
     first, second = spawn(queue.get), spawn(queue.get)
-    sleep(0)
+    settle()
     both_orders(lambda: queue.put("x"), first.cancel, turned)
     assert outcome(first) is Cancelled
     assert second.result() == "x"
@@ -153,7 +152,7 @@ def test_item_of_a_cancelled_getter_goes_to_the_next(turned: bool) -> None:
 def test_item_of_a_cancelled_getter_stays_in_its_place(turned: bool) -> None:
     queue: Queue[int] = Queue()
     first = spawn(queue.get)
-    sleep(0)
+    settle()
 
     def put() -> None:
         queue.put(1)
@@ -169,7 +168,7 @@ def test_place_of_a_cancelled_putter_goes_to_the_next(turned: bool) -> None:
     queue: Queue[int] = Queue(1)
     queue.put(0)
     first, second = spawn(queue.put, 1), spawn(queue.put, 2)
-    sleep(0)
+    settle()
     both_orders(queue.get_nowait, first.cancel, turned)
     assert outcome(first) is Cancelled
     second.result()
@@ -182,7 +181,7 @@ def test_place_of_a_cancelled_putter_is_not_lost(turned: bool) -> None:
     queue: Queue[int] = Queue(1)
     queue.put(0)
     task = spawn(queue.put, 1)
-    sleep(0)
+    settle()
     both_orders(queue.get_nowait, task.cancel, turned)
     task.join()
     queue.put_nowait(2)
@@ -192,18 +191,18 @@ def test_place_of_a_cancelled_putter_is_not_lost(turned: bool) -> None:
 def test_cancelled_waiters_leave_nothing_behind() -> None:
     queue: Queue[int] = Queue(1)
     getter = spawn(queue.get)
-    sleep(0)
+    settle()
     assert "_getters[1]" in repr(queue)
     getter.cancel()
     getter.join()
     queue.put(1)
     putter = spawn(queue.put, 2)
     joiner = spawn(queue.join)
-    sleep(0)
+    settle()
     assert "_putters[1]" in repr(queue)
     putter.cancel()
     joiner.cancel()
-    sleep(0)
+    settle()
     assert str(queue) == "<Queue maxsize=1 _queue=[1] tasks=1>"
 
 
@@ -212,7 +211,7 @@ def test_item_that_cannot_be_compared_is_refused_and_its_place_goes_to_the_next(
     queue.put(1)
     queue.put(2)
     wrong, right = spawn(queue.put, "x"), spawn(queue.put, 3)
-    sleep(0)
+    settle()
     assert queue.get() == 1
     assert outcome(wrong) is TypeError
     right.result()
@@ -230,7 +229,7 @@ def test_join_waits_until_all_work_is_done() -> None:
     joiners = [spawn(queue.join) for _ in range(2)]
     for _ in range(2):
         queue.get()
-        sleep(0)
+        settle()
         assert not any(task.done() for task in joiners)
         queue.task_done()
     for task in joiners:
@@ -264,7 +263,7 @@ def test_shutdown_wakes_all_who_wait() -> None:
     full.put(0)
     tasks: list[Task[Any]] = [spawn(empty.get), spawn(empty.get)]
     tasks += [spawn(full.put, 1), spawn(full.put, 2)]
-    sleep(0)
+    settle()
     empty.shutdown()
     full.shutdown()
     assert [outcome(task) for task in tasks] == [QueueShutDown] * 4
@@ -274,7 +273,7 @@ def test_shutdown_wakes_all_who_wait() -> None:
 def test_getter_with_a_promised_item_gets_it_though_the_queue_is_shut_down() -> None:
     queue: Queue[int] = Queue()
     first, second = spawn(queue.get), spawn(queue.get)
-    sleep(0)
+    settle()
     queue.put(1)
     queue.shutdown()
     late = spawn(queue.get)
@@ -284,7 +283,7 @@ def test_getter_with_a_promised_item_gets_it_though_the_queue_is_shut_down() -> 
 def test_item_of_a_cancelled_getter_is_there_for_the_next_after_a_shutdown() -> None:
     queue: Queue[int] = Queue()
     first = spawn(queue.get)
-    sleep(0)
+    settle()
     queue.put(1)
     queue.shutdown()
     first.cancel()
@@ -297,7 +296,7 @@ def test_putter_with_a_promised_place_is_refused_after_a_shutdown() -> None:
     queue: Queue[int] = Queue(1)
     queue.put(0)
     task = spawn(queue.put, 1)
-    sleep(0)
+    settle()
     queue.get()
     queue.shutdown()
     assert outcome(task) is QueueShutDown
@@ -308,27 +307,27 @@ def test_putter_with_a_promised_place_is_refused_after_a_shutdown() -> None:
 def test_immediate_shutdown_drops_what_is_there() -> None:
     queue: Queue[int] = Queue(2)
     getter = spawn(queue.get)
-    sleep(0)
+    settle()
     queue.put(1)
     queue.put(2)
     joiner = spawn(queue.join)
-    sleep(0)
+    settle()
     assert getter.result() == 1
     waiting = spawn(queue.put, 3), spawn(queue.put, 4)
-    sleep(0)
+    settle()
     queue.shutdown(immediate=True)
     assert queue.empty()
     assert [outcome(task) for task in waiting] == [None, QueueShutDown]
     assert not joiner.done()
     queue.task_done()
-    sleep(0)
+    settle()
     assert joiner.done()
 
 
 def test_immediate_shutdown_takes_a_promised_item_away() -> None:
     queue: Queue[int] = Queue()
     task = spawn(queue.get)
-    sleep(0)
+    settle()
     queue.put(1)
     queue.shutdown(immediate=True)
     assert outcome(task) is QueueShutDown

@@ -17,7 +17,7 @@ from gleenlet import (
     timeout,
     timeout_at,
 )
-from inside import FOREVER, crash, crash_when_cancelled, in_task, me
+from inside import FOREVER, crash, crash_when_cancelled, in_task, me, settle
 
 # ---- timeout ----
 
@@ -128,7 +128,7 @@ def test_cancellation_and_timeout_in_the_same_iteration() -> None:
                 sleep(FOREVER)
 
         task = spawn(main)
-        sleep(0)
+        settle()
         hub = get_hub()
         if turned:
             hub.call_soon(task.cancel)
@@ -275,9 +275,9 @@ def test_shield_puts_a_cancellation_off() -> None:
         log.append("not reached")
 
     task = spawn(main)
-    sleep(0)
+    settle()
     task.cancel()
-    sleep(0)
+    settle()
     assert not task.done()
     event.set()
     task.join()
@@ -322,7 +322,7 @@ def test_timeout_inside_a_shield_works_and_knows_its_own_cancellation() -> None:
                 log.append("cleaned up")
 
     task = spawn(main)
-    sleep(0)
+    settle()
     task.cancel()
     task.join()
     assert log == ["moved on True", "cleaned up"]
@@ -370,7 +370,7 @@ def test_group_inside_a_shield_ends_its_block_when_a_task_fails() -> None:
 
 def test_shield_outside_a_task_does_nothing() -> None:
     with shield():
-        sleep(0)
+        settle()
 
 
 @in_task

@@ -1,6 +1,6 @@
 """Events, locks, conditions and semaphores: tasks log what they did; the whole order is compared.
 
-`sleep(0)` lets everything else run first: after it, all tasks wait or have ended.
+After `settle()` all tasks wait or have ended.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gleenlet import (
     sleep,
     spawn,
 )
-from inside import both_orders, in_task, start
+from inside import both_orders, in_task, settle, start
 
 either_order = pytest.mark.parametrize("turned", [False, True], ids=["woken first", "cancelled first"])
 
@@ -40,12 +40,12 @@ def test_event_wakes_all_who_wait_in_their_order() -> None:
     event, log = Event(), list[str]()
     for name in "abc":
         start(log, name, event.wait)
-    sleep(0)
+    settle()
     assert log == []
     assert "waiters:3" in repr(event)
 
     event.set()
-    sleep(0)
+    settle()
 
     assert log == ["a", "b", "c"]
     assert event.is_set()
@@ -56,14 +56,14 @@ def test_event_wakes_all_who_wait_in_their_order() -> None:
 def test_who_was_woken_returns_though_the_event_is_cleared_again() -> None:
     event, log = Event(), list[str]()
     start(log, "early", event.wait)
-    sleep(0)
+    settle()
     event.set()
     event.clear()
     start(log, "late", event.wait)
-    sleep(0)
+    settle()
     assert log == ["early"]
     event.set()
-    sleep(0)
+    settle()
     assert log == ["early", "late"]
 
 
@@ -72,9 +72,9 @@ def test_cancelled_event_waiter_leaves_the_others_alone(turned: bool) -> None:
     event, log = Event(), list[str]()
     task = start(log, "a", event.wait)
     start(log, "b", event.wait)
-    sleep(0)
+    settle()
     both_orders(event.set, task.cancel, turned)
-    sleep(0)
+    settle()
     assert log == ["a Cancelled", "b"]
     assert "waiters" not in repr(event)
 
@@ -82,7 +82,7 @@ def test_cancelled_event_waiter_leaves_the_others_alone(turned: bool) -> None:
 def test_cancelled_event_waiter_leaves_nothing_behind() -> None:
     event = Event()
     task = spawn(event.wait)
-    sleep(0)
+    settle()
     task.cancel()
     task.join()
     assert "waiters" not in repr(event)
@@ -109,12 +109,12 @@ def test_newcomer_does_not_overtake_who_was_handed_the_lock() -> None:
     lock, log = Lock(), list[str]()
     lock.acquire()
     start(log, "waiter", lock.acquire)
-    sleep(0)
+    settle()
     lock.release()
     assert not lock.locked()
 
     newcomer = start(log, "main", lock.acquire)
-    sleep(0)
+    settle()
 
     assert log == ["waiter"]
     assert lock.locked()
@@ -130,12 +130,12 @@ def test_cancelled_lock_waiter_passes_the_lock_on(turned: bool) -> None:
     task = start(log, "a", lock.acquire)
     start(log, "b", lock.acquire)
     start(log, "c", lock.acquire)
-    sleep(0)
+    settle()
     both_orders(lock.release, task.cancel, turned)
-    sleep(0)
+    settle()
     assert log == ["a Cancelled", "b"]
     lock.release()
-    sleep(0)
+    settle()
     assert log == ["a Cancelled", "b", "c"]
     lock.release()
     assert not lock.locked()
@@ -146,9 +146,9 @@ def test_lock_is_free_when_the_only_waiter_was_cancelled(turned: bool) -> None:
     lock, log = Lock(), list[str]()
     lock.acquire()
     task = start(log, "a", lock.acquire)
-    sleep(0)
+    settle()
     both_orders(lock.release, task.cancel, turned)
-    sleep(0)
+    settle()
     assert log == ["a Cancelled"]
     assert not lock.locked()
     with lock:
@@ -160,7 +160,7 @@ def test_newcomer_gets_the_lock_whose_waiter_is_cancelled_on_its_way(turned: boo
     lock, log = Lock(), list[str]()
     lock.acquire()
     task = start(log, "a", lock.acquire)
-    sleep(0)
+    settle()
     both_orders(lock.release, task.cancel, turned)
     lock.acquire()  # at once, or when the cancelled one has passed it on
     assert lock.locked()
@@ -184,7 +184,7 @@ def test_lock_says_its_state() -> None:
     assert repr(lock).endswith("[unlocked]>")
     with lock:
         task = spawn(lock.acquire)
-        sleep(0)
+        settle()
         assert repr(lock).endswith("[locked, waiters:1]>")
     task.join()
     assert repr(lock).endswith("[locked]>")
@@ -203,8 +203,8 @@ def test_rlock_is_its_owners_until_the_last_release() -> None:
     with lock:
         with lock:
             task = spawn(other)
-            sleep(0)
-        sleep(0)
+            settle()
+        settle()
         assert lock.locked()
         assert log == []
     task.join()
@@ -225,7 +225,7 @@ def test_rlock_knows_tasks_that_share_a_greenlet_apart() -> None:
     first = spawn(lock.acquire)
     first.join()
     second = spawn(lock.acquire)  # likely on the first one's greenlet
-    sleep(0)
+    settle()
     assert not second.done()
     second.cancel()
 
@@ -251,9 +251,9 @@ def test_cancelled_rlock_waiter_passes_the_lock_on(turned: bool) -> None:
     lock.acquire()
     task = start(log, "a", lock.acquire)
     start(log, "b", lock.acquire)
-    sleep(0)
+    settle()
     both_orders(lock.release, task.cancel, turned)
-    sleep(0)
+    settle()
     assert log == ["a Cancelled", "b"]
 
 
@@ -271,21 +271,21 @@ def test_notify_wakes_as_many_as_asked_in_their_order(make: Callable[[], Lock | 
 
     for name in "abcde":
         spawn(waits, name)
-    sleep(0)
+    settle()
     with condition:
         condition.notify()
-        sleep(0)
+        settle()
         assert log == []  # they need the lock
-    sleep(0)
+    settle()
     assert log == ["a"]
     with condition:
         condition.notify(2)
-    sleep(0)
+    settle()
     assert log == ["a", "b", "c"]
     with condition:
         condition.notify_all()
         condition.notify_all()
-    sleep(0)
+    settle()
     assert log == ["a", "b", "c", "d", "e"]
     assert not condition.locked()
 
@@ -299,7 +299,7 @@ def test_wait_for_waits_until_its_predicate_is_true() -> None:
 
     task = spawn(consumer)
     for item in (1, 2):
-        sleep(0)
+        settle()
         assert not task.done()
         with condition:
             items.append(item)
@@ -326,7 +326,7 @@ def test_condition_with_an_rlock_lets_go_of_it_altogether() -> None:
             condition.acquire()
 
     task = spawn(waits)
-    sleep(0)
+    settle()
     with condition:
         condition.notify()
     task.result()
@@ -351,10 +351,10 @@ def test_cancelled_condition_waiter_passes_the_notification_on(turned: bool) -> 
 
     task = start(log, "a", waits)
     start(log, "b", waits)
-    sleep(0)
+    settle()
     with condition:
         both_orders(condition.notify, task.cancel, turned)
-    sleep(0)
+    settle()
     assert log == ["a Cancelled", "b"]
     assert not condition.locked()
     assert "waiters" not in repr(condition)
@@ -369,14 +369,14 @@ def test_notification_is_passed_on_when_cancelled_while_taking_the_lock_again() 
 
     task = start(log, "a", waits)
     start(log, "b", waits)
-    sleep(0)
+    settle()
     with condition:
         condition.notify()
-        sleep(0)  # now it waits for the lock
+        settle()  # now it waits for the lock
         task.cancel()
-        sleep(0)
+        settle()
         assert log == []  # it must have the lock before it can leave
-    sleep(0)
+    settle()
     assert log == ["a Cancelled", "b"]
     assert not condition.locked()
 
@@ -390,9 +390,9 @@ def test_cancelled_condition_waiter_notifies_nobody_by_itself() -> None:
 
     task = start(log, "a", waits)
     other = start(log, "b", waits)
-    sleep(0)
+    settle()
     task.cancel()
-    sleep(0)
+    settle()
     assert log == ["a Cancelled"]
     other.cancel()
 
@@ -404,12 +404,12 @@ def test_semaphore_lets_so_many_in() -> None:
     semaphore, log = Semaphore(2), list[str]()
     for name in "abcd":
         start(log, name, semaphore.acquire)
-    sleep(0)
+    settle()
     assert log == ["a", "b"]
     assert semaphore.locked()
     semaphore.release()
     semaphore.release()
-    sleep(0)
+    settle()
     assert log == ["a", "b", "c", "d"]
     semaphore.release()
     assert not semaphore.locked()
@@ -441,7 +441,7 @@ def test_who_releases_and_acquires_again_stands_in_line() -> None:
         log.append("3")
 
     tasks = [spawn(first), spawn(second), spawn(third)]
-    sleep(0)
+    settle()
     semaphore.release()
     semaphore.release()
     for task in tasks:
@@ -452,13 +452,13 @@ def test_who_releases_and_acquires_again_stands_in_line() -> None:
 def test_woken_waiter_wakes_those_who_had_to_queue_behind_it() -> None:
     semaphore, log = Semaphore(0), list[str]()
     start(log, "a", semaphore.acquire)
-    sleep(0)
+    settle()
     for _ in range(3):
         semaphore.release()
     assert semaphore.locked()  # for newcomers, until "a" has run
     start(log, "b", semaphore.acquire)
     start(log, "c", semaphore.acquire)
-    sleep(0)
+    settle()
     assert log == ["a", "b", "c"]
     assert semaphore.locked()
 
@@ -469,12 +469,12 @@ def test_cancelled_semaphore_waiter_passes_its_unit_on(turned: bool) -> None:
     task = start(log, "a", semaphore.acquire)
     for name in "bc":
         start(log, name, semaphore.acquire)
-    sleep(0)
+    settle()
     both_orders(semaphore.release, task.cancel, turned)
-    sleep(0)
+    settle()
     assert log == ["a Cancelled", "b"]
     semaphore.release()
-    sleep(0)
+    settle()
     assert log == ["a Cancelled", "b", "c"]
     assert semaphore.locked()
 
@@ -483,7 +483,7 @@ def test_cancelled_semaphore_waiter_passes_its_unit_on(turned: bool) -> None:
 def test_unit_of_a_cancelled_semaphore_waiter_is_not_lost(turned: bool) -> None:
     semaphore = Semaphore(0)
     task = spawn(semaphore.acquire)
-    sleep(0)
+    settle()
     both_orders(semaphore.release, task.cancel, turned)
     task.join()
     semaphore.acquire()
@@ -511,11 +511,11 @@ def test_raw_greenlets_and_top_level_wait_as_tasks_do() -> None:
 
     schedule_switch(greenlet(raw), "raw")
     task = spawn(raw, "task")
-    sleep(0)
+    settle()
     get_hub().call_soon(event.set)
     event.wait()
     task.join()
-    sleep(0)
+    settle()
     assert sorted(log) == ["raw", "task"]
 
 
@@ -552,7 +552,7 @@ def test_blocking_in_a_callback_is_refused_and_leaves_nothing_behind() -> None:
                 errors.append(error)
 
     get_hub().call_soon(callback)
-    sleep(0)
+    settle()
     assert len(errors) == 2
     assert "waiters" not in repr(lock) + repr(event)
     lock.release()

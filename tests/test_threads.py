@@ -23,6 +23,7 @@ from gleenlet import (
     to_thread,
 )
 from gleenlet._threads import MAX_THREADS
+from inside import settle
 
 Errors = list[BaseException | None]
 
@@ -168,7 +169,7 @@ def test_what_has_not_begun_is_called_off() -> None:
         gate.wait_until_entered()
     extra = Gate()
     task = spawn(to_thread, extra)
-    sleep(0)
+    settle()
     task.cancel()
     task.join()
     for gate in gates:
@@ -212,8 +213,8 @@ def test_from_thread_gives_the_exception_to_the_thread(reported: Errors) -> None
 
     assert to_thread(thread) == "boom"
     with pytest.raises(TypeError):
-        to_thread(from_thread, 3)
-    sleep(0)
+        to_thread(lambda: from_thread(3))  # type: ignore[arg-type]
+    settle()
     assert reported == []
 
 

@@ -18,7 +18,7 @@ from gleenlet import (
     spawn,
     wait,
 )
-from inside import FOREVER, crash
+from inside import FOREVER, crash, settle
 
 
 def of(*tasks: Task[Any]) -> list[Task[Any]]:
@@ -42,7 +42,7 @@ def test_wait_for_the_first() -> None:
     assert wait(of(quick, slow), return_when=FIRST_COMPLETED) == ({quick}, {slow})
     assert slow._callbacks == []
     slow.cancel()
-    sleep(0)
+    settle()
 
 
 def test_wait_for_the_first_failure() -> None:
@@ -59,20 +59,20 @@ def test_wait_gives_up_after_its_timeout() -> None:
     assert wait(of(task), timeout=0) == (set(), {task})
     assert task._callbacks == []
     task.cancel()
-    sleep(0)
+    settle()
 
 
 def test_cancelled_wait_leaves_the_tasks_alone() -> None:
     task = spawn(sleep, FOREVER)
     waiting = spawn(wait, of(task))
-    sleep(0)
+    settle()
     waiting.cancel()
-    sleep(0)
+    settle()
     assert waiting.cancelled()
     assert not task.done()
     assert task._callbacks == []
     task.cancel()
-    sleep(0)
+    settle()
 
 
 def test_wait_refuses_what_is_no_set_of_tasks() -> None:
@@ -118,7 +118,7 @@ def test_as_completed_raises_when_time_is_up() -> None:
         next(steps)
     assert slow._callbacks == []
     slow.cancel()
-    sleep(0)
+    settle()
     with pytest.raises(ValueError, match="timeout"):
         as_completed(of(slow), timeout=-1)
 
@@ -130,4 +130,4 @@ def test_as_completed_left_early_unregisters() -> None:
         break
     assert slow._callbacks == []
     slow.cancel()
-    sleep(0)
+    settle()

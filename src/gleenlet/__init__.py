@@ -1,5 +1,6 @@
 """gleenlet: greenlets on the GLib main loop. Straight-line code in GTK, GStreamer and D-Bus programs."""
 
+from gleenlet import _core  # noqa: F401  # first: it refuses subinterpreters before GLib is loaded into one
 from gleenlet._barrier import Barrier, BrokenBarrierError
 from gleenlet._core import sleep
 from gleenlet._errors import Cancelled, GleenletError, UnsafeSwitchError

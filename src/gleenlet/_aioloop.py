@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import functools
 import os
 import select
 import selectors
@@ -31,7 +32,7 @@ from typing import Any, TypeVar, cast
 from gi.repository import GLib
 
 from gleenlet._core import Waiter, sleep
-from gleenlet._errors import Cancelled, UnsafeSwitchError
+from gleenlet._errors import Cancelled, GleenletError, UnsafeSwitchError
 from gleenlet._hub import Hub, get_hub
 from gleenlet._task import Task, current_task, spawn
 
@@ -39,6 +40,8 @@ __all__ = ["EventLoop", "announce", "refuse", "run_outside", "thread"]
 
 T = TypeVar("T")
 
+_give_way = functools.partial(sleep, 0)
+_append = collections.deque.append
 _PACKAGE = os.path.dirname(__file__) + os.sep
 
 
@@ -68,8 +71,13 @@ class Outside(collections.deque[asyncio.Handle]):
         self.selector = selector
 
     def append(self, handle: asyncio.Handle) -> None:
-        super().append(handle)
-        self.selector.wake()
+        _append(self, handle)
+        waiter = self.selector.waiter
+        if waiter is not None:
+            try:
+                waiter.wake()
+            except GleenletError:
+                pass  # another thread: call_soon_threadsafe writes to the loop's socket
 
 
 class Selector(selectors.EpollSelector):
@@ -97,12 +105,13 @@ class Selector(selectors.EpollSelector):
         if hub is None:
             return super().select(timeout)
         if self.outside:  # a thread added it just when the loop woke up
-            self.collect()
             timeout = 0
+            while self.outside:
+                self.loop._ready.append(self.outside.popleft())
         keys = self._fd_to_key
         if timeout is not None and timeout <= 0:
             if hub.must_yield():
-                self.suspend(None)
+                self.suspend(_give_way)
             found: Any = self._selector.poll(0, len(keys) or 1)
         else:
             found = [] if self.settled else self._selector.poll(0, len(keys) or 1)
@@ -113,7 +122,7 @@ class Selector(selectors.EpollSelector):
                     return []
                 found = self._selector.poll(0, len(keys) or 1)
             elif hub.must_yield():
-                self.suspend(None)
+                self.suspend(_give_way)
                 found = self._selector.poll(0, len(keys) or 1)
         if not found:
             self.settled = True
@@ -131,38 +140,56 @@ class Selector(selectors.EpollSelector):
 
     def wait(self, timeout: float | None) -> None:
         """Suspend the task until something is ready or added, or `timeout` seconds are over."""
-        loop = self.loop
-        if self.unstarted:
-            self.drop_unstarted()
-        self.waiter = waiter = Waiter(timeout)
-        waiter.quiet = True
-        ready, loop._ready = loop._ready, self.outside
+        loop, outside, ready = self.loop, self.outside, self.loop._ready
+        timers = loop._scheduled
+        first = timers[0] if timers else None
+        loop.call_at = self.call_at  # for the time being: as a method it would slow down every call_later
         try:
-            self.suspend(waiter)
+            while True:
+                if self.unstarted:
+                    self.drop_unstarted()
+                self.waiter = waiter = Waiter(timeout)
+                if timeout is not None:
+                    waiter.quiet = True
+                loop._ready = outside
+                try:
+                    self.suspend(waiter.wait)
+                finally:
+                    self.waiter = None
+                    loop._ready = ready
+                    while outside:
+                        ready.append(outside.popleft())
+                if not self.settled or not ready or loop._stopping or loop._debug:
+                    return
+                # Somebody outside added callbacks, and there is nothing else: run them, as an iteration would.
+                for _ in range(len(ready)):
+                    handle = ready.popleft()
+                    if not handle._cancelled:
+                        handle._run()
+                timers = loop._scheduled
+                if ready or loop._stopping or first is not (timers[0] if timers else None):
+                    return
+                if first is not None:
+                    timeout = first._when - loop.time()
+                    if timeout <= 0:
+                        return
         finally:
-            self.waiter = None
-            loop._ready = ready
-            if self.outside:
-                self.collect()
+            del loop.call_at
 
-    def suspend(self, waiter: Waiter | None) -> None:
-        """Let others run: until `waiter` is woken, or (None) until all had their turn."""
+    def suspend(self, wait: Callable[[], object]) -> None:
+        """Let others run meanwhile: the only place where the loop's task is suspended."""
         task: Any = self.task
-        loop = self.loop
         task._guard = None
         _set_running_loop(self.around)
         interruption = None
         try:
-            if waiter is None:
-                sleep(0)
-            else:
-                waiter.wait()
+            wait()
         except BaseException as error:
             interruption = error
-        _set_running_loop(loop)
+        _set_running_loop(self.loop)
         task._guard = refuse
-        if self.thread.hooked is not loop:
-            loop._set_hooks()
+        if self.thread.hooked is not self.loop:
+            self.loop._set_hooks()
         if interruption is not None or self.thrown is not None:
             self.interrupt(interruption)
 
@@ -184,16 +211,20 @@ class Selector(selectors.EpollSelector):
                 awaitable.close()
             waiter.wake()
 
-    def collect(self) -> None:
-        outside, ready = self.outside, self.loop._ready
-        while outside:
-            ready.append(outside.popleft())
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """The loop's own while it waits: the deadline may be earlier than the one it waits for."""
+        handle = type(self.loop).call_at(self.loop, when, callback, *args, context=context)
+        if handle._source_traceback:
+            del handle._source_traceback[-1]  # this line
+        self.wake()
+        return cast(asyncio.TimerHandle, handle)
 
     def wake(self) -> None:
-        """Have the wait end. Other threads write to the loop's socket instead, see call_soon_threadsafe."""
-        waiter = self.waiter
-        if waiter is not None and self.hub is not None and self.hub.thread == threading.get_ident():
-            waiter.wake()
+        """Have the wait end."""
+        if self.waiter is not None:
+            self.waiter.wake()
 
     def edge(self) -> None:
         """Called by the hub: epoll has something new."""
@@ -315,16 +346,6 @@ class EventLoop(asyncio.SelectorEventLoop):
         """End `run_forever` after this iteration, as asyncio's; from outside an iteration, at once."""
         super().stop()
         self._waiting.wake()
-
-    def call_at(  # type: ignore[override]
-        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        handle: Any = super().call_at(when, callback, *args, context=context)
-        if handle._source_traceback:
-            del handle._source_traceback[-1]  # this line
-        if self._waiting.waiter is not None:
-            self._waiting.wake()
-        return cast(asyncio.TimerHandle, handle)
 
     # ---- signals: asyncio lets Python write their numbers to the loop's socket. There is one such descriptor
     # in a process, and PyGObject and other loops want it as well; so the handlers are called by Python, and

@@ -122,6 +122,7 @@ struct Hub {
     uint64_t orders, steps;
     Fiber *pool;
     int n_pool;
+    int stack_chunk;                        /* bytes of a Fiber's first Python stack chunk; 0: as CPython has it */
     Job *jobs;
     Py_ssize_t n_jobs;
     int poll_fd;

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from gi.repository import GLib
 from greenlet import getcurrent, greenlet
 
-from gleenlet import _core
+from gleenlet import _core, _slabs
 from gleenlet._core import Handle, Waiter, sleep
 from gleenlet._errors import GleenletError, UnsafeSwitchError
 from gleenlet._poll import HasFileno, Poller
@@ -56,6 +56,7 @@ class Hub(_core.Hub):
 
     def __init__(self) -> None:
         super().__init__(self.stack_reserve)
+        self._stack_chunk = _slabs.SMALL if _slabs.install() else 0
         self.context: GLib.MainContext = GLib.MainContext.ref_thread_default()
         self.poller = Poller(self._watch_fd)
         self._switches: dict[greenlet, Waiter] = {}

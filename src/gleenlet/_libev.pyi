@@ -1,4 +1,4 @@
-"""Types of _libev.c."""
+# Types of _libev.c.
 
 from collections.abc import Callable
 from types import ModuleType

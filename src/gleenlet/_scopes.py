@@ -19,18 +19,13 @@ from gleenlet._hub import Hub, Waiter, get_hub
 from gleenlet._task import Task, current_task, spawn
 
 __all__ = [
-    "ALL_COMPLETED",
-    "FIRST_COMPLETED",
-    "FIRST_EXCEPTION",
     "MoveOn",
     "TaskGroup",
     "Timeout",
-    "as_completed",
     "move_on_after",
     "shield",
     "timeout",
     "timeout_at",
-    "wait",
 ]
 
 T = TypeVar("T")

@@ -732,6 +732,7 @@ static PyMemberDef hub_members[] = {
     {"_held", T_PYSSIZET, offsetof(Hub, n_held), READONLY, NULL},
     {"_timers", T_PYSSIZET, offsetof(Hub, n_timers), READONLY, NULL},
     {"_pooled", T_INT, offsetof(Hub, n_pool), READONLY, NULL},
+    {"_stack_chunk", T_INT, offsetof(Hub, stack_chunk), 0, NULL},
     {NULL}};
 
 PyTypeObject HubType = {

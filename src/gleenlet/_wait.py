@@ -1,4 +1,4 @@
-"""wait and as_completed: several tasks at once. Cancels none; knows only how a task tells that it has ended."""
+"""wait and as_completed: several tasks at once. Cancels none; knows only how a task tells of its end."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from gleenlet._aioloop import EventLoop, refuse, run_outside, thread
 from gleenlet._core import Waiter
 from gleenlet._errors import Cancelled, GleenletError, UnsafeSwitchError
 from gleenlet._hub import Hub, get_hub
-from gleenlet._task import Task, current_task, spawn
+from gleenlet._task import Task, spawn
 
 __all__ = ["EventLoop", "as_future", "await_", "run", "stop", "to_task"]
 
@@ -48,7 +48,7 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
     >>> run(asyncio.sleep(0.001, "done"))
     'done'
     """
-    task = current_task()
+    task = _core.current_task()
     if task is None:
         try:
             result: T = run_outside(_run, main, debug)
@@ -62,7 +62,7 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
 
 def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
     foreign = _get_running_loop()
-    if cast("Task[Any]", current_task())._guard is not None and foreign is not None:
+    if _core.current_task()._guard is not None and foreign is not None:
         main.close()
         raise RuntimeError("run() cannot be called from a running event loop: write `await` there")
     if foreign is not None:
@@ -106,7 +106,7 @@ def await_(awaitable: Awaitable[T]) -> T:
     elif isinstance(awaitable, Task):
         return cast(T, awaitable.result())
     else:
-        task = current_task()
+        task = _core.current_task()
         if task is not None and task._guard is not None:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()
@@ -167,7 +167,7 @@ def _loop_of(hub: Hub) -> asyncio.AbstractEventLoop:
     if running is not None and not isinstance(running, EventLoop) and _core.main_depth():
         return running
     background = thread.state.background.get(hub)
-    if background is None or background[1].done() or background[0].is_closed():
+    if background is None or background[1].done():
         loop = EventLoop()
         background = thread.state.background[hub] = (loop, spawn(_serve, loop, name="asyncio"))
     return background[0]

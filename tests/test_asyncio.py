@@ -703,7 +703,7 @@ def test_the_program_ends_while_the_background_loop_runs() -> None:
         "gleenlet.spawn(ga.await_, asyncio.sleep(100)); gleenlet.sleep(0.01)\n"
         "print('end')\n",
         timeout=20,
-        env={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"},
+        env={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "ignore,default::ResourceWarning"},
     )
     assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "end\n", "")
 

@@ -29,7 +29,7 @@ from gleenlet import (
 from gleenlet._scopes import Timeout
 from inside import settle
 
-LIMITS = settings(max_examples=200, stateful_step_count=30, deadline=None, database=None, derandomize=True)
+LIMITS = settings(max_examples=100, stateful_step_count=30, deadline=None, database=None, derandomize=True)
 FOREVER = 1e6
 picks = st.integers(0, 10)
 
@@ -71,6 +71,19 @@ class SemaphoreMachine(RuleBasedStateMachine):
         number = candidates[pick % len(candidates)]
         assert self.tasks[number].cancel()
         self.line.remove(number)
+
+    @rule(turned=st.booleans(), behind=st.integers(1, 2))
+    def race(self, turned: bool, behind: int) -> None:
+        """Who is next in a line gets a unit and is cancelled, in either order."""
+        self.settle()
+        while len(self.line) < self.units + 1 + behind:
+            self.acquire(waits=True)
+        if turned:
+            self.cancel(pick=0)
+        self.release()
+        if not turned:
+            self.cancel(pick=0)
+        self.settle()
 
     @rule()
     def settle(self) -> None:
@@ -259,6 +272,19 @@ class ConditionMachine(RuleBasedStateMachine):
             self.passed_on += 1
         else:
             self.waiting.remove(number)
+
+    @rule(turned=st.booleans(), behind=st.integers(1, 2))
+    def race(self, turned: bool, behind: int) -> None:
+        """Who is next is notified and cancelled, in either order."""
+        self.settle()
+        while len(self.waiting) < 1 + behind:
+            self.wait()
+        if turned:
+            self.cancel(pick=0)
+        self.notify(count=1, everybody=False)
+        if not turned:
+            self.cancel(pick=len(self.waiting))
+        self.settle()
 
     @rule()
     def settle(self) -> None:

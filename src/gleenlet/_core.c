@@ -567,23 +567,28 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
     Fiber *running = hub->running;
     uint8_t leaving = hub->leaving;
 
-    hub->now = clock_ns();
+    int64_t start = hub->now = clock_ns();
     hub->home = current;
     hub->home_frame = frame;
     hub->home_count = PyThreadState_Get()->gilstate_counter;
     hub->level = level;
-    hub->slice_end = hub->now + SLICE_NS;
     cross(hub, Py_None);
-    if (first)
+    if (first) {
+        hub->slice_end = start;
         run_step(hub, first);
-    else {
-        int i;
-        for (i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= level; i++)
+    } else {
+        /* The slice is a budget over all dispatches until the next idle one, which proves that everything more urgent
+         * had its turn: short dispatches that follow each other without a pause starve redraws as a long one does. */
+        if (level >= IDLE_PRIORITY || hub->budget <= 0)
+            hub->budget = SLICE_NS;
+        hub->slice_end = start + hub->budget;
+        for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= level; i++)
             hub->lanes[i]->spent = 0;
         for (Lane *lane; (lane = next_step(hub));)
             run_step(hub, pop(lane));
-        for (i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= level; i++)
-            hub->lanes[i]->spent = hub->lanes[i]->head != NULL;
+        hub->budget -= hub->now - start;
+        for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY && hub->budget <= 0; i++)
+            hub->lanes[i]->spent = hub->now;
     }
     cross(hub, hub->outside ? hub->outside : Py_None);
     hub->home = home;

@@ -47,7 +47,7 @@ typedef struct Lane {
     struct Source *source;
     void *poll_tag;                         /* the epoll descriptor in this source, or NULL */
     int priority;
-    int spent;                              /* a slice ended with work left: wait until others had their turn */
+    int64_t spent;                          /* when the slice was used up: wait until all others had their turn; or 0 */
     int64_t since;                          /* not served since; 0: not yet looked at */
     struct Item *head, *tail;
 } Lane;
@@ -137,6 +137,7 @@ struct Hub {
     char *home_frame;
     int home_count, level;
     int64_t slice_end, now;
+    int64_t budget;                         /* what is left of the slice, over several dispatches */
     Fiber *running;                         /* whom we switched to last; borrowed */
 };
 

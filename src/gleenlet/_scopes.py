@@ -400,8 +400,8 @@ class TaskGroup:
         base = self._base_error
         if error is not None and error is not base and not isinstance(error, Cancelled):
             self._errors.append(error)
-        if self._struck and not self._strike.take_back():
-            cancelled = None
+        if self._struck:  # then there are errors, and these come before a cancellation
+            self._strike.take_back()
         try:
             if base is not None:
                 others = [one for one in self._errors if one is not base]

@@ -69,18 +69,20 @@ int load_glib(void) {
 /* F8. A lane's source has the lane's priority, so wake-ups compete with the application's own sources as GLib means it.
  * A lane that used up its slice waits for the idle source, below redraws; and what has been passed over for AGE_NS is
  * served by the most urgent source, so that nothing starves. `level` is set to how far down the dispatch may reach. */
+static int waits_for_others(Lane *lane, int64_t now) { return lane->spent && now - lane->spent <= AGE_NS; }
+
 static int due(Lane *lane, int64_t now, int *level) {
     Hub *hub = lane->hub;
     *level = lane->priority;
-    if (!lane->spent && (lane->head || (hub->n_timers && hub->timers[0]->lane == lane &&
-                                        hub->timers[0]->deadline <= now)))
+    if (!waits_for_others(lane, now) && (lane->head || (hub->n_timers && hub->timers[0]->lane == lane &&
+                                                        hub->timers[0]->deadline <= now)))
         return 1;
     for (int i = 0; i < hub->n_lanes; i++) {
         Lane *other = hub->lanes[i];
+        if (lane == hub->idle && (other->spent || (other->head && other->priority <= lane->priority)))
+            return 1;
         if (!other->head)
             continue;
-        if (lane == hub->idle && other->priority <= lane->priority)
-            return 1;
         if (!other->since)
             other->since = now;
         else if (lane == hub->lanes[0] && now - other->since > AGE_NS) {
@@ -139,7 +141,9 @@ static int source_check(Source *source) {
     int level;
     if (!usable(lane, __builtin_frame_address(0)))
         return 0;
-    return due(lane, clock_ns(), &level) || (lane->poll_tag && g.source_query_unix_fd(source, lane->poll_tag));
+    int64_t now = clock_ns();
+    return due(lane, now, &level) ||
+           (lane->poll_tag && !waits_for_others(lane, now) && g.source_query_unix_fd(source, lane->poll_tag));
 }
 
 static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_UNUSED(data)) {

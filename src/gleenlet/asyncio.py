@@ -111,8 +111,10 @@ def await_(awaitable: Awaitable[T]) -> T:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()
             refuse()
-        loop = _loop_of(get_hub() if task is None else task._hub)
-        if isinstance(loop, EventLoop):
+        hub = get_hub() if task is None else task._hub
+        background = thread.state.background.get(hub)
+        loop = _start(hub) if background is None or background[1].done() else background[0]
+        if type(loop) is EventLoop:
             waiter = Waiter()
             unstarted = loop._waiting.unstarted
             unstarted[waiter] = awaitable
@@ -161,16 +163,14 @@ def _wait(future: asyncio.Future[Any], waiter: Waiter | None, owned: bool = True
         raise interruption
 
 
-def _loop_of(hub: Hub) -> asyncio.AbstractEventLoop:
-    """The loop for coroutines that somebody waits for outside asyncio."""
+def _start(hub: Hub) -> asyncio.AbstractEventLoop:
+    """Start the background loop, unless PyGObject's loop runs this thread."""
     running = _get_running_loop()
     if running is not None and not isinstance(running, EventLoop) and _core.main_depth():
         return running
-    background = thread.state.background.get(hub)
-    if background is None or background[1].done():
-        loop = EventLoop()
-        background = thread.state.background[hub] = (loop, spawn(_serve, loop, name="asyncio"))
-    return background[0]
+    loop = EventLoop()
+    thread.state.background[hub] = (loop, spawn(_serve, loop, name="asyncio"))
+    return loop
 
 
 def _serve(loop: EventLoop) -> None:

@@ -2,7 +2,7 @@
 
 usage: python scripts/asyncio_suite.py [-j PROCESSES] [MODULE ...]      (all modules: about ten minutes)
 
-The tests come from the `test` package of this Python (Debian: libpython3-testsuite).
+The tests come from the `test` package of this Python (Debian: libpython3.11-testsuite and its like).
 """
 
 import argparse
@@ -148,7 +148,8 @@ def main() -> int:
     try:
         import test.test_asyncio as tests
     except ImportError:
-        print(f"{sys.executable} has no test.test_asyncio (Debian: apt install libpython3-testsuite)")
+        version = ".".join(map(str, sys.version_info[:2]))
+        print(f"{sys.executable} has no test.test_asyncio (Debian: apt install libpython{version}-testsuite)")
         return 2
     modules = arguments.modules or sorted(
         info.name for info in pkgutil.iter_modules(tests.__path__) if info.name.startswith("test_")

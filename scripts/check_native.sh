@@ -18,20 +18,13 @@ export PYTHONDONTWRITEBYTECODE=1
 mkdir -p "$OUT"
 site=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
-build() { # $1: step, $2: python, $3: compiler, then flags: a package of its own in $OUT/$1
-    local step=$1 python=$2 compiler=$3 module sources
-    shift 3
-    local include suffix
-    include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
-    suffix=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
-    rm -rf "${OUT:?}/$step" && mkdir -p "$OUT/$step/gleenlet" && cp src/gleenlet/*.py src/gleenlet/py.typed "$OUT/$step/gleenlet" || return
-    for module in _core _slabs _libev; do
-        sources=(src/gleenlet/$module.c)
-        [ $module = _core ] && sources=(src/gleenlet/_core.c src/gleenlet/_source.c src/gleenlet/_types.c)
-        "$compiler" -shared -fPIC -O1 -g -fno-omit-frame-pointer -fno-stack-clash-protection -fno-stack-protector \
-            -fvisibility=hidden -Wall -Wextra -Werror -I"$include" -I"$site" "$@" "${sources[@]}" \
-            -o "$OUT/$step/gleenlet/$module$suffix" -lpthread || return
-    done
+build() { # $1: step, $2: python, then compiler flags: a package of its own in $OUT/$1
+    local step=$1 python=$2
+    shift 2
+    rm -rf "${OUT:?}/$step" && mkdir -p "$OUT/$step/gleenlet" &&
+        cp src/gleenlet/*.py src/gleenlet/py.typed "$OUT/$step/gleenlet" &&
+        CFLAGS="-g -fno-omit-frame-pointer $*" LDFLAGS="$*" GLEENLET_WERROR=1 "$python" setup.py -q build_ext --force \
+            --build-lib "$OUT/$step" --build-temp "$OUT/$step/temp"
 }
 
 tests() { # $1: step, then the command that stands for python
@@ -56,7 +49,7 @@ step_analyzer() { # what gcc finds on paths through one function
 }
 
 step_dev() { # CPython's development mode: checks of its allocators, warnings, faulthandler
-    build dev "$PYTHON" gcc -O2 && tests dev "$PYTHON" -X dev
+    build dev "$PYTHON" && tests dev "$PYTHON" -X dev
 }
 
 step_debug() { # CPython's own assertions and reference counts
@@ -68,7 +61,7 @@ step_debug() { # CPython's own assertions and reference counts
             echo "$site" >"$("$OUT/debug-venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/plain.pth" &&
             touch "$OUT/debug-venv/ready"
     } || return
-    build debug "$OUT/debug-venv/bin/python" gcc && tests debug "$OUT/debug-venv/bin/python"
+    build debug "$OUT/debug-venv/bin/python" && tests debug "$OUT/debug-venv/bin/python"
 }
 
 step_sanitize() { # AddressSanitizer and UndefinedBehaviorSanitizer in our files, malloc and free everywhere
@@ -79,12 +72,12 @@ step_sanitize() { # AddressSanitizer and UndefinedBehaviorSanitizer in our files
     library=$(gcc -print-file-name=libasan.so)
     export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:replace_str=0:replace_intrin=0
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    build sanitize "$PYTHON" gcc -fsanitize=address,undefined --param=asan-stack=0 -fno-sanitize-recover=undefined &&
+    build sanitize "$PYTHON" -fsanitize=address,undefined --param=asan-stack=0 -fno-sanitize-recover=undefined &&
         PYTHONMALLOC=malloc LD_PRELOAD="$library $(gcc -print-file-name=libubsan.so)" tests sanitize "$PYTHON"
 }
 
 step_valgrind() { # reads of what was never written or was freed
-    build valgrind "$PYTHON" gcc || return
+    build valgrind "$PYTHON" || return
     more=(-k "($VALGRIND_TESTS) and not ($VALGRIND_SKIPS)" -o faulthandler_timeout=0)
     TESTS=(tests/test_hub.py tests/test_task.py)
     PYTHONMALLOC=malloc GLEENLET_SLABS=${GLEENLET_SLABS:-1} tests valgrind valgrind -q --error-exitcode=99 \

@@ -7,13 +7,14 @@ getter has an item promised to it, a woken putter a place, and newcomers queue b
 from __future__ import annotations
 
 import heapq
+import math
 import sys
-from _thread import get_ident
 from collections import deque
-from collections.abc import Callable
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from gleenlet import _fast
+from gleenlet._fast import get_ident
 from gleenlet._hub import Waiter
 from gleenlet._sync import claim, discard
 
@@ -36,7 +37,7 @@ class QueueShutDown(Exception):
     """The queue was shut down: nothing can be put, or nothing is left to get."""
 
 
-class Queue(Generic[T]):
+class Queue(_fast.Queue, Generic[T]):
     """A queue between tasks, first in, first out, as `asyncio.Queue`.
 
     Args:
@@ -49,41 +50,23 @@ class Queue(Generic[T]):
     'x'
     """
 
-    # `_places`, `_items_due`: how many are promised to woken waiters that have not run yet.
-    __slots__ = (
-        "__weakref__",
-        "_append",
-        "_getters",
-        "_items",
-        "_items_due",
-        "_joiners",
-        "_maxsize",
-        "_places",
-        "_pop",
-        "_putters",
-        "_room",
-        "_thread",
-        "_unfinished",
-    )
+    # put() and get() are _fast's. `_places`, `_items_due`: how many are promised to woken waiters that have not run
+    # yet.
+    __slots__ = ("__weakref__", "_joiners", "_maxsize")
 
-    _items: deque[T] | list[T]
-    _append: Callable[[T], object]
-    _pop: Callable[[], T]
+    if TYPE_CHECKING:
+
+        def put(self, item: T, /) -> None: ...
+        def get(self) -> T: ...
 
     def __init__(self, maxsize: float = 0) -> None:
         self._maxsize = maxsize
-        self._room = maxsize if maxsize > 0 else sys.maxsize
-        self._thread = 0
-        self._places = 0
-        self._items_due = 0
-        self._unfinished = 0
-        self._getters: deque[Waiter] = deque()
-        self._putters: deque[Waiter] = deque()
+        self._room = math.ceil(maxsize) if maxsize > 0 else sys.maxsize
         self._joiners: deque[Waiter] = deque()
         self._set_up()
 
     def _set_up(self) -> None:
-        items: deque[T] = deque()
+        items = _fast.Ring()
         self._items = items
         self._append = items.append
         self._pop = items.popleft
@@ -125,23 +108,6 @@ class Queue(Generic[T]):
         """Would `put_nowait` find no place? Thread: any."""
         return 0 < self._maxsize <= len(self._items) + self._places
 
-    def put(self, item: T) -> None:
-        """Put an item in; wait for a place if there is none.
-
-        Raises: QueueShutDown: it was shut down, before or meanwhile. Cancelled: and the item is not in the
-            queue. UnsafeSwitchError: as in `sleep`.
-        """
-        if self._places or len(self._items) >= self._room or self._thread != get_ident():
-            self._wait_for_place()
-        try:
-            self._append(item)
-        except BaseException:  # a PriorityQueue compares items; the place goes to the next
-            self._promise_places()
-            raise
-        self._unfinished += 1
-        if self._getters:
-            self._promise_items()
-
     def put_nowait(self, item: T) -> None:
         """Put an item in, or raise at once.
 
@@ -156,24 +122,11 @@ class Queue(Generic[T]):
         try:
             self._append(item)
         except BaseException:  # a PriorityQueue compares items; the place goes to the next
-            self._promise_places()
+            self._promise_places(0)
             raise
         self._unfinished += 1
         if self._getters:
-            self._promise_items()
-
-    def get(self) -> T:
-        """Take the next item out; wait for one if there is none.
-
-        Raises: QueueShutDown: it was shut down, before or meanwhile, and nothing is left. Cancelled: and
-            nothing was taken. UnsafeSwitchError: as in `sleep`.
-        """
-        if self._items_due or not self._items or self._thread != get_ident():
-            self._wait_for_item()
-        item = self._pop()
-        if self._putters:
-            self._promise_places()
-        return item
+            self._promise_items(0)
 
     def get_nowait(self) -> T:
         """Take the next item out, or raise at once.
@@ -186,9 +139,9 @@ class Queue(Generic[T]):
                 raise QueueShutDown("this queue was shut down, and nothing is left in it")
             if len(self._items) <= self._items_due:
                 raise QueueEmpty("nothing is in this queue")
-        item = self._pop()
+        item: T = self._pop()
         if self._putters:
-            self._promise_places()
+            self._promise_places(0)
         return item
 
     def task_done(self) -> None:
@@ -244,8 +197,8 @@ class Queue(Generic[T]):
                 self._unfinished = max(self._unfinished - dropped, 0)
                 if not self._unfinished:
                     self._wake_joiners()
-        self._promise_items()
-        self._promise_places()
+        self._promise_items(0)
+        self._promise_places(0)
 
     # A woken waiter passes on what it was promised when it cannot take it; with more to give, it wakes the
     # next, who may have come while newcomers had to queue. A shutdown wakes all to see for themselves.
@@ -265,7 +218,7 @@ class Queue(Generic[T]):
         except BaseException:
             if waiter.woken:
                 self._places -= 1
-                self._promise_places()
+                self._promise_places(0)
             else:
                 discard(self._putters, waiter)
             raise
@@ -289,23 +242,13 @@ class Queue(Generic[T]):
         except BaseException:
             if waiter.woken:
                 self._items_due -= 1
-                self._promise_items()
+                self._promise_items(0)
             else:
                 discard(self._getters, waiter)
             raise
         self._items_due -= 1
         if self._getters:
             self._promise_items(1)
-
-    def _promise_places(self, taken: int = 0) -> None:
-        putters = self._putters
-        while putters and (self._room == SHUT or len(self._items) + self._places + taken < self._room):
-            self._places += putters.popleft().wake()
-
-    def _promise_items(self, taken: int = 0) -> None:
-        getters = self._getters
-        while getters and (self._room == SHUT or len(self._items) > self._items_due + taken):
-            self._items_due += getters.popleft().wake()
 
     def _wake_joiners(self) -> None:
         joiners = self._joiners

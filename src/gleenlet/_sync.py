@@ -6,15 +6,16 @@ it ran, passes the wake-up on. This file does not care who waits: tasks, raw gre
 
 from __future__ import annotations
 
-from _thread import get_ident
 from collections import deque
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from greenlet import getcurrent
 
+from gleenlet import _fast
 from gleenlet._core import Fiber
 from gleenlet._errors import GleenletError
+from gleenlet._fast import get_ident
 from gleenlet._hub import Waiter
 from gleenlet._task import current_task
 
@@ -43,7 +44,7 @@ def claim(thread: int, what: object) -> int:
     return get_ident()
 
 
-def discard(waiters: deque[Waiter], waiter: Waiter) -> None:
+def discard(waiters: deque[Waiter] | _fast.Ring, waiter: Waiter) -> None:
     """Take a waiter that gave up out of its line, if nobody has tried to wake it yet."""
     try:
         waiters.remove(waiter)
@@ -114,7 +115,7 @@ class Event:
 FREE, LOCKED, HANDED_OVER = 0, 1, 2
 
 
-class Lock:
+class Lock(_fast.Lock):
     """A lock, as `asyncio.Lock`: it has no owner, and goes to those who wait first come, first served.
 
     >>> lock = Lock()
@@ -123,13 +124,12 @@ class Lock:
     True
     """
 
-    # HANDED_OVER: free, but promised to a woken waiter that has not run yet; newcomers queue behind it.
-    __slots__ = ("__weakref__", "_state", "_thread", "_waiters")
+    # acquire() and release() are _fast's. HANDED_OVER: free, but promised to a woken waiter that has not run yet;
+    # newcomers queue behind it.
+    __slots__ = ("__weakref__",)
 
     def __init__(self) -> None:
-        self._thread = 0
-        self._state = FREE
-        self._waiters: deque[Waiter] = deque()
+        self._waiters = deque()
 
     def __repr__(self) -> str:
         return describe(self, "locked" if self.locked() else "unlocked", len(self._waiters))
@@ -138,40 +138,12 @@ class Lock:
         """Has anybody got it? Thread: any."""
         return self._state == LOCKED
 
-    def acquire(self) -> Literal[True]:
-        """Wait until the lock is free, and take it.
-
-        Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
-        """
-        if self._state or self._thread != get_ident():
-            self._acquire()
-        else:
-            self._state = LOCKED
-        return True
-
-    def release(self) -> None:
-        """Give the lock up; who has waited longest gets it. Never blocks.
-
-        Raises: GleenletError, a RuntimeError: it is not locked.
-        """
-        if self._state != LOCKED or self._thread != get_ident():
-            self._thread = claim(self._thread, self)
+    def _release(self) -> None:
+        self._thread = claim(self._thread, self)
+        if self._state != LOCKED:
             raise GleenletError("Lock is not acquired: release() without acquire()")
         self._state = FREE
-        if self._waiters:
-            self._hand_over()
-
-    def __enter__(self) -> None:
-        if self._state or self._thread != get_ident():
-            self._acquire()
-        else:
-            self._state = LOCKED
-
-    def __exit__(self, *exception: object) -> None:
-        if self._state != LOCKED or self._waiters or self._thread != get_ident():
-            self.release()
-        else:
-            self._state = FREE
+        self._hand_over()
 
     def _acquire(self) -> None:
         self._thread = claim(self._thread, self)

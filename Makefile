@@ -54,6 +54,7 @@ gevent-suite: setup ## gevent's own tests on gleenlet.gevent
 	$(DESKTOP) $(BIN)/python scripts/gevent_suite.py
 
 asyncio-suite: setup ## CPython's asyncio tests on gleenlet.asyncio
+	scripts/debian_packages.sh asyncio-suite
 	$(DESKTOP) $(BIN)/python scripts/asyncio_suite.py
 
 clean: ## remove all that make made, but for .compat

@@ -70,7 +70,7 @@ step_sanitize() { # AddressSanitizer and UndefinedBehaviorSanitizer in our files
     # fake stack. CPython leaks by intention at exit.
     local library
     library=$(gcc -print-file-name=libasan.so)
-    export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:replace_str=0:replace_intrin=0
+    export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:quarantine_size_mb=4:abort_on_error=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     build sanitize "$PYTHON" -fsanitize=address,undefined --param=asan-stack=0 -fno-sanitize-recover=undefined &&
         PYTHONMALLOC=malloc LD_PRELOAD="$library $(gcc -print-file-name=libubsan.so)" tests sanitize "$PYTHON"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages of a purpose: setup, check-native, compat. Asks the network only if one is missing.
+# Installs the Debian packages of a purpose: setup, check-native, asyncio-suite, compat. Asks the network only if one is missing.
 set -euo pipefail
 
 . /etc/os-release
@@ -21,9 +21,10 @@ setup)
     )
     ;;
 check-native) packages=(valgrind clang llvm python3-dbg libc6-dbg) ;;
+asyncio-suite) packages=("libpython$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite") ;;
 compat) packages=(mmdebstrap debian-archive-keyring python3-gi git) ;;
 *)
-    echo "usage: $0 setup|check-native|compat" >&2
+    echo "usage: $0 setup|check-native|asyncio-suite|compat" >&2
     exit 2
     ;;
 esac

@@ -18,6 +18,7 @@ LAYERS = [
     "_task",
     "_scopes",
     "_wait",
+    "_fast",
     "_sync",
     "_barrier",
     "_queue",

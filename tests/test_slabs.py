@@ -14,7 +14,10 @@ from gleenlet import get_hub, run, sleep, spawn
 from gleenlet import _slabs
 
 def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+most = []
 
 def deep(n):
     return sleep(0.2) if n == 0 else deep(n - 1)
@@ -24,6 +27,7 @@ def crowd(n, depth=0):
     while get_hub()._timers < n:
         sleep(0)
     there = _slabs.slabs(), *_slabs.chunks()
+    most.append(resident())
     for task in tasks:
         task.join()
     return there
@@ -54,7 +58,6 @@ def test_deep_tasks_get_more_chunks_and_give_them_back() -> None:
     program = """
 slabs, large, small = run(crowd, 2_000, 40)
 assert large >= 2_000 and small >= 2_000, (large, small)
-before = resident()
 sleep(0)
 assert _slabs.chunks()[0] < 10, _slabs.chunks()
 assert _slabs.slabs() <= 3, _slabs.slabs()
@@ -67,9 +70,10 @@ def test_memory_of_a_crowd_is_given_back() -> None:
     program = """
 run(crowd, 100)
 before = resident()
-run(crowd, 2_000, 200)
-left = resident() - before
-assert left < 16 << 20, left
+run(crowd, 4_000, 100)
+grown, left = most[-1] - before, resident() - before
+assert grown > 48 << 20, grown
+assert left < grown / 3, (left, grown)
 print("small")
 """
     assert run_crowd(program) == "small\n"

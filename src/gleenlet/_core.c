@@ -586,7 +586,7 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
             hub->lanes[i]->spent = 0;
         for (Lane *lane; (lane = next_step(hub));)
             run_step(hub, pop(lane));
-        hub->budget -= hub->now - start;
+        hub->budget = level >= IDLE_PRIORITY ? SLICE_NS : hub->budget - (hub->now - start);
         for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY && hub->budget <= 0; i++)
             hub->lanes[i]->spent = hub->now;
     }

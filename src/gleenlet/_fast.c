@@ -391,21 +391,12 @@ static int fast_exec(PyObject *module) {
     return 0;
 }
 
-/* _thread.get_ident() is not always what it was: gevent.monkey replaces it by one that tells greenlets apart. */
-static PyObject *fast_get_ident(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
-    return PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-}
-
-static PyMethodDef fast_functions[] = {{"get_ident", fast_get_ident, METH_NOARGS, "The identifier of this thread."},
-                                       {NULL}};
-
 static PyModuleDef_Slot fast_slots[] = {{Py_mod_exec, fast_exec},
 #if PY_VERSION_HEX >= 0x030C0000
                                         {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
 #endif
                                         {0, NULL}};
 
-static PyModuleDef fast_module = {PyModuleDef_HEAD_INIT, .m_name = "gleenlet._fast", .m_methods = fast_functions,
-                                  .m_slots = fast_slots};
+static PyModuleDef fast_module = {PyModuleDef_HEAD_INIT, .m_name = "gleenlet._fast", .m_slots = fast_slots};
 
 PyMODINIT_FUNC PyInit__fast(void) { return PyModuleDef_Init(&fast_module); }

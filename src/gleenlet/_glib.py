@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from threading import get_ident
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from gi.repository import GObject
 
-from gleenlet._core import Waiter
+from gleenlet._core import Waiter, get_ident
 from gleenlet._errors import GleenletError
 from gleenlet._hub import get_hub
 

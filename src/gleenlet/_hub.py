@@ -10,7 +10,6 @@ import atexit
 import os
 import select
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -132,7 +131,7 @@ class Hub(_core.Hub):
             del self._switches[current]
 
     def _check_thread(self) -> None:
-        if threading.get_ident() != self.thread:
+        if _core.get_ident() != self.thread:
             raise GleenletError(
                 "this hub belongs to another thread: use Hub.call_soon_threadsafe() or from_thread() "
                 "to enter it from here"
@@ -163,9 +162,13 @@ class Hub(_core.Hub):
                 "this thread cannot drive the main context: another thread runs it; use from_thread() to enter it"
             )
         self._drivers += 1
+        # Not the override of PyGObject, which triples an empty turn.
+        iterate = super(GLib.MainContext, self.context).iteration  # type: ignore[misc]
+        if self._crossing is not None:
+            self._crossing(self._outside)  # plain callbacks see asyncio's loop from the first iteration on
         try:
             while not waiter.done:
-                self.context.iteration(True)
+                iterate(True)
                 if self._fatal is not None:
                     fatal, self._fatal = self._fatal, None
                     raise fatal
@@ -256,14 +259,10 @@ def _raise(exception: BaseException) -> None:
     raise exception
 
 
-class _Hubs(threading.local):
-    """A thread's hubs, by the address of their context."""
-
-    def __init__(self) -> None:
-        self.by_context: dict[int, Hub] = {}
-
-
-_hubs = _Hubs()
+def _hubs() -> dict[int, Hub]:
+    """This thread's hubs, by the address of their context."""
+    hubs: dict[int, Hub] = _core.thread_dict().setdefault("gleenlet", {})
+    return hubs
 
 
 def get_hub() -> Hub:
@@ -275,10 +274,10 @@ def get_hub() -> Hub:
     >>> get_hub() is get_hub()
     True
     """
-    context = _core.current_context()
-    hub = _hubs.by_context.get(context)
+    context, hubs = _core.current_context(), _hubs()
+    hub = hubs.get(context)
     if hub is None or hub.closed:
-        hub = _hubs.by_context[context] = Hub()
+        hub = hubs[context] = Hub()
     return hub
 
 
@@ -427,12 +426,12 @@ def _root(current: greenlet) -> greenlet:
 @atexit.register
 def _close_all() -> None:
     """What still waits when the interpreter exits is abandoned, as daemon threads are."""
-    for hub in _hubs.by_context.values():
+    for hub in _hubs().values():
         hub._close()
 
 
 def _forget_in_child() -> None:
-    for hub in _hubs.by_context.values():
+    for hub in _hubs().values():
         hub.poller.reset()
 
 

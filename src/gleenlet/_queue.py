@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gleenlet import _fast
-from gleenlet._fast import get_ident
+from gleenlet._core import get_ident
 from gleenlet._hub import Waiter
 from gleenlet._sync import claim, discard
 

@@ -1,5 +1,3 @@
-"""Python stack chunks from slabs; see _slabs.c."""
-
 SLAB: int
 LARGE: int
 SMALL: int

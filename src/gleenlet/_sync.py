@@ -13,9 +13,8 @@ from typing import Literal, TypeVar
 from greenlet import getcurrent
 
 from gleenlet import _fast
-from gleenlet._core import Fiber
+from gleenlet._core import Fiber, get_ident
 from gleenlet._errors import GleenletError
-from gleenlet._fast import get_ident
 from gleenlet._hub import Waiter
 from gleenlet._task import current_task
 

@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar, cast
 
 from gi.repository import GLib
 
+from gleenlet._core import get_ident
 from gleenlet._errors import GleenletError
 from gleenlet._hub import Hub, Waiter, get_hub
 from gleenlet._task import Task, spawn
@@ -96,7 +97,7 @@ def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
     hub = _came_from.get()
     main_context = GLib.MainContext.default()
     if (
-        threading.get_ident() == hub.thread
+        get_ident() == hub.thread
         if hub is not None
         else main_context.is_owner() or threading.current_thread() is threading.main_thread()
     ):

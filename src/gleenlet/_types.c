@@ -769,6 +769,15 @@ static PyObject *core_current_context(PyObject *Py_UNUSED(module), PyObject *Py_
     return PyLong_FromVoidPtr(context_peek());
 }
 
+/* Not threading's: gevent's monkey patching gives every greenlet an identifier and a local of its own. */
+static PyObject *core_get_ident(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    return PyLong_FromUnsignedLong(PyThread_get_thread_ident());
+}
+
+static PyObject *core_thread_dict(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    return Py_XNewRef(PyThreadState_GetDict());
+}
+
 static PyObject *core_on_missing_hub(PyObject *Py_UNUSED(module), PyObject *func) {
     Py_XSETREF(find_hub, Py_NewRef(func));
     Py_RETURN_NONE;
@@ -793,6 +802,8 @@ static PyMethodDef core_functions[] = {
     {"callback_depth", core_callback_depth, METH_NOARGS, "How many C callbacks are on this thread's stack (F5)."},
     {"main_depth", core_main_depth, METH_NOARGS, "g_main_depth()."},
     {"current_context", core_current_context, METH_NOARGS, "The address of the thread's default context."},
+    {"get_ident", core_get_ident, METH_NOARGS, "The identifier of this thread."},
+    {"thread_dict", core_thread_dict, METH_NOARGS, "A dictionary of this thread, which ends with it."},
     {"on_missing_hub", core_on_missing_hub, METH_O, "Tell who makes this thread's hub."},
     {NULL}};
 

@@ -10,7 +10,6 @@ import asyncio
 import atexit
 import functools
 import os
-import threading
 from asyncio.events import _get_running_loop, _set_running_loop
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, cast
@@ -227,7 +226,7 @@ def as_future(task: Task[T]) -> asyncio.Future[T]:
     2
     """
     loop = asyncio.get_running_loop()
-    if task._hub.thread != threading.get_ident():
+    if task._hub.thread != _core.get_ident():
         raise GleenletError(f"{task!r} belongs to another thread: wait for it there, or use from_thread()")
     if not _core.main_depth():
         raise GleenletError(

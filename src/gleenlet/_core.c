@@ -380,11 +380,12 @@ PyObject *fiber_run(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     if (!fiber->job)
         return PyErr_Format(GleenletError, "this greenlet belongs to gleenlet's pool: use spawn()");
     Py_INCREF(fiber);
-    begin_python_stack(hub);
     for (;;) {
         Job *job = fiber->job;
         job->state = WAITING;
         job->fiber = fiber;
+        if (!PyCFunction_Check(job->func)) /* which has no Python frame */
+            begin_python_stack(hub);
         PyObject *result = NULL;
         if (job->pending) {
             raise_exception(job->pending);

@@ -616,9 +616,10 @@ def test_nested_loop_in_a_task_holds_tasks_and_warns_once() -> None:
         dialog.result()
         worker.join()
     assert log == ["closed", "worked"]
-    assert [w.category for w in caught] == [RuntimeWarning]
-    assert f"{__file__}:{opens_a_dialog.__code__.co_firstlineno + 4}" in str(caught[0].message)
-    assert "green()" in str(caught[0].message)
+    told = [str(w.message) for w in caught if w.category is RuntimeWarning]
+    assert len(told) == 1
+    assert f"{__file__}:{opens_a_dialog.__code__.co_firstlineno + 4}" in told[0]
+    assert "green()" in told[0]
 
 
 # ---- raw greenlets ----

@@ -35,7 +35,8 @@ def crowd(n, depth=0):
 
 
 def run_crowd(program: str, **env: str) -> str:
-    outcome = run_script(CROWD + program, env=env)
+    # Without coverage, which can be loaded into no subinterpreter and costs a crowd minutes.
+    outcome = run_script(CROWD + program, env=env | {"COVERAGE_PROCESS_CONFIG": ""})
     assert (outcome.status, outcome.stderr) == (0, ""), outcome
     return outcome.stdout
 

@@ -279,7 +279,6 @@ PyObject *leave(Hub *hub, PyGreenlet *current) {
             item->state = DONE;
             target = waiter->greenlet;
             waiter->greenlet = NULL;
-            Py_DECREF(target); /* it owns itself (I5) */
             Py_DECREF(item);
         }
     } else if (item && item->kind == JOB && hub->pool) {
@@ -289,18 +288,16 @@ PyObject *leave(Hub *hub, PyGreenlet *current) {
         hub->n_pool--;
         fiber->job = (Job *)item;
         target = &fiber->greenlet;
-        Py_DECREF(fiber);
     }
     if (target) {
         hub->running = (Fiber *)target;
         hub->steps++;
-        return PyGreenlet_Switch(target, NULL, NULL);
+    } else {
+        hub->leaving = 1;
+        /* With no home somebody switched to us by hand from outside any dispatch: back to him. */
+        target = hub->home ? (PyGreenlet *)Py_NewRef(hub->home) : PyGreenlet_GET_PARENT(current);
     }
-    hub->leaving = 1;
-    if (hub->home)
-        return PyGreenlet_Switch(hub->home, NULL, NULL);
-    /* Somebody switched to us by hand from outside any dispatch: back to him. */
-    target = PyGreenlet_GET_PARENT(current);
+    /* The target is ours until we are back: it may die meanwhile, and greenlet looks at it once more after a switch. */
     PyObject *result = PyGreenlet_Switch(target, NULL, NULL);
     Py_XDECREF(target);
     return result;

@@ -96,6 +96,7 @@ class Poller:
 
     def nest(self, fd: int, func: Callable[[], object]) -> None:
         """Have `func()` called whenever something new becomes ready in another epoll, `fd`; registered once."""
+        self._watches.pop(fd, None)  # of another file that had the number before
         self._nested[fd] = func
         (self._epoll or self._open()).register(fd, select.EPOLLIN | select.EPOLLET)
 

@@ -34,7 +34,7 @@
 #pragma GCC diagnostic pop
 
 #define IDLE_PRIORITY 201                   /* yields: below redraws (120) and below everything idle (200) */
-#define SLICE_NS 2000000LL                  /* how long one dispatch may run: a quarter of a frame */
+#define SLICE_NS 2000000LL                  /* how long tasks may run before all others get a turn: an eighth of a frame */
 #define AGE_NS 10000000LL                   /* ready work passed over for so long is served whatever its priority */
 #define SPIN_NS 50000LL                     /* a deadline nearer than this is polled for: GLib's poll counts in ms */
 #define POOL_MAX 1000                       /* idle Fibers kept for the next tasks */

@@ -76,7 +76,7 @@ class Hub(_core.Hub):
         Returns: a handle whose `cancel()` calls it off.
         Thread: the hub's own.
 
-        >>> get_hub().call_soon(print, "soon") and sleep(0)
+        >>> get_hub().call_soon(print, "soon") and sleep(0.001)
         soon
         """
         self._check_thread()
@@ -333,7 +333,7 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
             for something else.
 
     >>> schedule_switch(greenlet(print), "from the loop")
-    >>> sleep(0)
+    >>> sleep(0.001)
     from the loop
     """
     hub = get_hub()
@@ -370,8 +370,8 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
     ...     except ValueError as error:
     ...         print("caught", error)
     >>> target = greenlet(waits)
-    >>> schedule_switch(target); sleep(0)
-    >>> schedule_throw(target, ValueError("it")); sleep(0)
+    >>> schedule_switch(target); sleep(0.001)
+    >>> schedule_throw(target, ValueError("it")); sleep(0.001)
     caught it
     """
     if not (

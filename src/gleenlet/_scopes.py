@@ -44,7 +44,7 @@ class shield:
     ...         print("saved")
     ...     sleep(0)
     ...     print("not reached")
-    >>> task = spawn(save); sleep(0)
+    >>> task = spawn(save); sleep(0.001)
     >>> task.cancel(), task.join(), task.cancelled()
     saved
     (True, True, True)

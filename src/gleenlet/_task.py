@@ -171,8 +171,9 @@ class Task(_core.Job, Generic[T]):
 
         >>> task = spawn(int, name="x")
         >>> task.add_done_callback(print)
-        >>> from gleenlet import sleep; sleep(0)
+        >>> task.join()
         <Task 'x' done>
+        True
         """
         if not callable(func):
             raise TypeError(f"a function to call is needed, not {type(func).__name__}")
@@ -295,7 +296,7 @@ def green(
 
     >>> from gleenlet import sleep
     >>> greet = green(print)
-    >>> greet("hello"); sleep(0)
+    >>> greet("hello"); sleep(0.001)
     hello
     """
     if when_busy not in ("parallel", "drop", "queue", "restart"):

@@ -40,7 +40,7 @@ class shield:
     >>> from gleenlet import sleep
     >>> def save():
     ...     with shield():
-    ...         sleep(0.001)
+    ...         sleep(0.01)
     ...         print("saved")
     ...     sleep(0)
     ...     print("not reached")

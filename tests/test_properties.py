@@ -21,12 +21,12 @@ from gleenlet import (
     Semaphore,
     Task,
     TaskGroup,
+    Timeout,
     current_task,
     get_hub,
     spawn,
     timeout,
 )
-from gleenlet._scopes import Timeout
 from inside import settle
 
 LIMITS = settings(max_examples=100, stateful_step_count=30, deadline=None, database=None, derandomize=True)

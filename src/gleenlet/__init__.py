@@ -8,7 +8,7 @@ from gleenlet._gio import call
 from gleenlet._glib import signals, wait_property, wait_signal
 from gleenlet._hub import Hub, get_hub, schedule_switch, schedule_throw, wait_readable, wait_writable
 from gleenlet._queue import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull, QueueShutDown
-from gleenlet._scopes import TaskGroup, move_on_after, shield, timeout, timeout_at
+from gleenlet._scopes import MoveOn, TaskGroup, Timeout, move_on_after, shield, timeout, timeout_at
 from gleenlet._sync import BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
 from gleenlet._task import Task, callback, current_task, green, run, spawn
 from gleenlet._threads import from_thread, to_thread
@@ -29,6 +29,7 @@ __all__ = [
     "Hub",
     "LifoQueue",
     "Lock",
+    "MoveOn",
     "PriorityQueue",
     "Queue",
     "QueueEmpty",
@@ -38,6 +39,7 @@ __all__ = [
     "Semaphore",
     "Task",
     "TaskGroup",
+    "Timeout",
     "UnsafeSwitchError",
     "as_completed",
     "call",

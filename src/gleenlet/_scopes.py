@@ -206,7 +206,19 @@ class _Limit:
 
 
 class Timeout(_Limit):
-    """A block with a deadline, as `asyncio.Timeout`; made by `timeout` and `timeout_at`."""
+    """A block with a deadline, as `asyncio.Timeout`; made by `timeout` and `timeout_at`.
+
+    >>> from gleenlet import run, sleep
+    >>> def more_time(limit: Timeout) -> None:
+    ...     limit.reschedule(None)
+    >>> def main():
+    ...     with timeout(0.001) as limit:
+    ...         more_time(limit)
+    ...         sleep(0.01)
+    ...     return limit
+    >>> run(main)
+    <Timeout [finished]>
+    """
 
     __slots__ = ()
 
@@ -264,7 +276,16 @@ def timeout_at(when: float | None) -> Timeout:
 
 
 class MoveOn(_Limit):
-    """A block that is left quietly when time is up; made by `move_on_after`."""
+    """A block that is left quietly when time is up; made by `move_on_after`.
+
+    >>> from gleenlet import run, sleep
+    >>> def main():
+    ...     with move_on_after(0) as limit:
+    ...         sleep(10)
+    ...     return limit
+    >>> run(main)
+    <MoveOn [expired]>
+    """
 
     __slots__ = ()
 

@@ -22,12 +22,13 @@ from gleenlet._hub import Hub, get_hub
 __all__ = ["Task", "callback", "current_task", "green", "run", "spawn"]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 P = ParamSpec("P")
 
 _numbers = itertools.count(1)
 
 
-class Task(_core.Job, Generic[T]):
+class Task(_core.Job, Generic[T_co]):
     """A function that runs on a greenlet of its own; made by `spawn`.
 
     Differs from asyncio's in this: cancelling a task that waits in `join()` or `result()` does not cancel the
@@ -133,7 +134,7 @@ class Task(_core.Job, Generic[T]):
                 callbacks.remove(waiter)
         return True
 
-    def result(self, timeout: float | None = None) -> T:
+    def result(self, timeout: float | None = None) -> T_co:
         """Wait until the task has ended; return its result or raise its exception.
 
         Raises:
@@ -147,7 +148,7 @@ class Task(_core.Job, Generic[T]):
         if not self.join(timeout):
             raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
         if self._state == DONE:
-            return cast(T, self._value)
+            return cast(T_co, self._value)
         if self._state == CANCELLED and not isinstance(self._value, Cancelled):
             raise Cancelled from self._value
         raise self._value
@@ -166,7 +167,7 @@ class Task(_core.Job, Generic[T]):
             raise self._value
         return cast(BaseException, self._value) if self._state == FAILED else None
 
-    def add_done_callback(self, func: Callable[[Task[T]], object], /) -> None:
+    def add_done_callback(self, func: Callable[[Task[T_co]], object], /) -> None:
         """Have the loop call `func(task)` soon after the task has ended; at once in its next pass if it has.
 
         >>> task = spawn(int, name="x")
@@ -184,7 +185,7 @@ class Task(_core.Job, Generic[T]):
         else:
             self._callbacks.append(func)
 
-    def remove_done_callback(self, func: Callable[[Task[T]], object], /) -> int:
+    def remove_done_callback(self, func: Callable[[Task[T_co]], object], /) -> int:
         """Call it off; return how many were removed."""
         callbacks = self._callbacks or []
         count = callbacks.count(func)
@@ -206,7 +207,7 @@ class Task(_core.Job, Generic[T]):
         if frame is not None:
             traceback.print_stack(frame, limit=limit, file=file)
 
-    def __await__(self) -> Generator[Any, None, T]:
+    def __await__(self) -> Generator[Any, None, T_co]:
         """Wait for the task in a coroutine, on `gleenlet.asyncio`'s loop or PyGObject's own.
 
         >>> import gleenlet.asyncio

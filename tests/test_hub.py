@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -200,7 +200,8 @@ def test_first_come_first_served() -> None:
     assert log == list(range(10))
 
 
-def test_sleep_0_lets_all_else_run_first() -> None:
+@pytest.mark.parametrize("start", [run, lambda main: main()], ids=["in a task", "at top level"])
+def test_sleep_0_lets_all_else_run_first(start: Callable[[Callable[[], None]], None]) -> None:
     log: list[str] = []
 
     def main() -> None:
@@ -210,7 +211,7 @@ def test_sleep_0_lets_all_else_run_first() -> None:
         sleep(0)
         log.append("me")
 
-    run(main)
+    start(main)
     assert log[-1] == "me"
     assert sorted(log[:-1]) == ["default", "idle", "low", "redraw", "task"]
     assert log.index("redraw") < log.index("idle")

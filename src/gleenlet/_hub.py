@@ -167,7 +167,7 @@ class Hub(_core.Hub):
         if self._crossing is not None:
             self._crossing(self._outside)  # plain callbacks see asyncio's loop from the first iteration on
         try:
-            while not waiter.done:
+            while waiter.queued or not waiter.done:
                 iterate(True)
                 if self._fatal is not None:
                     fatal, self._fatal = self._fatal, None

@@ -130,13 +130,15 @@ static PyObject *waiter_throw(Waiter *waiter, PyObject *exception) {
 /* Where a plain switch is not allowed, the hub's _block() says what to do: it raises, or drives the loop until there is
  * an outcome (False), or has us go back to whoever switched to this greenlet by hand (True). */
 static int block_elsewhere(Hub *hub, Waiter *waiter, PyGreenlet *current) {
+    if (waiter->state == READY) /* a yield: over when the idle lane comes to it */
+        push((Item *)Py_NewRef(waiter));
     PyObject *away = PyObject_CallMethodObjArgs((PyObject *)hub, str_block, waiter, NULL);
     int leaves = away ? PyObject_IsTrue(away) : -1;
     Py_XDECREF(away);
     if (leaves <= 0)
         return leaves;
     waiter->greenlet = (PyGreenlet *)Py_NewRef(current);
-    if (waiter->state == READY)
+    if (waiter->state == READY && !waiter->queued)
         push((Item *)Py_NewRef(waiter));
     PyObject *back = leave(hub, current);
     Py_XDECREF(back);
@@ -196,7 +198,7 @@ static PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
         waiter->lane = job ? job->lane : hub->normal;
         if (yields && waiter->lane->priority < IDLE_PRIORITY)
             waiter->lane = hub->idle;
-        if (yields && (!plain || (guest_block && !ours)))
+        if (yields && guest_block && !ours)
             waiter->deadline = clock_ns();
         waiter->state = yields && !waiter->deadline ? READY : WAITING;
         if (waiter->deadline && timer_add((Item *)waiter))
@@ -267,6 +269,7 @@ static PyMethodDef waiter_methods[] = {
     {NULL}};
 
 static PyMemberDef waiter_members[] = {
+    {"queued", T_BOOL, offsetof(Waiter, queued), READONLY, "it has an outcome and its turn is still to come"},
     {"woken", T_BOOL, offsetof(Waiter, woken), READONLY, "wake() or throw() decided this wait"},
     {"greenlet", T_OBJECT, offsetof(Waiter, greenlet), READONLY, "who waits, or None"},
     {"quiet", T_BOOL, offsetof(Waiter, quiet), 0, "the end of the time is a result, not a TimeoutError"},

@@ -6,11 +6,23 @@ import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
+from gi.repository import GLib
+from hypothesis import settings
+from hypothesis import strategies as st
+
 from gleenlet import Task, current_task, get_hub, run, sleep, spawn
 
 P = ParamSpec("P")
 
 FOREVER = 1e6
+LIMITS = settings(max_examples=100, stateful_step_count=30, deadline=None, database=None, derandomize=True)
+picks = st.integers(0, 10)
+
+older: set[Task[Any]] = set()  # what other tests keep running: asyncio's background loop, say
+
+
+def unfinished() -> list[Task[Any]]:
+    return [task for task in get_hub().tasks() if task not in older]
 
 
 def in_task(test: Callable[P, None]) -> Callable[P, None]:
@@ -26,14 +38,11 @@ def in_task(test: Callable[P, None]) -> Callable[P, None]:
 def settle() -> None:
     """Let everything run until all tasks wait or have ended; from outside any task.
 
-    One `sleep(0)` may come back earlier if the machine stalls: the hub gives the loop its turn after 4 ms.
+    `sleep(0)` may come back earlier on a busy machine: what the loop has passed over for 10 ms is served first.
     """
-    hub = get_hub()
-    quiet = 0
-    while quiet < 2:
-        steps = hub.steps
-        sleep(0)
-        quiet = quiet + 1 if hub.steps == steps else 0
+    context = GLib.MainContext.default()
+    while context.iteration(False):
+        pass
 
 
 def both_orders(first: Callable[[], object], second: Callable[[], object], turned: bool) -> None:
@@ -62,6 +71,10 @@ def me() -> Task[Any]:
     task = current_task()
     assert task is not None
     return task
+
+
+def fail(error: BaseException) -> None:
+    raise error
 
 
 def crash(error: BaseException | type[BaseException] = ZeroDivisionError) -> None:

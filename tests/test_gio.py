@@ -20,6 +20,7 @@ from gi.repository import Gio, GLib, Soup
 
 from gleenlet import Cancelled, UnsafeSwitchError, _gio, _introspect, call, run, sleep, spawn, timeout
 from gleenlet._core import Waiter
+from inside import settle
 from watching import counted_cancellables, has_handler, live_sources
 
 NONE = Gio.FileQueryInfoFlags.NONE
@@ -285,7 +286,7 @@ def test_the_users_cancellable_ends_the_operation_with_glibs_error(
     stream, _ = pipe
     mine = Gio.Cancellable()
     task = spawn(call, stream.read_bytes_async, 10, cancellable=mine)
-    sleep(0)
+    settle()
     mine.cancel()
     with pytest.raises(GLib.Error) as caught:
         task.result()
@@ -301,7 +302,7 @@ def test_the_users_cancellable_is_left_alone_when_only_the_task_is_cancelled(
     stream, writer = pipe
     mine = Gio.Cancellable()
     task = spawn(call, stream.read_bytes_async, 10, cancellable=mine)
-    sleep(0)
+    settle()
     task.cancel()
     with pytest.raises(Cancelled):
         task.result()
@@ -322,7 +323,7 @@ def test_cancelling_the_task_cancels_the_operation_and_waits_for_its_end(
     sources = live_sources()
     with counted_cancellables(monkeypatch) as cancellables:
         task = spawn(call, stream.read_bytes_async, 10)
-        sleep(0)
+        settle()
         assert stream.has_pending()
         task.cancel()
         with pytest.raises(Cancelled):
@@ -340,9 +341,9 @@ def test_an_operation_that_ignores_cancel_is_left_at_the_second_one(
 ) -> None:
     with counted_cancellables(monkeypatch) as cancellables:
         task = spawn(call, fifo.read_async)
-        sleep(0)
+        settle()
         task.cancel()
-        sleep(0)
+        settle()
         assert not task.done()  # waits for the end of the operation
         task.cancel()
         with pytest.raises(Cancelled):
@@ -359,7 +360,7 @@ def test_an_operation_that_ignores_cancel_is_left_after_the_grace(
     monkeypatch.setattr(_gio, "CANCEL_GRACE", 0.01)
     with counted_cancellables(monkeypatch) as cancellables:
         task = spawn(call, fifo.read_async)
-        sleep(0)
+        settle()
         task.cancel()
         with pytest.raises(Cancelled):
             task.result()

@@ -18,6 +18,7 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gio, GObject, Gst, Gtk
 
 from gleenlet import Cancelled, GleenletError, get_hub, signals, sleep, spawn, wait_property, wait_signal
+from inside import settle
 from watching import has_handler, live_sources
 
 
@@ -57,7 +58,7 @@ def test_wait_signal_returns_the_arguments_without_the_emitter(store: Gio.ListSt
 
 def test_cancelled_wait_signal_leaves_no_handler(store: Gio.ListStore) -> None:
     task = spawn(wait_signal, store, "items-changed")
-    sleep(0)  # promised: everything else runs first
+    settle()  # promised: everything else runs first
     assert has_handler(store, "items-changed")
 
     task.cancel()
@@ -139,7 +140,7 @@ def test_an_emission_from_another_thread_wakes_the_task() -> None:
     with signals(asker, "ask") as questions:
         thread = threading.Thread(target=asker.emit, args=("ask", 5))
         task = spawn(wait_signal, asker, "ask")
-        sleep(0)
+        settle()
         thread.start()
         assert task.result() == (5,)
         assert next(questions) == (5,)
@@ -154,7 +155,7 @@ def test_a_click_of_a_gtk_button() -> None:
     window = Gtk.Window(child=button)
     window.present()
     closing = spawn(wait_signal, window, "close-request", returns=True)
-    sleep(0)
+    settle()
     window.close()
     assert closing.result() == ()
     assert not window.in_destruction()
@@ -192,7 +193,7 @@ def test_signals_loses_none_between_two_steps(store: Gio.ListStore) -> None:
                     return
 
     task = spawn(consume)
-    sleep(0)
+    settle()
     store.append(GObject.Object())
     store.remove(0)
     task.result()
@@ -210,7 +211,7 @@ def test_signals_disconnects_however_its_block_is_left(store: Gio.ListStore, lea
                 break
 
     task = spawn(consume)
-    sleep(0)
+    settle()
     assert has_handler(store, "items-changed")
     if leave == "cancel":
         task.cancel()
@@ -232,7 +233,7 @@ def test_signals_ends_when_the_emitter_does_after_what_came_before() -> None:
             seen.extend(emissions)
 
     task = spawn(consume, signals(store, "items-changed"))
-    sleep(0)
+    settle()
     store.append(GObject.Object())
     del store  # the only reference: nothing here keeps it alive
     gc.collect()
@@ -299,7 +300,7 @@ def test_wrong_uses_of_signals_are_refused(store: Gio.ListStore) -> None:
     emissions = signals(store, "items-changed")
     with emissions:
         waiting = spawn(next, emissions)
-        sleep(0)
+        settle()
         with pytest.raises(GleenletError, match="give each its own"):
             next(emissions)
         store.append(GObject.Object())
@@ -364,7 +365,7 @@ def test_wait_property_ends_at_its_timeout_at_dispose_and_at_cancel() -> None:
     with pytest.raises(TimeoutError):
         wait_property(asker, "title", timeout=0)
     cancelled = spawn(wait_property, asker, "title")
-    sleep(0)
+    settle()
     assert has_handler(asker, "notify::title")
     cancelled.cancel()
     with pytest.raises(Cancelled):

@@ -14,6 +14,7 @@ gi.require_version("Gtk", "4.0")
 from gi.repository import Gio, GLib, GObject, Gtk
 
 from gleenlet import Cancelled, current_task, green, signals, sleep, spawn, wait_signal
+from inside import settle
 
 Policy = Literal["parallel", "drop", "queue", "restart"]
 
@@ -58,7 +59,7 @@ class Work:
 def click_three_times(click: Callable[[], object]) -> None:
     for _ in range(3):
         click()
-        sleep(0)
+        settle()
 
 
 @pytest.mark.usefixtures("display")
@@ -95,8 +96,7 @@ def test_an_action_entry_with_its_parameter() -> None:
     assert application.register(None)
     application.activate_action("open", GLib.Variant("s", "a file"))
     assert got == []  # never at once
-    sleep(0)
-    sleep(0)
+    settle()
     assert got == ["a file"]
 
 
@@ -141,7 +141,7 @@ def test_the_methods_of_two_templates_do_not_count_as_one() -> None:
     one.work.let_go()
     assert one.work.story == ["begin 1", "end 1"]
     one.button.emit("clicked")  # free again
-    sleep(0)
+    settle()
     assert one.work.story == ["begin 1", "end 1", "begin 2"]
     assert two.work.story == ["begin 1"]
     one.work.let_go()
@@ -158,8 +158,7 @@ def test_green_methods_keep_no_object_alive(policy: Policy) -> None:
 
     owner = Owner()
     owner.on_clicked()
-    sleep(0)
-    sleep(0)
+    settle()
     gone = weakref.ref(owner)
     del owner
     gc.collect()
@@ -180,8 +179,7 @@ def test_the_emitter_gets_the_answer_at_once() -> None:
     window.connect("close-request", on_close)
     assert window.emit("close-request") is True  # stays, for now
     assert asked == []
-    sleep(0)
-    sleep(0)
+    settle()
     assert asked == [window]
 
 
@@ -198,7 +196,7 @@ def test_a_green_handler_may_wait_for_its_own_emitter() -> None:
 
     button.connect("clicked", count_clicks)
     click_three_times(lambda: button.emit("clicked"))
-    sleep(0)
+    settle()
     assert counts == ["two more"]
 
 
@@ -215,8 +213,7 @@ def test_a_failing_handler_is_reported_and_the_next_call_runs(capsys: pytest.Cap
     obj = GObject.Object()
     for number in (1, 2):
         handler(obj, number)
-    for _ in range(5):
-        sleep(0)
+    settle()
     assert calls == [1, 2]
     assert "ZeroDivisionError: the first" in capsys.readouterr().err
 
@@ -234,10 +231,9 @@ def test_a_queue_goes_on_after_a_cancelled_task() -> None:
 
     handler("a")
     handler("b")
-    sleep(0)
+    settle()
     assert story == ["begin a"]
     tasks[0].cancel()
     spawn(sleep, 0).join()
-    for _ in range(3):
-        sleep(0)
+    settle()
     assert story == ["begin a", "begin b", "end b"]

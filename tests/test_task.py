@@ -1,58 +1,27 @@
-"""Tasks: results, failures, cancellation, contexts, green functions, callbacks, run and Ctrl-C."""
+"""Tasks: results, failures, cancellation, contexts."""
 
 from __future__ import annotations
 
 import contextvars
 import io
-import os
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from gi.repository import GLib, GObject
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from child import run_script
 from gleenlet import (
     Cancelled,
     GleenletError,
     Task,
-    UnsafeSwitchError,
-    callback,
     current_task,
     get_hub,
-    green,
-    run,
     sleep,
     spawn,
 )
-from gleenlet._core import Waiter
+from inside import fail, settle, unfinished
 
-older: set[Task[Any]] = set()  # what other tests keep running: asyncio's background loop, say
-
-
-def unfinished() -> list[Task[Any]]:
-    return [task for task in get_hub().tasks() if task not in older]
-
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    older.clear()
-    older.update(get_hub().tasks())
-    yield
-    assert unfinished() == []
-
-
-class Counter(GObject.Object):
-    value = GObject.Property(type=int, default=0)
-    __gsignals__ = {"close-request": (GObject.SignalFlags.RUN_LAST, bool, ())}  # noqa: RUF012
-
-
-def fail(error: BaseException) -> None:
-    raise error
+pytestmark = pytest.mark.usefixtures("no_task_left")
 
 
 # ---- results ----
@@ -98,7 +67,7 @@ def test_failure_somebody_waits_for_is_raised_there(capsys: pytest.CaptureFixtur
 
 def test_failure_nobody_waits_for_is_reported_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     task = spawn(fail, ValueError("lonely"), name="unlucky")
-    sleep(0)
+    settle()
     err = capsys.readouterr().err
     assert "ValueError: lonely" in err
     assert "unlucky" in err
@@ -151,10 +120,10 @@ def test_done_callbacks_run_in_the_loop() -> None:
     assert task.remove_done_callback(print) == 1
     assert task.remove_done_callback(print) == 0
     task.join()
-    sleep(0)
+    settle()
     task.add_done_callback(log.append)
     assert log == [task]
-    sleep(0)
+    settle()
     assert log == [task, task]
     with pytest.raises(TypeError):
         task.add_done_callback(3)  # type: ignore[arg-type]
@@ -163,7 +132,7 @@ def test_done_callbacks_run_in_the_loop() -> None:
 def test_done_callback_counts_as_waiting_for_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[BaseException | None] = []
     spawn(fail, ValueError()).add_done_callback(lambda task: seen.append(task.exception()))
-    sleep(0)
+    settle()
     assert [type(error) for error in seen] == [ValueError]
     assert capsys.readouterr().err == ""
 
@@ -180,7 +149,7 @@ def test_print_stack() -> None:
         return out.getvalue()
 
     task = spawn(deep)
-    sleep(0)
+    settle()
     out = io.StringIO()
     task.print_stack(file=out)
     assert "in deep" in out.getvalue()
@@ -206,7 +175,7 @@ def test_cancel_reaches_the_wait() -> None:
             log.append("finally")
 
     task = spawn(work)
-    sleep(0)
+    settle()
     assert task.cancel("why")
     with pytest.raises(Cancelled, match="why"):
         task.result()
@@ -260,9 +229,9 @@ def test_cancel_twice_and_uncancel() -> None:
         return "went on"
 
     task = spawn(work)
-    sleep(0)
+    settle()
     task.cancel()
-    sleep(0)
+    settle()
     task.cancel()
     assert task.result() == "went on"
     assert log == [1, 2, 1, 0, 0]
@@ -290,7 +259,7 @@ def test_swallowed_cancellation_lets_the_task_go_on() -> None:
         return "result"
 
     task = spawn(work)
-    sleep(0)
+    settle()
     task.cancel()
     assert task.result() == "result"
     assert not task.cancelled()
@@ -299,7 +268,7 @@ def test_swallowed_cancellation_lets_the_task_go_on() -> None:
 def test_cancelling_the_one_who_waits_leaves_the_other_alone() -> None:
     other = spawn(lambda: sleep(0.005) or "other")
     waits = spawn(other.result)
-    sleep(0)
+    settle()
     waits.cancel()
     waits.join()
     assert waits.cancelled()
@@ -373,307 +342,3 @@ def test_a_crowd_leaves_a_bounded_pool() -> None:
     for task in tasks:
         task.join()
     assert 0 < get_hub()._pooled <= 1000
-
-
-# ---- green ----
-
-
-def test_green_handler_may_wait_and_answers_at_once() -> None:
-    log: list[str] = []
-
-    @green(returns=True, priority=GLib.PRIORITY_LOW)
-    def on_close(_: Counter) -> None:
-        sleep(0)
-        log.append("closed")
-        current = current_task()
-        assert current
-        log.append(str(current.priority))
-
-    counter = Counter()
-    counter.connect("close-request", on_close)
-    assert counter.emit("close-request") is True
-    assert log == []
-    while unfinished():
-        sleep(0)
-    assert log == ["closed", "300"]
-
-
-@pytest.mark.parametrize(
-    ("policy", "expected"),
-    [
-        ("parallel", ["start 0", "start 1", "start 2", "end 0", "end 1", "end 2"]),
-        ("drop", ["start 0", "end 0"]),
-        ("queue", ["start 0", "end 0", "start 1", "end 1", "start 2", "end 2"]),
-        ("restart", ["start 0", "cancelled 0", "start 2", "end 2"]),
-    ],
-)
-def test_when_busy(policy: Any, expected: list[str]) -> None:
-    log: list[str] = []
-
-    @green(when_busy=policy)
-    def work(i: int) -> None:
-        log.append(f"start {i}")
-        try:
-            sleep(0.005)
-        except Cancelled:
-            log.append(f"cancelled {i}")
-            raise
-        log.append(f"end {i}")
-
-    work(0)
-    sleep(0)
-    work(1)
-    work(2)
-    while unfinished():
-        sleep(0.001)
-    sleep(0)
-    assert log == expected
-
-
-def test_methods_are_busy_for_each_object_apart() -> None:
-    class Thing:
-        def __init__(self) -> None:
-            self.count = 0
-
-        @green(when_busy="drop")
-        def work(self) -> None:
-            self.count += 1
-            sleep(0.001)
-
-    one, other = Thing(), Thing()
-    for thing in (one, one, other):
-        thing.work()
-    while unfinished():
-        sleep(0.001)
-    sleep(0)
-    assert (one.count, other.count) == (1, 1)
-
-
-def test_failure_of_a_green_function_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    for policy in ("parallel", "queue"):
-        green(when_busy=policy)(fail)(ValueError("green"))
-        while unfinished():
-            sleep(0)
-        sleep(0)
-        assert "ValueError: green" in capsys.readouterr().err
-
-
-def test_green_refuses_bad_use() -> None:
-    with pytest.raises(ValueError, match="when_busy must be"):
-        green(when_busy="sometimes")  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="function"):
-        green(3)  # type: ignore[call-overload]
-
-
-# ---- callback ----
-
-
-def test_callback_gives_a_bool_or_false() -> None:
-    log: list[str] = []
-
-    def waits() -> bool:
-        log.append("at once")
-        sleep(0)
-        log.append("later")
-        return True
-
-    assert [callback(lambda v=v: v)() for v in ((), (1,), None, 1, "")] == [False, True, False, True, False]
-    assert callback(waits)() is False
-    assert log == ["at once"]
-    while unfinished():
-        sleep(0)
-    assert log == ["at once", "later"]
-
-
-def test_callback_reports_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    class NoBool:
-        def __bool__(self) -> bool:
-            raise ArithmeticError
-
-    assert callback(lambda: 1 / 0)() is False
-    assert "ZeroDivisionError" in capsys.readouterr().err
-    assert callback(NoBool)() is False
-    assert "ArithmeticError" in capsys.readouterr().err
-    with pytest.raises(TypeError):
-        callback(3)  # type: ignore[arg-type]
-
-
-def test_callback_inside_an_emission_and_inside_a_task() -> None:
-    log: list[str] = []
-
-    def on_notify(counter: Counter, _: object) -> None:
-        log.append(f"start {counter.value}")
-        sleep(0)
-        log.append(f"end {counter.value}")
-
-    counter = Counter()
-    counter.connect("notify::value", callback(on_notify))
-    counter.value = 1
-    assert log == ["start 1"]
-    while unfinished():
-        sleep(0)
-    seen = spawn(lambda: (setattr(counter, "value", 2), list(log))).result()[1]
-    assert seen == ["start 1", "end 1"]  # on a task's stack: queued
-    while unfinished():
-        sleep(0)
-    assert log == ["start 1", "end 1", "start 2", "end 2"]
-
-
-def test_task_is_started_once() -> None:
-    task: Task[None] = Task(print, (), {}, 0, None, False)
-    task._start()
-    with pytest.raises(GleenletError, match="started before"):
-        task._start()
-
-
-# ---- run ----
-
-
-def test_run_returns_and_raises() -> None:
-    assert run(divmod, 7, 2) == (3, 1)
-    with pytest.raises(ZeroDivisionError):
-        run(lambda: 1 / 0)
-    with pytest.raises(SystemExit):
-        run(sys.exit, 3)
-
-
-def test_run_in_a_running_loop_is_refused() -> None:
-    with pytest.raises(GleenletError, match=r"spawn\(\)"):
-        run(run, print)
-    errors: list[BaseException] = []
-
-    def idle() -> None:
-        try:
-            run(print)
-        except GleenletError as error:
-            errors.append(error)
-
-    GLib.idle_add(idle)
-    sleep(0)
-    assert len(errors) == 1
-
-
-def test_exit_in_another_task_ends_run() -> None:
-    def main() -> None:
-        spawn(sys.exit, 3)
-        sleep(10)
-
-    with pytest.raises(SystemExit):
-        run(main)
-    sleep(0)
-
-
-def test_exit_in_a_task_under_an_application_ends_the_program() -> None:
-    outcome = run_script(
-        "import sys\nfrom gi.repository import GLib\nfrom gleenlet import *\n"
-        "spawn(sys.exit, 3)\nGLib.timeout_add(5000, print, 'still here')\nGLib.MainLoop().run()"
-    )
-    assert (outcome.status, outcome.stdout) == (3, ""), outcome
-
-
-CTRL_C = """
-import os, signal, sys
-from gleenlet import *
-
-def main():
-    try:
-        print("ready", flush=True)
-        sleep(60)
-    except KeyboardInterrupt:
-        print("interrupted", flush=True)
-        raise
-    finally:
-        sleep(0.001)
-        print("finally", flush=True)
-
-try:
-    run(main)
-except KeyboardInterrupt:
-    restored = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    print("raised", restored, get_hub().tasks(), flush=True)
-"""
-
-
-def test_ctrl_c_ends_run_once() -> None:
-    child = subprocess.Popen([sys.executable, "-c", CTRL_C], stdout=subprocess.PIPE, text=True)
-    assert child.stdout
-    assert child.stdout.readline() == "ready\n"
-    child.send_signal(signal.SIGINT)
-    out, _ = child.communicate(timeout=30)
-    assert (child.returncode, out) == (0, "interrupted\nfinally\nraised True []\n")
-
-
-def test_ctrl_c_while_main_computes_and_twice() -> None:
-    def computes() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        for _ in range(100):
-            pass
-        pytest.fail("not interrupted")
-
-    with pytest.raises(KeyboardInterrupt):
-        run(computes)
-
-    def stubborn() -> None:
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-        except KeyboardInterrupt:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        run(stubborn)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_ctrl_c_in_another_task_goes_to_main() -> None:
-    log: list[str] = []
-
-    def other() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        sleep(0)
-        log.append("other went on")
-
-    def main() -> None:
-        task = spawn(other)
-        try:
-            sleep(10)
-        except KeyboardInterrupt:
-            log.append("main interrupted")
-            task.join()
-            raise
-
-    with pytest.raises(KeyboardInterrupt):
-        run(main)
-    assert log == ["main interrupted", "other went on"]
-
-
-def test_somebody_elses_handler_is_left_alone() -> None:
-    seen: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda *_: seen.append(1))
-    try:
-        run(lambda: os.kill(os.getpid(), signal.SIGINT))
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert seen == [1]
-
-
-def test_error_in_the_driver_cancels_main() -> None:
-    def main() -> None:
-        try:
-            sleep(10)
-        finally:
-            log.append("ended")
-
-    log: list[str] = []
-    get_hub().call_later(0.001, sys.exit, 1)
-    with pytest.raises(SystemExit):
-        run(main)
-    sleep(0)
-    assert log == ["ended"]
-
-
-def test_unsafe_switch_error_is_a_runtime_error_naming_itself() -> None:
-    assert UnsafeSwitchError.__module__ == "gleenlet"
-    waiter = Waiter()
-    waiter.throw(UnsafeSwitchError)
-    with pytest.raises(RuntimeError):
-        waiter.wait()

@@ -18,12 +18,12 @@ from gleenlet import (
     _unix,
     call,
     get_hub,
-    sleep,
     spawn,
     wait_child,
     wait_readable,
     wait_unix_signal,
 )
+from inside import settle
 from watching import live_sources
 
 
@@ -87,7 +87,7 @@ def test_a_child_that_has_ended_already_is_no_error() -> None:
 @pytest.mark.usefixtures("way")
 def test_other_tasks_run_while_a_child_does(gate: Gate) -> None:
     task = spawn(wait_child, gate.start("read line"))
-    sleep(0)
+    settle()
     assert not task.done()
     gate.open()
     assert task.result() == 0
@@ -97,7 +97,7 @@ def test_other_tasks_run_while_a_child_does(gate: Gate) -> None:
 def test_several_tasks_learn_of_one_childs_end(gate: Gate) -> None:
     pid = gate.start("read line; exit 4")
     tasks = [spawn(wait_child, pid) for _ in range(3)]
-    sleep(0)
+    settle()
     gate.open()
     assert [task.result() for task in tasks] == [4, 4, 4]
 
@@ -129,7 +129,7 @@ def test_what_is_no_child_is_refused(pid: int) -> None:
 def test_a_child_that_somebody_else_reaps_meanwhile_is_an_error_not_a_wait_for_ever(gate: Gate) -> None:
     pid = gate.start("read line")
     task = spawn(wait_child, pid)
-    sleep(0)
+    settle()
     gate.open()
     os.waitpid(pid, 0)
     with pytest.raises(ChildProcessError, match="taken by somebody else"):
@@ -149,7 +149,7 @@ def test_wait_child_gives_up_at_its_timeout_and_can_be_asked_again() -> None:
     with pytest.raises(TimeoutError):
         wait_child(pid, timeout=0.01)
     cancelled = spawn(wait_child, pid)
-    sleep(0)
+    settle()
     cancelled.cancel()
     with pytest.raises(Cancelled):
         cancelled.result()
@@ -200,7 +200,7 @@ def test_several_waiters_and_a_python_handler_all_get_it() -> None:
     former = signal.signal(signal.SIGUSR1, lambda number, frame: got.append(number))
     try:
         tasks = [spawn(wait_unix_signal, signal.SIGUSR1) for _ in range(3)]
-        sleep(0)
+        settle()
         os.kill(os.getpid(), signal.SIGUSR1)
         for task in tasks:
             task.result()
@@ -213,7 +213,7 @@ def test_several_waiters_and_a_python_handler_all_get_it() -> None:
 
 def test_two_signals_are_told_apart() -> None:
     one, two = spawn(wait_unix_signal, signal.SIGUSR1), spawn(wait_unix_signal, signal.SIGUSR2)
-    sleep(0)
+    settle()
     os.kill(os.getpid(), signal.SIGUSR2)
     two.result()
     assert not one.done()
@@ -231,7 +231,7 @@ def test_ctrl_c_is_no_keyboard_interrupt_while_a_task_waits_for_it() -> None:
 def test_the_last_waiter_restores_however_it_leaves() -> None:
     staying = spawn(wait_unix_signal, signal.SIGUSR1)
     leaving = spawn(wait_unix_signal, signal.SIGUSR1)
-    sleep(0)
+    settle()
     assert signal.getsignal(signal.SIGUSR1) is _unix.received
     leaving.cancel()
     leaving.join()
@@ -245,7 +245,7 @@ def test_the_last_waiter_restores_however_it_leaves() -> None:
 
 def test_a_handler_set_meanwhile_stays() -> None:
     task = spawn(wait_unix_signal, signal.SIGUSR1)
-    sleep(0)
+    settle()
 
     def newer(number: int, frame: object) -> None: ...
 

@@ -76,7 +76,8 @@ class Hub(_core.Hub):
         Returns: a handle whose `cancel()` calls it off.
         Thread: the hub's own.
 
-        >>> get_hub().call_soon(print, "soon") and sleep(0.001)
+        >>> from gleenlet import run
+        >>> get_hub().call_soon(print, "soon") and run(sleep, 0)
         soon
         """
         self._check_thread()
@@ -86,8 +87,9 @@ class Hub(_core.Hub):
         """As `call_soon`, from any thread: wakes the loop up.
 
         >>> import threading
-        >>> threading.Thread(target=get_hub().call_soon_threadsafe, args=(print, "hello")).start()
-        >>> sleep(0.01)
+        >>> from gleenlet import run
+        >>> thread = threading.Thread(target=get_hub().call_soon_threadsafe, args=(print, "hello"))
+        >>> thread.start(); thread.join(); run(sleep, 0)
         hello
         """
         return self._call(func, args, None)
@@ -97,7 +99,8 @@ class Hub(_core.Hub):
 
         Raises: ValueError: `seconds` is negative or NaN.
 
-        >>> get_hub().call_later(0.001, print, "later") and sleep(0.01)
+        >>> from gleenlet import run
+        >>> get_hub().call_later(0.001, print, "later") and run(sleep, 0.01)
         later
         """
         if not seconds >= 0:
@@ -107,8 +110,9 @@ class Hub(_core.Hub):
     def call_at(self, deadline: float, func: Callable[..., Any], /, *args: Any) -> Handle:
         """Have the loop call `func(*args)` when `time()` reaches `deadline`; at once if it has.
 
+        >>> from gleenlet import run
         >>> hub = get_hub()
-        >>> hub.call_at(hub.time(), print, "now") and sleep(0.001)
+        >>> hub.call_at(hub.time(), print, "now") and run(sleep, 0.001)
         now
         """
         return self._call(func, args, deadline)
@@ -332,8 +336,8 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
         GleenletError: it is dead, of another thread, the greenlet that runs the loop, or a task that waits
             for something else.
 
-    >>> schedule_switch(greenlet(print), "from the loop")
-    >>> sleep(0.001)
+    >>> from gleenlet import run
+    >>> schedule_switch(greenlet(print), "from the loop"); run(sleep, 0)
     from the loop
     """
     hub = get_hub()
@@ -369,9 +373,10 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
     ...         get_hub().switch()
     ...     except ValueError as error:
     ...         print("caught", error)
+    >>> from gleenlet import run
     >>> target = greenlet(waits)
-    >>> schedule_switch(target); sleep(0.001)
-    >>> schedule_throw(target, ValueError("it")); sleep(0.001)
+    >>> schedule_switch(target); run(sleep, 0)
+    >>> schedule_throw(target, ValueError("it")); run(sleep, 0)
     caught it
     """
     if not (

@@ -170,11 +170,11 @@ class Task(_core.Job, Generic[T_co]):
     def add_done_callback(self, func: Callable[[Task[T_co]], object], /) -> None:
         """Have the loop call `func(task)` soon after the task has ended; at once in its next pass if it has.
 
+        >>> from gleenlet import sleep
         >>> task = spawn(int, name="x")
         >>> task.add_done_callback(print)
-        >>> task.join()
+        >>> task.join() and run(sleep, 0)
         <Task 'x' done>
-        True
         """
         if not callable(func):
             raise TypeError(f"a function to call is needed, not {type(func).__name__}")
@@ -297,7 +297,7 @@ def green(
 
     >>> from gleenlet import sleep
     >>> greet = green(print)
-    >>> greet("hello"); sleep(0.001)
+    >>> greet("hello"); run(sleep, 0)
     hello
     """
     if when_busy not in ("parallel", "drop", "queue", "restart"):

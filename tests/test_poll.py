@@ -1,0 +1,142 @@
+"""Descriptors: waits for reading and writing, closed and reused numbers, forks."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from child import run_script
+from gleenlet import (
+    get_hub,
+    sleep,
+    spawn,
+    wait_readable,
+    wait_writable,
+)
+from inside import settle
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    one, other = socket.socketpair()
+    with one, other:
+        yield one, other
+
+
+def test_readable_and_writable(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    wait_writable(one)
+    task = spawn(wait_readable, other)
+    settle()
+    assert not task.done()
+    one.send(b"x")
+    assert task.join()
+    with pytest.raises(TimeoutError):
+        wait_readable(one, timeout=0.001)
+
+
+def test_two_waits_on_one_direction_both_wake(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    tasks = [spawn(wait_readable, other) for _ in range(2)]
+    settle()
+    one.send(b"x")
+    assert [task.join() for task in tasks] == [True, True]
+
+
+def test_read_and_write_wait_on_one_descriptor(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    one.setblocking(False)
+    while True:
+        try:
+            one.send(b"x" * 4096)
+        except BlockingIOError:
+            break
+    reader, writer = spawn(wait_readable, one), spawn(wait_writable, one)
+    settle()
+    other.send(b"x")
+    reader.join()
+    assert not writer.done()
+    other.setblocking(False)
+    while not writer.done():
+        try:
+            other.recv(65536)
+        except BlockingIOError:
+            pass
+        sleep(0)
+
+
+def test_end_of_the_peer_wakes_both_directions() -> None:
+    r, w = os.pipe()
+    os.close(r)
+    wait_writable(w)
+    os.close(w)
+
+
+def test_bad_descriptors_are_refused() -> None:
+    r, w = os.pipe()
+    os.close(r)
+    os.close(w)
+    for fd in (r, -1):
+        with pytest.raises(ValueError, match="is not open"):
+            wait_readable(fd)
+    with tempfile.TemporaryFile() as file, pytest.raises(ValueError, match="regular files"):
+        wait_readable(file)
+    with pytest.raises(TypeError, match=r"fileno\(\)"):
+        wait_readable("file")  # type: ignore[arg-type]
+
+
+def test_number_reused_for_another_file(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    victim, peer = socket.socketpair()
+    fd = victim.fileno()
+    old = spawn(wait_readable, fd)
+    settle()
+    os.dup2(other.fileno(), fd)  # the old file is closed, its number is another one's
+    peer.close()
+    new = spawn(wait_readable, fd)
+    with pytest.raises(OSError, match="was closed while"):
+        old.result()
+    assert not new.done()
+    one.send(b"x")
+    assert new.join()
+    victim.close()
+
+
+def test_closed_descriptors_are_forgotten() -> None:
+    for _ in range(3):
+        pairs = [socket.socketpair() for _ in range(1100)]
+        for one, _other in pairs:
+            wait_writable(one)
+        numbers = {one.fileno() for one, _other in pairs}
+        for one, other in pairs:
+            one.close()
+            other.close()
+        keep = [os.open(os.devnull, os.O_RDONLY) for _ in numbers]  # the next round gets other numbers
+        more = [socket.socketpair() for _ in range(1100)]
+        for one, _other in more:
+            wait_writable(one)
+        for one, other in more:
+            one.close()
+            other.close()
+        for fd in keep:
+            os.close(fd)
+    assert len(get_hub().poller._watches) < 3300
+
+
+def test_forked_child_polls_its_own(pair: tuple[socket.socket, socket.socket]) -> None:
+    outcome = run_script(
+        "import os, socket, warnings; warnings.simplefilter('ignore')\n"
+        "from gleenlet import sleep, spawn, wait_readable, wait_writable\n"
+        "a, b = socket.socketpair(); wait_writable(a)\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    wait_writable(a); a.send(b'from the child'); os._exit(7)\n"
+        "wait_readable(b); print(b.recv(99)); print(os.waitpid(pid, 0)[1] >> 8)"
+    )
+    assert outcome.stdout == "b'from the child'\n7\n", outcome.stderr

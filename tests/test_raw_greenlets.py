@@ -1,0 +1,234 @@
+"""Raw greenlets: scheduled, switched to by hand, inside tasks."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from gi.repository import GLib
+from greenlet import getcurrent, greenlet
+
+import gleenlet
+from child import run_script
+from gleenlet import (
+    Cancelled,
+    GleenletError,
+    get_hub,
+    schedule_switch,
+    schedule_throw,
+    sleep,
+    spawn,
+)
+from inside import settle
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+def test_schedule_switch_starts_and_resumes_from_the_loop() -> None:
+    log: list[Any] = []
+
+    def body(*args: object, **kwargs: object) -> None:
+        log.append((args, kwargs))
+        log.append(getcurrent().parent.switch())  # type: ignore[union-attr]
+
+    target = greenlet(body)
+    schedule_switch(target, 1, two=2)
+    assert log == []
+    settle()
+    schedule_switch(target, "again")
+    settle()
+    assert log == [((1,), {"two": 2}), "again"]
+    assert target.dead
+
+
+def test_hub_switch_gets_what_was_scheduled() -> None:
+    results: list[Any] = []
+
+    def body() -> None:
+        results.extend(get_hub().switch() for _ in range(3))
+
+    target = greenlet(body)
+    for args in ((), (), (1,), (1, 2)):
+        schedule_switch(target, *args)
+        settle()
+    assert results == [None, 1, (1, 2)]
+    task = spawn(get_hub().switch)
+    settle()
+    schedule_switch(task.greenlet, "task")  # type: ignore[arg-type]
+    assert task.result() == "task"
+
+
+def test_schedule_throw() -> None:
+    log: list[str] = []
+
+    def body(wait: Any) -> None:
+        try:
+            wait()
+        except ValueError as error:
+            log.append(str(error))
+
+    parent = getcurrent()
+    for wait in (get_hub().switch, lambda: sleep(10), parent.switch):
+        target = greenlet(body)
+        schedule_switch(target, wait)
+        settle()
+        schedule_throw(target, ValueError("thrown"))
+        settle()
+        assert target.dead
+    assert log == ["thrown"] * 3
+    with pytest.raises(TypeError, match="exception"):
+        schedule_throw(greenlet(print), "no")  # type: ignore[arg-type]
+
+
+def test_schedule_switch_refuses() -> None:
+    dead = greenlet(int)
+    dead.switch()
+    sleeper = greenlet(sleep)
+    schedule_switch(sleeper, 0.01)
+    task = spawn(sleep, 0.01)
+    settle()
+    others: list[Any] = []
+    thread = threading.Thread(target=lambda: others.append(getcurrent()))
+    thread.start()
+    thread.join()
+    assert task.greenlet
+    for target, text in (
+        (dead, "dead"),
+        (sleeper, "waits for something"),
+        (task.greenlet, "waits for something"),
+    ):
+        with pytest.raises(GleenletError, match=text):
+            schedule_switch(target)
+    with pytest.raises(GleenletError, match=r"Task\.cancel"):
+        schedule_throw(spawn_fiber(), ValueError)
+    with pytest.raises(TypeError, match=r"spawn\(\)"):
+        schedule_switch(print)  # type: ignore[arg-type]
+    with pytest.raises(GleenletError, match=r"sleep\(0\)"):
+        schedule_switch(getcurrent())
+    loop_greenlet = getcurrent()
+
+    def inside() -> None:
+        with pytest.raises(GleenletError, match=r"sleep\(0\)"):
+            schedule_switch(loop_greenlet)
+
+    spawn(inside).result()
+    task.join()
+    while not sleeper.dead:
+        sleep(0.01)
+
+
+def spawn_fiber() -> greenlet:
+    """The greenlet of a task that runs but waits for nothing of ours."""
+    return spawn(getcurrent).result()
+
+
+def test_schedule_switch_of_another_thread_is_refused() -> None:
+    outcome = run_script(
+        "import threading\nfrom greenlet import greenlet, getcurrent\nfrom gleenlet import *\n"
+        "g = greenlet(print)\n"
+        "def t():\n"
+        "    try: schedule_switch(g)\n"
+        "    except GleenletError as e: print(e)\n"
+        "x = threading.Thread(target=t); x.start(); x.join()\n"
+    )
+    assert "belongs to another thread" in outcome.stdout, outcome
+
+
+def test_schedule_switch_of_oneself_then_hub_switch_is_a_round_trip() -> None:
+    log: list[Any] = []
+
+    def body() -> None:
+        schedule_switch(getcurrent(), "back")
+        log.append(get_hub().switch())
+
+    spawn(body).result()
+    schedule_switch(greenlet(body))
+    settle()
+    settle()
+    assert log == ["back", "back"]
+
+
+def test_error_of_a_raw_greenlet_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    schedule_switch(greenlet(lambda: 1 / 0))
+    settle()
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_raw_greenlet_started_by_hand_in_a_callback_may_wait() -> None:
+    log: list[str] = []
+
+    def body() -> None:
+        sleep(0.001)
+        log.append("resumed")
+        sleep(0)
+        loop.quit()
+
+    loop = GLib.MainLoop()
+    target = greenlet(body)
+    GLib.idle_add(lambda: bool(target.switch()))
+    loop.run()
+    assert log == ["resumed"]
+
+
+def test_child_greenlet_of_a_task_waits_for_it() -> None:
+    def child() -> str:
+        sleep(0.001)
+        assert gleenlet.current_task() is task
+        return "child"
+
+    def main() -> str:
+        return str(greenlet(child).switch())
+
+    task = spawn(main)
+    assert task.result() == "child"
+    task = spawn(lambda: greenlet(lambda: sleep(10)).switch())
+    settle()
+    task.cancel()
+    with pytest.raises(Cancelled):
+        task.result()
+
+
+def test_switching_by_hand_to_a_waiting_task_is_an_error_there() -> None:
+    task = spawn(sleep, 10)
+    settle()
+    assert task.greenlet
+    task.greenlet.switch()
+    with pytest.raises(GleenletError, match="by hand"):
+        task.result()
+
+
+def test_throwing_by_hand_into_a_waiting_task_cleans_up() -> None:
+    task = spawn(sleep, 10)
+    settle()
+    assert task.greenlet
+    task.greenlet.throw(KeyError("x"))
+    with pytest.raises(KeyError):
+        task.result()
+
+
+def test_task_that_switches_home_by_hand_yields() -> None:
+    log: list[int] = []
+    home = getcurrent()
+
+    def work() -> None:
+        for i in range(3):
+            log.append(i)
+            home.switch()
+
+    ticks: list[int] = []
+    tag = GLib.idle_add(lambda: ticks.append(len(log)) or True)
+    spawn(work).result()
+    GLib.source_remove(tag)
+    assert log == [0, 1, 2]
+    assert len(set(ticks)) > 1
+
+
+def test_pool_refuses_strangers() -> None:
+    from gleenlet._core import Fiber
+
+    with pytest.raises(GleenletError, match="pool"):
+        Fiber().switch()
+    idle = spawn(getcurrent).result()
+    idle.throw(ValueError)  # it leaves the pool; the next task gets another greenlet
+    assert spawn(int).result() == 0

@@ -1,0 +1,175 @@
+"""`run`: results, exits and Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from gi.repository import GLib
+
+from child import run_script
+from gleenlet import (
+    GleenletError,
+    UnsafeSwitchError,
+    get_hub,
+    run,
+    sleep,
+    spawn,
+)
+from gleenlet._core import Waiter
+from inside import settle
+
+pytestmark = pytest.mark.usefixtures("no_task_left")
+
+
+def test_run_returns_and_raises() -> None:
+    assert run(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        run(lambda: 1 / 0)
+    with pytest.raises(SystemExit):
+        run(sys.exit, 3)
+
+
+def test_run_in_a_running_loop_is_refused() -> None:
+    with pytest.raises(GleenletError, match=r"spawn\(\)"):
+        run(run, print)
+    errors: list[BaseException] = []
+
+    def idle() -> None:
+        try:
+            run(print)
+        except GleenletError as error:
+            errors.append(error)
+
+    GLib.idle_add(idle)
+    settle()
+    assert len(errors) == 1
+
+
+def test_exit_in_another_task_ends_run() -> None:
+    def main() -> None:
+        spawn(sys.exit, 3)
+        sleep(10)
+
+    with pytest.raises(SystemExit):
+        run(main)
+    settle()
+
+
+def test_exit_in_a_task_under_an_application_ends_the_program() -> None:
+    outcome = run_script(
+        "import sys\nfrom gi.repository import GLib\nfrom gleenlet import *\n"
+        "spawn(sys.exit, 3)\nGLib.timeout_add(5000, print, 'still here')\nGLib.MainLoop().run()"
+    )
+    assert (outcome.status, outcome.stdout) == (3, ""), outcome
+
+
+CTRL_C = """
+import os, signal, sys
+from gleenlet import *
+
+def main():
+    try:
+        print("ready", flush=True)
+        sleep(60)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        raise
+    finally:
+        sleep(0.001)
+        print("finally", flush=True)
+
+try:
+    run(main)
+except KeyboardInterrupt:
+    restored = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    print("raised", restored, get_hub().tasks(), flush=True)
+"""
+
+
+def test_ctrl_c_ends_run_once() -> None:
+    child = subprocess.Popen([sys.executable, "-c", CTRL_C], stdout=subprocess.PIPE, text=True)
+    assert child.stdout
+    assert child.stdout.readline() == "ready\n"
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=30)
+    assert (child.returncode, out) == (0, "interrupted\nfinally\nraised True []\n")
+
+
+def test_ctrl_c_while_main_computes_and_twice() -> None:
+    def computes() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):
+            pass
+        pytest.fail("not interrupted")
+
+    with pytest.raises(KeyboardInterrupt):
+        run(computes)
+
+    def stubborn() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(stubborn)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_in_another_task_goes_to_main() -> None:
+    log: list[str] = []
+
+    def other() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        sleep(0)
+        log.append("other went on")
+
+    def main() -> None:
+        task = spawn(other)
+        try:
+            sleep(10)
+        except KeyboardInterrupt:
+            log.append("main interrupted")
+            task.join()
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main)
+    assert log == ["main interrupted", "other went on"]
+
+
+def test_somebody_elses_handler_is_left_alone() -> None:
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+    try:
+        run(lambda: os.kill(os.getpid(), signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [1]
+
+
+def test_error_in_the_driver_cancels_main() -> None:
+    def main() -> None:
+        try:
+            sleep(10)
+        finally:
+            log.append("ended")
+
+    log: list[str] = []
+    get_hub().call_later(0.001, sys.exit, 1)
+    with pytest.raises(SystemExit):
+        run(main)
+    settle()
+    assert log == ["ended"]
+
+
+def test_unsafe_switch_error_is_a_runtime_error_naming_itself() -> None:
+    assert UnsafeSwitchError.__module__ == "gleenlet"
+    waiter = Waiter()
+    waiter.throw(UnsafeSwitchError)
+    with pytest.raises(RuntimeError):
+        waiter.wait()

@@ -1,0 +1,150 @@
+"""Where blocking is unsafe, and where it is not."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import pytest
+from gi.repository import GLib, GObject
+
+from child import run_script
+from gleenlet import (
+    UnsafeSwitchError,
+    get_hub,
+    sleep,
+    spawn,
+    wait_readable,
+)
+from gleenlet._core import Waiter
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+class Counter(GObject.Object):
+    value = GObject.Property(type=int, default=0)
+
+
+def test_blocking_in_a_loop_callback_names_the_line() -> None:
+    errors: list[BaseException] = []
+
+    def on_idle() -> None:
+        try:
+            sleep(1)
+        except UnsafeSwitchError as error:
+            errors.append(error)
+        loop.quit()
+
+    loop = GLib.MainLoop()
+    GLib.idle_add(on_idle)
+    loop.run()
+    line = on_idle.__code__.co_firstlineno + 2
+    assert f"on_idle ({__file__}:{line})" in str(errors[0])
+    assert "spawn" in str(errors[0])
+
+
+def test_blocking_in_a_handler_under_a_task_is_refused() -> None:
+    counter = Counter()
+    errors: list[BaseException] = []
+    read_fd, write_fd = os.pipe()
+
+    def on_notify(*_: object) -> None:
+        for block in (
+            lambda: sleep(0),
+            lambda: wait_readable(read_fd),
+            lambda: Waiter().wait(),
+            get_hub().switch,
+        ):
+            with pytest.raises(UnsafeSwitchError) as caught:
+                block()
+            errors.append(caught.value)
+
+    counter.connect("notify::value", on_notify)
+    spawn(setattr, counter, "value", 1).result()
+    os.close(read_fd)
+    os.close(write_fd)
+    assert len(errors) == 4
+    assert __file__ in str(errors[0])
+
+
+def test_refusals_leave_nothing() -> None:
+    outcome = run_script(
+        "import resource, sys, gc\n"
+        "from gi.repository import GLib\n"
+        "from gleenlet import *\n"
+        "def tries(n):\n"
+        "    for _ in range(n):\n"
+        "        for f in (lambda: sleep(1), lambda: wait_writable(w, 5), lambda: task.join(1), get_hub().switch):\n"
+        "            try: f(); sys.exit('not refused')\n"
+        "            except UnsafeSwitchError: pass\n"
+        "def idle():\n"
+        "    tries(2_000); a = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    tries(25_000); b = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    h = get_hub()\n"
+        "    print(b - a < 2000, h.tasks() == [task], h._timers, h._foreign, h._switches, task._callbacks)\n"
+        "    loop.quit()\n"
+        "import os; r, w = os.pipe()\n"
+        "task = spawn(sleep, float('inf'))\n"
+        "loop = GLib.MainLoop(); GLib.idle_add(idle); loop.run()\n",
+        timeout=120,
+    )
+    assert outcome.stdout == "True True 0 {} {} []\n", outcome
+
+
+def test_plain_c_builtins_may_block() -> None:
+    class Sleepy:
+        def __repr__(self) -> str:
+            sleep(0)
+            return "Sleepy"
+
+        def __del__(self) -> None:
+            sleep(0)
+            log.append("deleted")
+
+    import re
+
+    log: list[str] = []
+
+    def work() -> list[Any]:
+        thing = Sleepy()
+        text = repr(thing)
+        del thing
+        return [
+            sorted([3, 1, 2], key=lambda v: sleep(0) or v),
+            list(map(lambda v: sleep(0) or v, "ab")),  # noqa: C417  # C code in between is the point
+            re.sub("a", lambda _: sleep(0) or "b", "banana"),
+            text,
+        ]
+
+    ticker = spawn(lambda: [sleep(0) for _ in range(5)])
+    assert spawn(work).result() == [[1, 2, 3], ["a", "b"], "bbnbnb", "Sleepy"]
+    assert log == ["deleted"]
+    ticker.join()
+
+
+def test_nested_loop_in_a_task_holds_tasks_and_warns_once() -> None:
+    log: list[str] = []
+
+    def opens_a_dialog() -> None:
+        for _ in range(2):
+            inner = GLib.MainLoop()
+            GLib.timeout_add(20, inner.quit)
+            inner.run()
+        log.append("closed")
+
+    def work() -> None:
+        log.append("worked")
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        get_hub()._complained = False
+        dialog = spawn(opens_a_dialog)
+        worker = spawn(work)
+        dialog.result()
+        worker.join()
+    assert log == ["closed", "worked"]
+    told = [str(w.message) for w in caught if w.category is RuntimeWarning]
+    assert len(told) == 1
+    assert f"{__file__}:{opens_a_dialog.__code__.co_firstlineno + 4}" in told[0]
+    assert "green()" in told[0]

@@ -1,0 +1,133 @@
+"""Time and waiters: what is refused, in which order deadlines fire, which outcome wins."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import pytest
+
+from gleenlet import (
+    Cancelled,
+    GleenletError,
+    get_hub,
+    sleep,
+    spawn,
+    wait_readable,
+)
+from gleenlet._core import Waiter
+from inside import settle
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+# ---- time ----
+
+
+@pytest.mark.parametrize("bad", [-1, -0.001, math.nan, -math.inf])
+def test_negative_and_nan_times_are_refused(bad: float) -> None:
+    r, w = os.pipe()
+    try:
+        for call in (lambda: sleep(bad), lambda: Waiter(bad), lambda: wait_readable(r, bad)):
+            with pytest.raises(ValueError, match="must be 0 or more seconds"):
+                call()
+    finally:
+        os.close(r)
+        os.close(w)
+    with pytest.raises(ValueError):
+        get_hub().call_later(bad, print)
+    with pytest.raises(ValueError):
+        get_hub().call_at(math.nan, print)
+
+
+@pytest.mark.parametrize("bad", ["1", None, [], object()])
+def test_times_of_another_type_are_refused(bad: Any) -> None:
+    with pytest.raises(TypeError, match="number of seconds"):
+        sleep(bad)
+
+
+@pytest.mark.parametrize("forever", [math.inf, 1e300, 10**400])
+def test_endless_times_have_no_end(forever: float) -> None:
+    before = get_hub()._timers
+    task = spawn(sleep, forever)
+    settle()
+    assert get_hub()._timers == before
+    task.cancel()
+    with pytest.raises(Cancelled):
+        task.result()
+
+
+def test_timers_fire_in_order_and_cancelled_ones_do_not() -> None:
+    hub = get_hub()
+    now = hub.time()
+    log: list[int] = []
+    handles = [hub.call_at(now + 0.001 * (i % 7), log.append, i) for i in range(50)]
+    for i in range(0, 50, 3):
+        handles[i].cancel()
+    assert handles[0].cancelled()
+    assert handles[1].when() == pytest.approx(now + 0.001)
+    sleep(0.02)
+    assert log == sorted((i for i in range(50) if i % 3), key=lambda i: (i % 7, i))
+    handles[1].cancel()  # too late, and no matter
+
+
+def test_deadline_in_the_past_is_due_at_once() -> None:
+    log: list[str] = []
+    get_hub().call_at(0, log.append, "past")
+    get_hub().call_at(-math.inf, log.append, "long past")
+    sleep(0.001)
+    assert sorted(log) == ["long past", "past"]
+
+
+def test_timeout_of_a_wait() -> None:
+    with pytest.raises(TimeoutError):
+        Waiter(0).wait()
+    with pytest.raises(TimeoutError):
+        spawn(Waiter(0.001).wait).result()
+
+
+# ---- Waiter ----
+
+
+def test_first_outcome_wins() -> None:
+    waiter = Waiter()
+    assert not waiter.done
+    assert waiter.wake("first")
+    assert not waiter.wake("second")
+    assert not waiter.throw(ValueError)
+    assert waiter.done
+    assert waiter.woken
+    assert waiter.wait() == "first"
+    thrown = Waiter(timeout=5)
+    assert thrown.throw(ValueError("x"))
+    with pytest.raises(ValueError, match="x"):
+        thrown.wait()
+
+
+def test_waiter_refuses_bad_use() -> None:
+    waiter = Waiter()
+    task = spawn(waiter.wait)
+    settle()
+    with pytest.raises(GleenletError, match="another task already waits"):
+        waiter.wait()
+    with pytest.raises(TypeError):
+        waiter.throw("no exception")  # type: ignore[arg-type]
+    for bad in ((1, 2), ()):
+        with pytest.raises(TypeError):
+            Waiter(*bad, wrong=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        waiter.wake(1, 2)  # type: ignore[call-arg]
+    waiter.wake()
+    assert task.result() is None
+
+
+def test_cancel_overrides_a_wake_up_not_yet_taken() -> None:
+    waiter = Waiter()
+    task = spawn(waiter.wait)
+    settle()
+    waiter.wake("value")
+    task.cancel()
+    with pytest.raises(Cancelled):
+        task.result()
+    assert waiter.woken

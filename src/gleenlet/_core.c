@@ -73,29 +73,30 @@ void ready(Waiter *waiter) { /* it has an outcome: queue who waits */
         push((Item *)Py_NewRef(waiter));
 }
 
-static int earlier(Item *a, Item *b) {
-    return a->deadline < b->deadline || (a->deadline == b->deadline && a->order < b->order);
+/* The heap holds the deadlines themselves: with a crowd asleep, a look at an item is a miss of the cache. */
+static int earlier(const Timer *a, const Timer *b) {
+    return a->deadline < b->deadline || (a->deadline == b->deadline && a->item->order < b->item->order);
 }
 
-static void timer_place(Hub *hub, Item *item, Py_ssize_t i) { /* sift up, then down */
-    Item **heap = hub->timers;
-    for (Py_ssize_t up; i > 0 && earlier(item, heap[up = (i - 1) / 2]); i = up)
-        (heap[i] = heap[up])->timer = i;
+static void timer_place(Hub *hub, Timer timer, Py_ssize_t i) { /* sift up, then down */
+    Timer *heap = hub->timers;
+    for (Py_ssize_t up; i > 0 && earlier(&timer, &heap[up = (i - 1) / 2]); i = up)
+        (heap[i] = heap[up]).item->timer = i;
     for (Py_ssize_t down; (down = 2 * i + 1) < hub->n_timers; i = down) {
-        if (down + 1 < hub->n_timers && earlier(heap[down + 1], heap[down]))
+        if (down + 1 < hub->n_timers && earlier(&heap[down + 1], &heap[down]))
             down++;
-        if (!earlier(heap[down], item))
+        if (!earlier(&heap[down], &timer))
             break;
-        (heap[i] = heap[down])->timer = i;
+        (heap[i] = heap[down]).item->timer = i;
     }
-    (heap[i] = item)->timer = i;
+    (heap[i] = timer).item->timer = i;
 }
 
 int timer_add(Item *item) {
     Hub *hub = item->hub;
     if (hub->n_timers == hub->timers_size) {
         Py_ssize_t size = hub->timers_size ? 2 * hub->timers_size : 64;
-        Item **timers = PyMem_Realloc(hub->timers, size * sizeof *timers);
+        Timer *timers = PyMem_Realloc(hub->timers, size * sizeof *timers);
         if (!timers) {
             PyErr_NoMemory();
             return -1;
@@ -105,16 +106,16 @@ int timer_add(Item *item) {
     }
     Py_INCREF(item);
     item->order = hub->orders++;
-    timer_place(hub, item, hub->n_timers++);
+    timer_place(hub, (Timer){item->deadline, item}, hub->n_timers++);
     return 0;
 }
 
 static void timer_remove(Item *item) { /* leaves the reference to the caller */
     Hub *hub = item->hub;
     Py_ssize_t i = item->timer;
-    Item *last = hub->timers[--hub->n_timers];
+    Timer last = hub->timers[--hub->n_timers];
     item->timer = -1;
-    if (last != item)
+    if (last.item != item)
         timer_place(hub, last, i);
 }
 
@@ -126,8 +127,8 @@ void drop_timer(Item *item) {
 }
 
 static void expire(Hub *hub) { /* queue what is due */
-    while (hub->n_timers && hub->timers[0]->deadline <= hub->now) {
-        Item *item = hub->timers[0];
+    while (hub->n_timers && hub->timers[0].deadline <= hub->now) {
+        Item *item = hub->timers[0].item;
         timer_remove(item);
         if (item->kind == WAITER && item->state == WAITING) {
             Waiter *waiter = (Waiter *)item;
@@ -163,7 +164,7 @@ static Lane *next_lane(Hub *hub) { /* the most urgent with work, unless a lesser
 
 static Lane *next_step(Hub *hub) { /* NULL: nothing is ready here, or the slice is over */
     hub->now = clock_ns();
-    if (hub->n_timers && hub->timers[0]->deadline <= hub->now)
+    if (hub->n_timers && hub->timers[0].deadline <= hub->now)
         expire(hub);
     return hub->now < hub->slice_end ? next_lane(hub) : NULL;
 }
@@ -329,6 +330,8 @@ static void finish(Hub *hub, Job *job, PyObject *result) { /* steals; result or 
     Py_CLEAR(job->func);
     Py_CLEAR(job->args);
     Py_CLEAR(job->kwargs);
+    PyObject_GC_Track(job->context); /* I5: from here on both may be garbage */
+    PyObject_GC_Track(job);
     Py_CLEAR(job->context);
     if (job->callbacks || job->state == FAILED) {
         PyObject *done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);
@@ -370,13 +373,15 @@ static void begin_python_stack(Hub *hub) {
 }
 
 /* The body of every Fiber: one job after another, without a switch between them where the next one is not started. */
-PyObject *fiber_run(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    Fiber *fiber = (Fiber *)self;
+PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    Fiber *fiber = (Fiber *)PyGreenlet_GetCurrent();
+    if (!fiber || !as_fiber(&fiber->greenlet) || !fiber->job || fiber->base) {
+        Py_XDECREF(fiber);
+        return PyErr_Format(GleenletError, "this greenlet belongs to gleenlet's pool: use spawn()");
+    }
     Hub *hub = fiber->hub;
     fiber->base = __builtin_frame_address(0);
-    if (!fiber->job)
-        return PyErr_Format(GleenletError, "this greenlet belongs to gleenlet's pool: use spawn()");
-    Py_INCREF(fiber);
+    PyObject_GC_UnTrack(fiber); /* I5 */
     for (;;) {
         Job *job = fiber->job;
         job->state = WAITING;
@@ -424,6 +429,7 @@ PyObject *fiber_run(PyObject *self, PyObject *Py_UNUSED(ignored)) {
         PyGreenlet_SetParent(&fiber->greenlet, hub->home);
     hub->running = NULL;
     hub->leaving = 1;
+    PyObject_GC_Track(fiber); /* I5: no longer its own */
     Py_DECREF(fiber);
     Py_RETURN_NONE;
 }

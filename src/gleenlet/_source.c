@@ -74,8 +74,8 @@ static int waits_for_others(Lane *lane, int64_t now) { return lane->spent && now
 static int due(Lane *lane, int64_t now, int *level) {
     Hub *hub = lane->hub;
     *level = lane->priority;
-    if (!waits_for_others(lane, now) && (lane->head || (hub->n_timers && hub->timers[0]->lane == lane &&
-                                                        hub->timers[0]->deadline <= now)))
+    if (!waits_for_others(lane, now) && (lane->head || (hub->n_timers && hub->timers[0].item->lane == lane &&
+                                                        hub->timers[0].deadline <= now)))
         return 1;
     for (int i = 0; i < hub->n_lanes; i++) {
         Lane *other = hub->lanes[i];
@@ -127,7 +127,7 @@ static int source_prepare(Source *source, int *timeout) {
     if (due(lane, now, &level))
         return 1;
     if (lane == hub->lanes[0] && hub->n_timers) {
-        int64_t left = hub->timers[0]->deadline - now;
+        int64_t left = hub->timers[0].deadline - now;
         if (left < SPIN_NS)
             *timeout = 0;
         else if (left < INT_MAX * 1000000LL)

@@ -437,13 +437,15 @@ static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_U
     job->kind = JOB;
     job->func = Py_NewRef(func);
     job->args = Py_NewRef(args);
-    job->kwargs = Py_NewRef(kwargs);
+    job->kwargs = PyDict_GET_SIZE(kwargs) ? Py_NewRef(kwargs) : NULL;
     job->name = Py_NewRef(name);
     job->context = context;
     if ((job->following = hub->jobs))
         hub->jobs->previous = job;
     hub->jobs = (Job *)Py_NewRef(job);
     hub->n_jobs++;
+    PyObject_GC_UnTrack(job); /* I5 */
+    PyObject_GC_UnTrack(context);
     if (queue)
         push((Item *)Py_NewRef(job));
     return (PyObject *)job;
@@ -545,7 +547,8 @@ static int fiber_traverse(Fiber *fiber, visitproc visit, void *arg) {
     return PyGreenlet_Type.tp_traverse((PyObject *)fiber, visit, arg);
 }
 
-static PyMethodDef fiber_methods[] = {{"run", fiber_run, METH_NOARGS, NULL}, {NULL}};
+/* What greenlet calls. A function of the type, not a method: it does not bind, so no Fiber keeps an object for it. */
+static PyMethodDef fiber_run_def = {"run", fiber_run, METH_NOARGS, NULL};
 
 PyTypeObject FiberType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core.Fiber",
@@ -554,7 +557,6 @@ PyTypeObject FiberType = {
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_dealloc = (destructor)fiber_dealloc,
     .tp_traverse = (traverseproc)fiber_traverse,
-    .tp_methods = fiber_methods,
 };
 
 /* ---- Hub ---- */
@@ -580,7 +582,7 @@ static int hub_traverse(Hub *hub, visitproc visit, void *arg) {
         for (Item *item = hub->lanes[i]->head; item; item = item->next)
             Py_VISIT(item);
     for (Py_ssize_t i = 0; i < hub->n_timers; i++)
-        Py_VISIT(hub->timers[i]);
+        Py_VISIT(hub->timers[i].item);
     for (Py_ssize_t i = 0; i < hub->n_held; i++)
         Py_VISIT(hub->held[i]);
     for (Job *job = hub->jobs; job; job = job->following)
@@ -695,7 +697,7 @@ static PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n)
 /* For a task that runs a loop of its own: should it give way, by sleep(0)? */
 static PyObject *hub_must_yield(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     int64_t now = clock_ns();
-    int yields = now >= hub->slice_end || (hub->n_timers && hub->timers[0]->deadline <= now);
+    int yields = now >= hub->slice_end || (hub->n_timers && hub->timers[0].deadline <= now);
     for (int i = 0; !yields && i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY; i++)
         yields = hub->lanes[i]->head != NULL;
     return PyBool_FromLong(yields);
@@ -816,7 +818,11 @@ static int add_types(PyObject *module) {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (PyModule_AddType(module, types[i]))
             return -1;
-    return 0;
+    PyObject *run = PyCFunction_New(&fiber_run_def, NULL);
+    int failed = !run || PyDict_SetItemString(FiberType.tp_dict, "run", run);
+    Py_XDECREF(run);
+    PyType_Modified(&FiberType);
+    return failed ? -1 : 0;
 }
 
 static int core_exec(PyObject *module) {

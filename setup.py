@@ -7,7 +7,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 SOURCES = Path("src/gleenlet")
-OWN_MODULE = ("_slabs", "_libev", "_fast")  # C files that are modules of their own; all others make up _core
+OWN_MODULE = ("_slabs", "_libev")  # C files that are modules of their own; all others make up _core
 
 # After the flags of the Python that builds: a distribution's own would put probes into the floor's padding
 # (stack-clash) and slow down the hot path (stack-protector).

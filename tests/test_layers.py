@@ -18,7 +18,6 @@ LAYERS = [
     "_task",
     "_scopes",
     "_wait",
-    "_fast",
     "_sync",
     "_barrier",
     "_queue",

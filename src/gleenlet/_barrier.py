@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 
+from gleenlet._core import claim
 from gleenlet._errors import GleenletError
 from gleenlet._hub import Waiter
-from gleenlet._sync import claim, describe, discard
+from gleenlet._sync import describe, discard
 
 __all__ = ["Barrier", "BrokenBarrierError"]
 

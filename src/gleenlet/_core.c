@@ -1,8 +1,6 @@
 /* The run queue, the timers, the floor, the probe and the hand-over. The invariants stand in _core.h. */
 #include "_core.h"
 
-#include <pthread.h>
-
 int import_greenlet(void) {
     PyGreenlet_Import();
     return _PyGreenlet_API ? 0 : -1;
@@ -18,7 +16,7 @@ void report(Hub *hub, PyObject *what) { /* the current exception, which nobody w
 }
 
 int here(Hub *hub) { /* is this the hub's thread, and is the hub open? */
-    if (PyThread_get_thread_ident() == hub->thread && !hub->closed)
+    if (this_thread() == hub->thread && !hub->closed)
         return 1;
     if (hub->closed)
         PyErr_SetString(GleenletError, "this hub is closed: its thread has ended, or the interpreter is about to");

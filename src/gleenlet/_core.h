@@ -1,6 +1,7 @@
 /* gleenlet._core: the stack floor, the depth probe, the run queue and the hand-over.
  *
  * It knows greenlets, the C stack and GLib's sources; it knows nothing of tasks' names, scopes or signals.
+ * On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
  * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started) and a Waiter (a greenlet
@@ -28,6 +29,7 @@
 #endif
 #include <Python.h>
 #include <limits.h>
+#include <pthread.h>
 #include <time.h>
 
 #pragma GCC diagnostic push
@@ -148,8 +150,17 @@ struct Hub {
     Fiber *running;                         /* whom we switched to last; borrowed */
 };
 
-extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType;
-extern PyObject *GleenletError, *str_finished, *str_report, *str_poll, *str_complain, *str_stack_saved;
+typedef struct Ring {                       /* a deque in C */
+    PyObject_HEAD
+    PyObject **slots;
+    Py_ssize_t head, count, size;           /* size: 0 or a power of two */
+} Ring;
+
+extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType, RingType, EventType, LockType, QueueType;
+extern PyObject *GleenletError, *str_finished, *str_report, *str_poll, *str_complain, *str_stack_saved,
+    *str_wait_for_place, *str_wait_for_item;
+
+static inline unsigned long this_thread(void) { return (unsigned long)pthread_self(); } /* PyThread_get_thread_ident() */
 
 static inline int64_t clock_ns(void) {
     struct timespec t;
@@ -202,5 +213,23 @@ int may_switch(Hub *hub, PyGreenlet *current);
 PyObject *leave(Hub *hub, PyGreenlet *current);
 PyObject *fiber_run(PyObject *module, PyObject *ignored);
 void be_home(Hub *hub, int level, char *frame, Item *first);
+
+/* _types.c */
+Waiter *waiter_here(PyGreenlet **current);
+PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields);
+int wake(Waiter *waiter, PyObject *value, int raises);
+
+/* _ring.c */
+Ring *new_ring(void);
+int ring_push(Ring *ring, PyObject *item);
+PyObject *ring_pop(Ring *ring);
+int wait_in_line(Ring *line, int *woken);
+int wake_next(Ring *line);
+
+/* _sync.c */
+int claim(unsigned long *thread, PyObject *what);
+PyObject *core_claim(PyObject *module, PyObject *args);
+PyObject *core_own_methods(PyObject *module, PyObject *type);
+extern const char own_methods_doc[];
 
 #endif

@@ -13,10 +13,10 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from gleenlet import _fast
-from gleenlet._core import get_ident
+from gleenlet import _core
+from gleenlet._core import claim, get_ident, own_methods
 from gleenlet._hub import Waiter
-from gleenlet._sync import claim, discard
+from gleenlet._sync import discard
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull", "QueueShutDown"]
 
@@ -37,7 +37,8 @@ class QueueShutDown(Exception):
     """The queue was shut down: nothing can be put, or nothing is left to get."""
 
 
-class Queue(_fast.Queue, Generic[T]):
+@own_methods
+class Queue(_core.Queue, Generic[T]):
     """A queue between tasks, first in, first out, as `asyncio.Queue`.
 
     Args:
@@ -50,7 +51,7 @@ class Queue(_fast.Queue, Generic[T]):
     'x'
     """
 
-    # put() and get() are _fast's. `_places`, `_items_due`: how many are promised to woken waiters that have not run
+    # put() and get() are _core's. `_places`, `_items_due`: how many are promised to woken waiters that have not run
     # yet.
     __slots__ = ("__weakref__", "_joiners", "_maxsize")
 
@@ -66,7 +67,7 @@ class Queue(_fast.Queue, Generic[T]):
         self._set_up()
 
     def _set_up(self) -> None:
-        items = _fast.Ring()
+        items = _core.Ring()
         self._items = items
         self._append = items.append
         self._pop = items.popleft
@@ -256,6 +257,7 @@ class Queue(_fast.Queue, Generic[T]):
             joiners.popleft().wake()
 
 
+@own_methods
 class LifoQueue(Queue[T]):
     """A queue that gives the last item in first out, as `asyncio.LifoQueue`.
 
@@ -273,6 +275,7 @@ class LifoQueue(Queue[T]):
         self._pop = items.pop
 
 
+@own_methods
 class PriorityQueue(Queue[T]):
     """A queue that gives its lowest item first out, as `asyncio.PriorityQueue`; (number, data) tuples mostly.
 

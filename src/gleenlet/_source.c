@@ -97,7 +97,7 @@ static int usable(Lane *lane, char *frame) { /* may this iteration dispatch us a
     Hub *hub;
     if (!lane || (hub = lane->hub)->closed)
         return 0;
-    int foreign = PyThread_get_thread_ident() != hub->thread;
+    int foreign = this_thread() != hub->thread;
     if (!foreign && frame > hub->floor)
         return 1;
     if (lane->head && !hub->complained) {

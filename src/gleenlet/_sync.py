@@ -12,8 +12,8 @@ from typing import Literal, TypeVar
 
 from greenlet import getcurrent
 
-from gleenlet import _fast
-from gleenlet._core import Fiber, get_ident
+from gleenlet import _core
+from gleenlet._core import Fiber, claim, get_ident, own_methods
 from gleenlet._errors import GleenletError
 from gleenlet._hub import Waiter
 from gleenlet._task import current_task
@@ -25,7 +25,6 @@ __all__ = [
     "Lock",
     "RLock",
     "Semaphore",
-    "claim",
     "describe",
     "discard",
 ]
@@ -33,17 +32,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-def claim(thread: int, what: object) -> int:
-    """Return the current thread's identifier for who is bound to none yet; raise for another thread's."""
-    if thread and thread != get_ident():
-        raise GleenletError(
-            f"this {type(what).__name__} belongs to another thread, the first to use it: "
-            "use Hub.call_soon_threadsafe() or from_thread() to enter that one from here"
-        )
-    return get_ident()
-
-
-def discard(waiters: deque[Waiter] | _fast.Ring, waiter: Waiter) -> None:
+def discard(waiters: deque[Waiter] | _core.Ring, waiter: Waiter) -> None:
     """Take a waiter that gave up out of its line, if nobody has tried to wake it yet."""
     try:
         waiters.remove(waiter)
@@ -51,7 +40,8 @@ def discard(waiters: deque[Waiter] | _fast.Ring, waiter: Waiter) -> None:
         pass
 
 
-class Event:
+@own_methods
+class Event(_core.Event):
     """A flag that tasks can wait for, as `asyncio.Event`.
 
     >>> from gleenlet import spawn
@@ -61,60 +51,14 @@ class Event:
     (True, True)
     """
 
-    __slots__ = ("__weakref__", "_thread", "_value", "_waiters")
-
-    def __init__(self) -> None:
-        self._thread = 0
-        self._value = False
-        self._waiters: deque[Waiter] = deque()
+    __slots__ = ("__weakref__",)
 
     def __repr__(self) -> str:
-        return describe(self, "set" if self._value else "unset", len(self._waiters))
-
-    def is_set(self) -> bool:
-        """Is the flag set? Thread: any."""
-        return self._value
-
-    def set(self) -> None:
-        """Set the flag and wake up everybody who waits. Never blocks."""
-        if self._thread != get_ident():
-            self._thread = claim(self._thread, self)
-        if not self._value:
-            self._value = True
-            waiters = self._waiters
-            while waiters:
-                waiters.popleft().wake()
-
-    def clear(self) -> None:
-        """Reset the flag; who was woken before still returns."""
-        if self._thread != get_ident():
-            self._thread = claim(self._thread, self)
-        self._value = False
-
-    def wait(self) -> Literal[True]:
-        """Wait until the flag is set; at once if it is.
-
-        Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
-        """
-        if self._thread != get_ident():
-            self._thread = claim(self._thread, self)
-        if self._value:
-            return True
-        waiter = Waiter()
-        self._waiters.append(waiter)
-        try:
-            waiter.wait()
-        except BaseException:
-            if not waiter.woken:
-                discard(self._waiters, waiter)
-            raise
-        return True
+        return describe(self, "set" if self.is_set() else "unset", len(self._waiters))
 
 
-FREE, LOCKED, HANDED_OVER = 0, 1, 2
-
-
-class Lock(_fast.Lock):
+@own_methods
+class Lock(_core.Lock):
     """A lock, as `asyncio.Lock`: it has no owner, and goes to those who wait first come, first served.
 
     >>> lock = Lock()
@@ -123,54 +67,15 @@ class Lock(_fast.Lock):
     True
     """
 
-    # acquire() and release() are _fast's. HANDED_OVER: free, but promised to a woken waiter that has not run yet;
-    # newcomers queue behind it.
     __slots__ = ("__weakref__",)
-
-    def __init__(self) -> None:
-        self._waiters = deque()
 
     def __repr__(self) -> str:
         return describe(self, "locked" if self.locked() else "unlocked", len(self._waiters))
 
-    def locked(self) -> bool:
-        """Has anybody got it? Thread: any."""
-        return self._state == LOCKED
-
-    def _release(self) -> None:
-        self._thread = claim(self._thread, self)
-        if self._state != LOCKED:
-            raise GleenletError("Lock is not acquired: release() without acquire()")
-        self._state = FREE
-        self._hand_over()
-
-    def _acquire(self) -> None:
-        self._thread = claim(self._thread, self)
-        if self._state:
-            waiter = Waiter()
-            self._waiters.append(waiter)
-            try:
-                waiter.wait()
-            except BaseException:
-                if waiter.woken:
-                    self._state = FREE
-                    self._hand_over()
-                else:
-                    discard(self._waiters, waiter)
-                raise
-        self._state = LOCKED
-
-    def _hand_over(self) -> None:
-        waiters = self._waiters
-        while waiters:
-            if waiters.popleft().wake():
-                self._state = HANDED_OVER
-                return
-
     # For Condition: how to let go of it altogether and to get it back.
 
     def _held(self) -> bool:
-        return self._state == LOCKED
+        return self.locked()
 
     def _let_go(self) -> int:
         self.release()
@@ -189,9 +94,10 @@ class RLock:
     True
     """
 
-    __slots__ = ("__weakref__", "_depth", "_lock", "_owner")
+    __slots__ = ("__weakref__", "_depth", "_lock", "_owner", "_thread")
 
     def __init__(self) -> None:
+        self._thread = 0
         self._lock = Lock()
         self._owner: object = None
         self._depth = 0
@@ -209,7 +115,7 @@ class RLock:
 
         Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
         """
-        self._lock._thread = claim(self._lock._thread, self)
+        self._thread = claim(self._thread, self)
         owner = _owner()
         if self._owner is not owner:
             self._lock.acquire()
@@ -222,7 +128,7 @@ class RLock:
 
         Raises: GleenletError, a RuntimeError: the caller does not own it.
         """
-        self._lock._thread = claim(self._lock._thread, self)
+        self._thread = claim(self._thread, self)
         if not self._held():
             raise GleenletError("RLock is not acquired by this task: release() is for its owner")
         self._depth -= 1

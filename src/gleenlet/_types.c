@@ -4,7 +4,8 @@
 #include <math.h>
 #include <structmember.h>
 
-PyObject *GleenletError, *str_finished, *str_report, *str_poll, *str_complain, *str_stack_saved;
+PyObject *GleenletError, *str_finished, *str_report, *str_poll, *str_complain, *str_stack_saved,
+    *str_wait_for_place, *str_wait_for_item;
 static PyObject *find_hub, *str_block;
 static PyObject *guest_hub, *guest_block; /* another loop whose hub is a greenlet here: see set_guest() */
 static __thread Hub *current_hub; /* borrowed: the one this thread asked for last */
@@ -59,6 +60,11 @@ static int parse_seconds(PyObject *number, const char *what, int64_t *span) {
 
 /* ---- Waiter ---- */
 
+Waiter *waiter_here(PyGreenlet **current) { /* of the greenlet that runs, which is the caller's to release */
+    Hub *hub = (*current = PyGreenlet_GetCurrent()) ? get_hub(*current) : NULL;
+    return hub && here(hub) ? new_waiter(hub) : NULL;
+}
+
 static PyObject *waiter_vectorcall(PyObject *Py_UNUSED(type), PyObject *const *args, size_t flags, PyObject *names) {
     Py_ssize_t n = PyVectorcall_NARGS(flags);
     PyObject *timeout = n ? args[0] : Py_None;
@@ -71,9 +77,8 @@ static PyObject *waiter_vectorcall(PyObject *Py_UNUSED(type), PyObject *const *a
     int limited = parse_seconds(timeout, "timeout", &span);
     if (limited < 0)
         return NULL;
-    PyGreenlet *current = PyGreenlet_GetCurrent();
-    Hub *hub = current ? get_hub(current) : NULL;
-    Waiter *waiter = hub && here(hub) ? new_waiter(hub) : NULL;
+    PyGreenlet *current;
+    Waiter *waiter = waiter_here(&current);
     Py_XDECREF(current);
     if (waiter && limited)
         waiter->deadline = clock_ns() + span + 1; /* never 0, which means none */
@@ -96,14 +101,19 @@ static void settle(Waiter *waiter, PyObject *value, int raises) { /* steals; NEW
     ready(waiter);
 }
 
-static PyObject *decide(Waiter *waiter, PyObject *value, int raises) {
+int wake(Waiter *waiter, PyObject *value, int raises) { /* 1; 0: too late; -1: an error is set */
     if (!here(waiter->hub))
-        return NULL;
+        return -1;
     if (waiter->state > WAITING)
-        Py_RETURN_FALSE;
+        return 0;
     waiter->woken = 1;
     settle(waiter, Py_NewRef(value), raises);
-    Py_RETURN_TRUE;
+    return 1;
+}
+
+static PyObject *decide(Waiter *waiter, PyObject *value, int raises) {
+    int woken = wake(waiter, value, raises);
+    return woken < 0 ? NULL : PyBool_FromLong(woken);
 }
 
 static PyObject *waiter_wake(Waiter *waiter, PyObject *const *args, Py_ssize_t n) {
@@ -171,7 +181,7 @@ static int leave_for_guest(Hub *hub, Waiter *waiter, PyGreenlet *current) {
 }
 
 /* The one private way to block. `yields`: ready at once, but behind everything else. */
-static PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
+PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
     Hub *hub = waiter->hub;
     Job *job = owner(current);
     int failed = 0;
@@ -309,9 +319,8 @@ static PyObject *core_sleep(PyObject *Py_UNUSED(module), PyObject *seconds) {
     int limited = parse_seconds(seconds, "seconds", &span);
     if (limited < 0)
         return NULL;
-    PyGreenlet *current = PyGreenlet_GetCurrent();
-    Hub *hub = current ? get_hub(current) : NULL;
-    Waiter *waiter = hub && here(hub) ? new_waiter(hub) : NULL;
+    PyGreenlet *current;
+    Waiter *waiter = waiter_here(&current);
     PyObject *result = NULL;
     if (waiter) {
         waiter->quiet = 1;
@@ -567,7 +576,7 @@ static int hub_init(Hub *hub, PyObject *args, PyObject *Py_UNUSED(names)) {
         return -1;
     if (hub->floor || !(hub->floor = find_floor(reserve)))
         return -1;
-    hub->thread = PyThread_get_thread_ident();
+    hub->thread = this_thread();
     hub->context = context_ref();
     hub->poll_fd = -1;
     hub->level = INT_MIN;
@@ -668,7 +677,7 @@ static PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n) {
     }
     if (args[2] == Py_None) {
         push((Item *)Py_NewRef(call));
-        if (PyThread_get_thread_ident() != hub->thread)
+        if (this_thread() != hub->thread)
             context_wakeup(hub->context);
     }
     return (PyObject *)call;
@@ -776,7 +785,7 @@ static PyObject *core_current_context(PyObject *Py_UNUSED(module), PyObject *Py_
 
 /* Not threading's: gevent's monkey patching gives every greenlet an identifier and a local of its own. */
 static PyObject *core_get_ident(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
-    return PyLong_FromUnsignedLong(PyThread_get_thread_ident());
+    return PyLong_FromUnsignedLong(this_thread());
 }
 
 static PyObject *core_thread_dict(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
@@ -809,12 +818,15 @@ static PyMethodDef core_functions[] = {
     {"current_context", core_current_context, METH_NOARGS, "The address of the thread's default context."},
     {"get_ident", core_get_ident, METH_NOARGS, "The identifier of this thread."},
     {"thread_dict", core_thread_dict, METH_NOARGS, "A dictionary of this thread, which ends with it."},
+    {"claim", core_claim, METH_VARARGS, "Is `what` this thread's, bound to `thread` (0: none yet)? Return this thread's."},
+    {"own_methods", core_own_methods, METH_O, own_methods_doc},
     {"on_missing_hub", core_on_missing_hub, METH_O, "Tell who makes this thread's hub."},
     {NULL}};
 
 static int add_types(PyObject *module) {
     FiberType.tp_base = &PyGreenlet_Type;
-    PyTypeObject *types[] = {&WaiterType, &CallType, &JobType, &FiberType, &HubType};
+    PyTypeObject *types[] = {&WaiterType, &CallType, &JobType,  &FiberType, &HubType,
+                             &RingType,   &EventType, &LockType, &QueueType};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (PyModule_AddType(module, types[i]))
             return -1;
@@ -839,6 +851,8 @@ static int core_exec(PyObject *module) {
         !(str_report = PyUnicode_InternFromString("_report")) || !(str_poll = PyUnicode_InternFromString("_poll")) ||
         !(str_complain = PyUnicode_InternFromString("_complain")) ||
         !(str_block = PyUnicode_InternFromString("_block")) ||
+        !(str_wait_for_place = PyUnicode_InternFromString("_wait_for_place")) ||
+        !(str_wait_for_item = PyUnicode_InternFromString("_wait_for_item")) ||
         !(str_stack_saved = PyUnicode_InternFromString("_stack_saved")) || add_types(module) ||
         PyModule_AddIntConstant(module, "IDLE_PRIORITY", IDLE_PRIORITY) ||
         PyModule_AddIntConstant(module, "DONE", DONE) || PyModule_AddIntConstant(module, "FAILED", FAILED) ||

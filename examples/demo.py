@@ -219,7 +219,10 @@ def show_window(picture: Path | None) -> None:
             gleenlet.sleep(0)
             snapshot = Gtk.Snapshot()
             Gtk.WidgetPaintable(widget=window).snapshot(snapshot, width, height)
-            node = snapshot.to_node()
+            try:
+                node = snapshot.to_node()
+            except TypeError:  # PyGObject 3.42 knows no render nodes
+                return print(f"   no picture: PyGObject {gi.__version__} cannot take one")
         area = Graphene.Rect().init(0, 0, width, height)
         window.get_renderer().render_texture(node, area).save_to_png(str(path))
         print(f"   the window, as it was then: {path}")

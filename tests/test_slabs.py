@@ -10,7 +10,7 @@ from child import run_script
 
 CROWD = """
 import os, sys
-from gleenlet import get_hub, run, sleep, spawn
+from gleenlet import Event, get_hub, run, sleep, spawn
 from gleenlet import _slabs
 
 def resident():
@@ -19,15 +19,20 @@ def resident():
 
 most = []
 
-def deep(n):
-    return sleep(0.2) if n == 0 else deep(n - 1)
+def deep(n, inside, end):
+    if n:
+        return deep(n - 1, inside, end)
+    inside.append(None)
+    end.wait()
 
 def crowd(n, depth=0):
-    tasks = [spawn(deep, depth) for _ in range(n)]
-    while get_hub()._timers < n:
+    inside, end = [], Event()
+    tasks = [spawn(deep, depth, inside, end) for _ in range(n)]
+    while len(inside) < n:
         sleep(0)
     there = _slabs.slabs(), *_slabs.chunks()
     most.append(resident())
+    end.set()
     for task in tasks:
         task.join()
     return there

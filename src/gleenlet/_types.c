@@ -506,8 +506,10 @@ static PyObject *job_greenlet(Job *job, void *Py_UNUSED(closure)) {
 static PyObject *job_priority(Job *job, void *Py_UNUSED(closure)) { return PyLong_FromLong(job->lane->priority); }
 
 static PyMethodDef job_methods[] = {
-    {"done", (PyCFunction)job_done, METH_NOARGS, "Has it ended, in whatever way?"},
-    {"cancelled", (PyCFunction)job_cancelled, METH_NOARGS, "Did it end by cancellation?"},
+    {"done", (PyCFunction)job_done, METH_NOARGS, "done($self, /)\n--\n\n"
+     "Has it ended, in whatever way?"},
+    {"cancelled", (PyCFunction)job_cancelled, METH_NOARGS, "cancelled($self, /)\n--\n\n"
+     "Did it end by cancellation?"},
     {"_interrupt", (PyCFunction)job_interrupt, METH_O, "Raise an exception at its wait, or at the next one."},
     {"_start", (PyCFunction)job_start, METH_NOARGS, "Run it up to its first wait, where safe; else queue it."},
     {NULL}};
@@ -723,9 +725,12 @@ static PyObject *hub_tasks(Hub *hub, PyObject *Py_UNUSED(ignored)) {
 }
 
 static PyMethodDef hub_methods[] = {
-    {"tasks", (PyCFunction)hub_tasks, METH_NOARGS, "The unfinished tasks, oldest first."},
-    {"must_yield", (PyCFunction)hub_must_yield, METH_NOARGS, "Is the slice over, or does another task wait for its turn?"},
-    {"wakeup", (PyCFunction)hub_wakeup, METH_NOARGS, "Have the context look at its sources again. Thread: any."},
+    {"tasks", (PyCFunction)hub_tasks, METH_NOARGS, "tasks($self, /)\n--\n\n"
+     "The unfinished tasks, oldest first."},
+    {"must_yield", (PyCFunction)hub_must_yield, METH_NOARGS, "must_yield($self, /)\n--\n\n"
+     "Is the slice over, or does another task wait for its turn?"},
+    {"wakeup", (PyCFunction)hub_wakeup, METH_NOARGS, "wakeup($self, /)\n--\n\n"
+     "Have the context look at its sources again. Thread: any."},
     {"_close", (PyCFunction)hub_close, METH_NOARGS, NULL},
     {"_watch_fd", (PyCFunction)hub_watch_fd, METH_O, NULL},
     {"_call", (PyCFunction)(void (*)(void))hub_call, METH_FASTCALL, NULL},

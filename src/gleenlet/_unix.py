@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -238,8 +237,7 @@ class Wakeup:
     """The descriptor that Python's C handler writes to, while somebody waits for a signal."""
 
     def __init__(self) -> None:
-        self.reader: socket.socket | None = None
-        self.writer: socket.socket | None = None
+        self.reader = self.writer = -1
         self.former = -1
         self.former_is: tuple[int, int] | None = None
         self.readers: dict[Hub, tuple[int, Task[None]]] = {}
@@ -260,34 +258,29 @@ class Wakeup:
             self.uninstall()
 
     def install(self) -> None:
-        if self.reader is None or self.writer is None:
+        if self.reader < 0:
             # Never closed: whoever has set a descriptor over ours restores ours, perhaps when nobody waits.
-            self.reader, self.writer = socket.socketpair()
-            self.reader.setblocking(False)
-            self.writer.setblocking(False)
-        self.former = signal.set_wakeup_fd(self.writer.fileno(), warn_on_full_buffer=False)
-        if self.former == self.writer.fileno():
+            self.reader, self.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.former = signal.set_wakeup_fd(self.writer, warn_on_full_buffer=False)
+        if self.former == self.writer:
             self.former = -1
         self.former_is = identity(self.former)
 
     def uninstall(self) -> None:
-        assert self.writer is not None
         self.forward()
         current = signal.set_wakeup_fd(self.former if self.former_is_open() else -1)
-        if current != self.writer.fileno():
+        if current != self.writer:
             signal.set_wakeup_fd(current)  # set by somebody else meanwhile: theirs stays
 
     def read(self) -> None:
-        assert self.reader is not None
         while True:
             wait_readable(self.reader)
             self.forward()
 
     def forward(self) -> None:
         """Take what the C handler has written, and give it to whoever had the descriptor before."""
-        assert self.reader is not None
         try:
-            numbers = self.reader.recv(4096)
+            numbers = os.read(self.reader, 4096)
             if self.former_is_open():
                 os.write(self.former, numbers)
         except OSError:

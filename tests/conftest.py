@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
+import greenlet
 import pytest
 
 from child import x_server
 from gleenlet import get_hub
-from inside import older, unfinished
+from inside import older, settle, unfinished
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell started us with `&`: no test of Ctrl-C would end
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def tell_coverage(_event: str, _greenlets: object) -> None:
+    """Coverage's tracer asks which greenlet runs at calls and returns only: make it ask after each switch.
+
+    It would credit the lines between a switch and the next call to whoever ran before.
+    """
+    tracer = sys.gettrace()
+    if tracer is not None:
+        tracer(sys._getframe(), "call", None)
+        tracer(sys._getframe(), "return", None)
+
+
+if type(sys.gettrace()).__name__ == "CTracer":
+    greenlet.settrace(tell_coverage)
+
+
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     """The hub is afterwards as it was before."""
+    settle()  # what an earlier test cancelled may still be ending
     hub = get_hub()
     before = (hub.tasks(), hub._timers)  # asyncio's background loop, say, that another test started
     yield
@@ -29,6 +47,7 @@ def nothing_left() -> Iterator[None]:
 @pytest.fixture
 def no_task_left() -> Iterator[None]:
     """All tasks have ended afterwards, but for those of before."""
+    settle()
     older.clear()
     older.update(get_hub().tasks())
     yield

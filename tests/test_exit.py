@@ -50,10 +50,12 @@ def test_exit_with_ten_thousand_suspended_tasks_is_silent(flags: list[str]) -> N
 def test_task_outlives_its_loop_and_its_thread() -> None:
     outcome = run_script(
         "import gc, threading\nfrom gi.repository import GLib\nfrom gleenlet import *\n"
-        "def main(): spawn(sleep, 0.01).add_done_callback(lambda t: print('went on')); sleep(0)\n"
-        "run(main); print('left'); sleep(0.05)\n"
+        "over = []\n"
+        "def main(gate): spawn(gate.wait).add_done_callback(lambda t: over.append(print('went on'))); sleep(0)\n"
+        "gate = Event(); run(main, gate); print('left'); gate.set()\n"
+        "while not over: sleep(0)\n"
         "def thread():\n"
-        "    c = GLib.MainContext.new(); c.push_thread_default(); run(main); c.pop_thread_default()\n"
+        "    c = GLib.MainContext.new(); c.push_thread_default(); run(main, Event()); c.pop_thread_default()\n"
         "t = threading.Thread(target=thread); t.start(); t.join(); gc.collect(); print('end')\n"
     )
     assert (outcome.status, outcome.stdout) == (0, "left\nwent on\nend\n"), outcome

@@ -185,8 +185,9 @@ def test_gevent_is_served_while_glib_is_never_idle() -> None:
 @pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not installed")
 @pytest.mark.parametrize(
     ("load", "kind", "least"),
-    # The share of what the same window did just before without the load (echo: without redraws).
-    [("spin", "frames", 0.9), ("spin", "ticks", 0.9), ("burn", "frames", 0.6), ("echo", "trips", 0.7)],
+    # The share of what the same window did just before without the load (echo: without redraws). Starved it is next
+    # to nothing; what is left on a machine of one's own, the benchmarks tell.
+    [("spin", "frames", 0.5), ("spin", "ticks", 0.5), ("burn", "frames", 0.3), ("echo", "trips", 0.3)],
 )
 def test_window_and_gevent_share_the_processor(load: str, kind: str, least: float) -> None:
     shares = []

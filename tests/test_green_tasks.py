@@ -9,6 +9,7 @@ from gi.repository import GLib, GObject
 
 from gleenlet import (
     Cancelled,
+    Event,
     current_task,
     green,
     sleep,
@@ -53,12 +54,13 @@ def test_green_handler_may_wait_and_answers_at_once() -> None:
 )
 def test_when_busy(policy: Any, expected: list[str]) -> None:
     log: list[str] = []
+    gate = Event()
 
     @green(when_busy=policy)
     def work(i: int) -> None:
         log.append(f"start {i}")
         try:
-            sleep(0.005)
+            gate.wait()
         except Cancelled:
             log.append(f"cancelled {i}")
             raise
@@ -68,8 +70,8 @@ def test_when_busy(policy: Any, expected: list[str]) -> None:
     settle()
     work(1)
     work(2)
-    while unfinished():
-        sleep(0.001)
+    settle()
+    gate.set()
     settle()
     assert log == expected
 
@@ -89,7 +91,6 @@ def test_methods_are_busy_for_each_object_apart() -> None:
         thing.work()
     while unfinished():
         sleep(0.001)
-    settle()
     assert (one.count, other.count) == (1, 1)
 
 

@@ -174,7 +174,7 @@ def test_rlock_counts_each_raw_greenlet_for_itself() -> None:
 
     schedule_switch(greenlet(user), "a")
     schedule_switch(greenlet(user), "b")
-    sleep(0.001)
+    settle()
     assert log == ["a", "a", "b", "b"]
 
 

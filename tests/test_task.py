@@ -12,6 +12,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from gleenlet import (
     Cancelled,
+    Event,
     GleenletError,
     Task,
     current_task,
@@ -266,13 +267,15 @@ def test_swallowed_cancellation_lets_the_task_go_on() -> None:
 
 
 def test_cancelling_the_one_who_waits_leaves_the_other_alone() -> None:
-    other = spawn(lambda: sleep(0.005) or "other")
+    gate = Event()
+    other = spawn(gate.wait)
     waits = spawn(other.result)
     settle()
     waits.cancel()
     waits.join()
     assert waits.cancelled()
-    assert other.result() == "other"
+    gate.set()
+    assert other.result() is True
 
 
 def test_except_exception_does_not_see_it_and_greenlet_exit_counts() -> None:

@@ -71,3 +71,15 @@ def display() -> Iterator[None]:
         assert Gtk.init_check()
         yield
         del os.environ["DISPLAY"]
+
+
+@pytest.fixture
+def no_background_loop() -> Iterator[None]:
+    """asyncio's background loop ends with the test, and leaves no running loop behind."""
+    import asyncio
+
+    from gleenlet.asyncio import stop
+
+    yield
+    stop()
+    assert asyncio._get_running_loop() is None

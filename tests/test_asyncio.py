@@ -1,65 +1,25 @@
-"""asyncio inside a task: loops, await_, awaited tasks, cancellation both ways, signals, GLib callbacks."""
+"""asyncio's loop in a task: run and EventLoop, several loops at once, all that asyncio has, and GLib callbacks."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import gc
 import logging
-import os
-import signal
 import socket
 import sys
 import threading
-import traceback
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from gi.repository import Gio, GLib, GObject
+from gi.repository import GLib
 
-from child import run_script
-from gleenlet import (
-    Cancelled,
-    Event,
-    GleenletError,
-    Task,
-    TaskGroup,
-    UnsafeSwitchError,
-    current_task,
-    get_hub,
-    sleep,
-    spawn,
-    timeout,
-)
-from gleenlet import run as run_task
-from gleenlet.asyncio import EventLoop, as_future, await_, run, stop, to_task
+from coroutines import FOREVER, Forever, answer, fail, in_glib_callback, running_loop
+from gleenlet import Cancelled, Event, UnsafeSwitchError, sleep, spawn
+from gleenlet.asyncio import EventLoop, await_, run, to_task
 
-
-@pytest.fixture(autouse=True)
-def no_background_loop() -> Iterator[None]:
-    yield
-    stop()
-    assert asyncio._get_running_loop() is None
-
-
-async def answer(value: Any = 42) -> Any:
-    await asyncio.sleep(0.001)
-    return value
-
-
-async def fail() -> None:
-    await asyncio.sleep(0)
-    raise LookupError("in a coroutine")
-
-
-def after_a_while(value: Any = "task") -> Any:
-    sleep(0.001)
-    return value
-
-
-# ---- run and EventLoop ----
+pytestmark = pytest.mark.usefixtures("no_background_loop")
 
 
 def test_run_works_in_a_task_and_at_top_level() -> None:
@@ -73,6 +33,8 @@ def test_asyncio_runner_takes_the_loop_as_its_factory() -> None:
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         assert runner.run(answer()) == 42
         assert isinstance(runner.get_loop(), EventLoop)
+    if sys.version_info >= (3, 12):
+        assert asyncio.run(answer(), loop_factory=EventLoop) == 42
 
 
 def test_tasks_and_glib_go_on_while_a_coroutine_sleeps() -> None:
@@ -84,12 +46,12 @@ def test_tasks_and_glib_go_on_while_a_coroutine_sleeps() -> None:
             await asyncio.sleep(0.001)
         log.append("asyncio again")
 
-    def ticks() -> None:
+    def task() -> None:
         sleep(0)
         log.append("task")
 
     GLib.idle_add(lambda: log.append("glib"))
-    spawn(ticks)
+    spawn(task)
     run(main())
     assert log[-1] == "asyncio again"
     assert sorted(log[:-1]) == ["asyncio", "glib", "task"]
@@ -103,37 +65,89 @@ def test_busy_coroutines_leave_glib_its_turns() -> None:
         while len(turns) < 3:
             await asyncio.sleep(0)
 
-    run(asyncio.wait_for(busy(), 10))
+    run(busy())
     assert len(turns) == 3
 
 
-def test_two_tasks_run_loops_of_their_own_at_once() -> None:
-    log: list[str] = []
+def test_cancelling_the_task_that_runs_a_loop_cancels_its_coroutine() -> None:
+    work = Forever()
+    task = spawn(run, work())
+    work.started.wait()
+    task.cancel("reason")
+    with pytest.raises(Cancelled, match="reason"):
+        task.result()
+    assert work.log == ["started", "cancelled reason", "cleaned up"]
 
-    async def main(name: str) -> None:
-        loop = asyncio.get_running_loop()
+
+def test_a_coroutine_may_refuse_that_its_loops_task_is_cancelled() -> None:
+    started = Event()
+
+    async def stubborn() -> str:
+        started.set()
+        try:
+            await asyncio.sleep(FOREVER)
+        except asyncio.CancelledError:
+            pass
+        return "no"
+
+    task = spawn(run, stubborn())
+    started.wait()
+    task.cancel()
+    assert task.result() == "no"
+
+
+# ---- several loops ----
+
+
+def test_two_tasks_run_loops_of_their_own_at_once() -> None:
+    inside: dict[str, object] = {}
+
+    async def main(name: str, other: str) -> None:
+        loop = inside[name] = asyncio.get_running_loop()
+        while other not in inside:
+            await asyncio.sleep(0.001)
         for _ in range(3):
-            log.append(name)
-            await asyncio.sleep(0.003)
+            await asyncio.sleep(0.001)
             assert asyncio.get_running_loop() is loop
             assert asyncio.current_task(loop) in asyncio.all_tasks()
 
-    def no_loop_here() -> None:
-        for _ in range(5):
+    def in_between() -> None:
+        while not all(task.done() for task in tasks):
             with pytest.raises(RuntimeError, match="no running event loop"):
                 asyncio.get_running_loop()
-            sleep(0.001)
+            sleep(0)
 
-    tasks = [spawn(run, main("a")), spawn(run, main("b")), spawn(no_loop_here)]
+    tasks = [spawn(run, main("a", "b")), spawn(run, main("b", "a"))]
+    spawn(in_between).result()
     for task in tasks:
         task.result()
-    assert log[:2] == ["a", "b"]
-    assert log.count("a") == log.count("b") == 3
+    assert inside["a"] is not inside["b"]
+
+
+def test_a_glib_callback_sees_the_first_loop_that_still_runs() -> None:
+    go, other_go = Event(), Event()
+
+    async def main(go: Event) -> object:
+        await to_task(go.wait)
+        return asyncio.get_running_loop()
+
+    def loop_of_callbacks() -> Any:
+        return in_glib_callback(asyncio.get_running_loop)
+
+    one, other = spawn(run, main(go)), spawn(run, main(other_go))
+    first = loop_of_callbacks()
+    go.set()
+    assert one.result() is first
+    second = loop_of_callbacks()
+    other_go.set()
+    assert other.result() is second
+    assert isinstance(loop_of_callbacks(), RuntimeError)
 
 
 def test_each_loop_shuts_its_own_asynchronous_generators_down() -> None:
     closed: list[str] = []
     outer = sys.get_asyncgen_hooks()
+    go = Event()
 
     async def numbers(name: str) -> AsyncIterator[int]:
         try:
@@ -151,39 +165,13 @@ def test_each_loop_shuts_its_own_asynchronous_generators_down() -> None:
         keep.append(generator)
 
     keep: list[Any] = []
-    ends = Event()
-    tasks = [spawn(run, main("short", bool)), spawn(run, main("long", ends.wait))]
+    tasks = [spawn(run, main("short", bool)), spawn(run, main("long", go.wait))]
     tasks[0].result()
     assert closed == ["short"]
-    ends.set()
+    go.set()
     tasks[1].result()
     assert closed == ["short", "long"]
     assert sys.get_asyncgen_hooks() == outer
-
-
-def test_a_loop_inside_a_coroutine_is_refused_as_asyncio_does() -> None:
-    async def main() -> None:
-        with pytest.raises(RuntimeError, match=r"cannot be called from a running event loop"):
-            run(answer())
-
-    run(main())
-
-
-def test_a_loop_in_a_glib_callback_is_a_clear_error() -> None:
-    errors: list[BaseException] = []
-
-    def callback() -> None:
-        try:
-            run(answer())
-        except UnsafeSwitchError as error:
-            errors.append(error)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        GLib.idle_add(callback)
-        sleep(0.01)
-        gc.collect()
-    assert "run() in a callback of the main loop" in str(errors[0])
 
 
 def test_a_loop_in_another_thread_has_a_context_of_its_own() -> None:
@@ -198,6 +186,9 @@ def test_a_loop_in_another_thread_has_a_context_of_its_own() -> None:
     thread.start()
     thread.join()
     assert results == [42, 2]
+
+
+# ---- as in asyncio ----
 
 
 def test_call_soon_threadsafe_wakes_the_loop() -> None:
@@ -241,7 +232,34 @@ def test_debug_mode_reports_slow_callbacks(caplog: pytest.LogCaptureFixture) -> 
     assert "took" in caplog.text
 
 
-# ---- what plain GLib callbacks may do ----
+# ---- plain GLib callbacks ----
+
+
+def test_a_loop_in_a_glib_callback_is_a_clear_error(caplog: pytest.LogCaptureFixture) -> None:
+    def with_run() -> None:
+        run(answer())
+
+    def with_a_runner() -> None:
+        with asyncio.Runner(loop_factory=EventLoop) as runner:
+            runner.run(answer())
+
+    def with_a_loop() -> None:
+        loop = EventLoop()
+        try:
+            loop.run_forever()
+        finally:
+            loop.close()
+
+    for attempt, name in ((with_run, "run"), (with_a_runner, "run_forever"), (with_a_loop, "run_forever")):
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            error = in_glib_callback(attempt)
+            gc.collect()
+        assert isinstance(error, UnsafeSwitchError)
+        assert f"{name}() in a callback of the main loop" in str(error)
+        assert noted == []
+    assert caplog.text == ""
+    assert run(answer()) == 42
 
 
 def test_a_glib_callback_may_create_tasks_and_call_soon() -> None:
@@ -253,32 +271,69 @@ def test_a_glib_callback_may_create_tasks_and_call_soon() -> None:
 
         async def created() -> None:
             log.append("created")
+
+        def later() -> None:
+            log.append("later")
             done.set()
 
         def callback() -> None:
             loop.call_soon(log.append, "soon")
-            task = asyncio.create_task(created())
-            task.add_done_callback(lambda _: None)
-            loop.call_later(0.001, log.append, "later")
+            asyncio.create_task(created()).add_done_callback(lambda _: log.append("ended"))
+            loop.call_later(0.001, later)
 
         GLib.idle_add(callback)
         await done.wait()
-        await asyncio.sleep(0.01)
 
     run(main())
-    assert log == ["soon", "created", "later"]
+    assert log == ["soon", "created", "ended", "later"]
 
 
-def test_a_glib_callback_sees_the_background_loop() -> None:
-    await_(answer())
-    seen: list[object] = []
-    GLib.idle_add(lambda: seen.append(asyncio.get_running_loop()))
-    sleep(0.01)
-    assert seen == [await_(running_loop())]
+@pytest.mark.parametrize("until_then", [FOREVER, None])
+def test_a_glib_callback_may_set_a_timer_that_is_due_before_all_others(until_then: float | None) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        GLib.idle_add(lambda: (loop.call_later(0.001, done.set), False)[1])
+        if until_then is not None:
+            loop.call_later(until_then, bool)
+        await done.wait()
+
+    run(main())
 
 
-async def running_loop() -> object:
-    return asyncio.get_running_loop()
+def test_what_a_glib_callback_starts_runs_in_the_loops_next_iteration() -> None:
+    seen: list[list[str]] = []
+    log: list[str] = []
+
+    async def created() -> None:
+        log.append("created")
+
+    def callback(done: asyncio.Event) -> None:
+        # Lower than all that is ready now: the first turn of GLib's loop that has nothing better to do.
+        source: Any = GLib.idle_source_new()
+        source.set_priority(GLib.PRIORITY_LOW)
+        source.set_callback(lambda _: (seen.append([*log]), done.set())[1])
+        source.attach()
+        asyncio.create_task(created())  # noqa: RUF006  it ends at once
+
+    async def main() -> None:
+        done = asyncio.Event()
+        GLib.idle_add(callback, done)
+        await done.wait()
+
+    run(main())
+    assert seen == [["created"]]
+
+
+def test_a_glib_callback_sees_the_background_loop_before_any_other() -> None:
+    work = Forever()
+    task = spawn(run, work())
+    work.started.wait()
+    background = await_(running_loop())
+    assert in_glib_callback(asyncio.get_running_loop) is background
+    task.cancel()
+    task.join()
+    assert in_glib_callback(asyncio.get_running_loop) is background
 
 
 def test_stop_from_a_glib_callback_ends_run_forever() -> None:
@@ -286,481 +341,3 @@ def test_stop_from_a_glib_callback_ends_run_forever() -> None:
     GLib.idle_add(loop.stop)
     loop.run_forever()
     loop.close()
-
-
-# ---- blocking inside a coroutine ----
-
-
-@pytest.mark.parametrize(
-    "block",
-    [lambda: sleep(0), lambda: sleep(0.01), lambda: spawn(sleep, 0.01).join(), lambda: await_(answer())],
-    ids=["yield", "sleep", "join", "await_"],
-)
-def test_blocking_in_a_coroutine_says_what_to_write(block: Callable[[], object]) -> None:
-    async def main() -> str:
-        with pytest.raises(UnsafeSwitchError, match=r"await to_task\(") as caught:
-            block()
-        assert "test_asyncio.py" in str(caught.value)
-        return "the loop is whole"
-
-    assert run(main()) == "the loop is whole"
-
-
-def test_blocking_in_a_signal_handler_under_a_coroutine_is_refused_too() -> None:
-    async def main() -> None:
-        store = Gio.ListStore.new(GObject.Object)
-        errors: list[BaseException] = []
-
-        def handler(*_: object) -> None:
-            try:
-                sleep(0.001)
-            except UnsafeSwitchError as error:
-                errors.append(error)
-
-        store.connect("items-changed", handler)
-        store.append(GObject.Object())
-        assert len(errors) == 1
-
-    run(main())
-
-
-def test_to_task_blocks_for_the_coroutine() -> None:
-    async def main() -> tuple[Any, ...]:
-        return await asyncio.gather(to_task(after_a_while, 1), to_task(after_a_while, value=2), answer(3))
-
-    assert [*run(main())] == [1, 2, 3]
-
-
-# ---- tasks in coroutines ----
-
-
-def test_a_task_can_be_awaited() -> None:
-    async def main() -> None:
-        task = spawn(after_a_while)
-        assert await task == "task"
-        assert await task == "task"  # as often as one likes
-        assert await as_future(spawn(int, "7")) == 7
-        with pytest.raises(ValueError, match="invalid literal"):
-            await spawn(int, "x")
-
-    run(main())
-
-
-def test_cancelling_the_coroutine_cancels_the_task_and_waits_for_it() -> None:
-    log: list[str] = []
-
-    def work() -> None:
-        try:
-            sleep(10)
-        except Cancelled:
-            sleep(0.001)
-            log.append("cleaned up")
-            raise
-
-    async def main() -> None:
-        task = spawn(work)
-        waiting = asyncio.ensure_future(to_task(task.join))
-        waiting.cancel()
-        awaiting = asyncio.create_task(wait_for(task))
-        await asyncio.sleep(0.001)
-        awaiting.cancel("enough")
-        with pytest.raises(asyncio.CancelledError):
-            await awaiting
-        log.append("over")
-        assert task.cancelled()
-
-    async def wait_for(task: Task[None]) -> None:
-        await task
-
-    run(main())
-    assert log == ["cleaned up", "over"]
-
-
-def test_a_task_may_refuse_to_be_cancelled() -> None:
-    def stubborn() -> str:
-        try:
-            sleep(10)
-        except Cancelled:
-            return "no"
-        return "never"
-
-    async def main() -> None:
-        waiting = asyncio.create_task(to_task(stubborn))
-        await asyncio.sleep(0.001)
-        waiting.cancel()
-        assert await waiting == "no"
-
-    run(main())
-
-
-def test_asyncio_timeout_around_a_task() -> None:
-    async def main() -> None:
-        task = spawn(sleep, 10)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.001):
-                await task
-        assert task.cancelled()
-
-    run(main())
-
-
-def test_a_cancelled_task_is_asyncios_cancelled_error() -> None:
-    async def main() -> None:
-        task = spawn(sleep, 10)
-        get_hub().call_later(0.001, task.cancel, "stop it")
-        with pytest.raises(asyncio.CancelledError, match="stop it"):
-            await task
-
-    run(main())
-
-
-def test_asyncio_task_group_holds_tasks() -> None:
-    async def main() -> None:
-        async with asyncio.TaskGroup() as group:
-            one = group.create_task(to_task(after_a_while, 1))
-            other = group.create_task(answer(2))
-        assert (one.result(), other.result()) == (1, 2)
-        slow = spawn(sleep, 10)
-        with pytest.raises(ExceptionGroup) as caught:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(to_task(slow.result))
-                group.create_task(fail())
-        assert [type(error) for error in caught.value.exceptions] == [LookupError]
-        slow.cancel()
-
-    run(main())
-
-
-def test_a_task_needs_a_loop_that_runs_glib() -> None:
-    async def main() -> None:
-        task = spawn(int)
-        with pytest.raises(GleenletError, match=r"gleenlet\.asyncio\.run"):
-            await as_future(task)
-
-    asyncio.run(main())
-    sleep(0)
-
-
-# ---- await_ ----
-
-
-def test_await_takes_coroutines_futures_and_any_awaitable() -> None:
-    class Awaitable:
-        def __await__(self) -> Any:
-            return answer("awaitable").__await__()
-
-    async def start() -> tuple[asyncio.Task[Any]]:
-        return (asyncio.ensure_future(answer("future")),)
-
-    def main() -> None:
-        assert await_(answer()) == 42
-        (future,) = await_(start())
-        assert await_(future) == "future"
-        assert await_(future) == "future"  # done
-        assert await_(Awaitable()) == "awaitable"
-        assert await_(spawn(after_a_while)) == "task"
-        with pytest.raises(LookupError):
-            await_(fail())
-
-    spawn(main).result()
-
-
-def test_a_task_group_holds_coroutines() -> None:
-    def main() -> None:
-        with TaskGroup() as group:
-            one = group.spawn(await_, answer(1))
-            other = group.spawn(after_a_while, 2)
-        assert (one.result(), other.result()) == (1, 2)
-        with pytest.raises(ExceptionGroup) as caught:
-            with TaskGroup() as group:
-                group.spawn(await_, fail())
-                slow = group.spawn(await_, asyncio.sleep(10))
-        assert [type(error) for error in caught.value.exceptions] == [LookupError]
-        assert slow.cancelled()
-
-    spawn(main).result()
-
-
-def test_timeout_around_a_coroutine() -> None:
-    log: list[str] = []
-
-    async def slow() -> None:
-        try:
-            await asyncio.sleep(10)
-        finally:
-            log.append("cleaned up")
-
-    def main() -> None:
-        with pytest.raises(TimeoutError):
-            with timeout(0.01):
-                await_(slow())
-
-    spawn(main).result()
-    assert log == ["cleaned up"]
-
-
-def test_await_at_top_level_drives_the_loop() -> None:
-    assert await_(answer()) == 42
-
-
-def test_await_in_a_glib_callback_is_a_clear_error() -> None:
-    await_(answer())
-    errors: list[BaseException] = []
-
-    def callback() -> None:
-        try:
-            await_(answer())
-        except UnsafeSwitchError as error:
-            errors.append(error)
-
-    GLib.idle_add(callback)
-    sleep(0.01)
-    assert "await_() in a callback of the main loop" in str(errors[0])
-
-
-def test_many_tasks_share_the_background_loop() -> None:
-    loops = [spawn(await_, running_loop()) for _ in range(10)]
-    assert len({task.result() for task in loops}) == 1
-
-
-def test_cancelling_the_task_cancels_the_coroutine_and_waits_for_it() -> None:
-    log: list[str] = []
-
-    async def work() -> None:
-        try:
-            await asyncio.sleep(10)
-        except asyncio.CancelledError:
-            await asyncio.sleep(0.001)
-            log.append("cleaned up")
-            raise
-
-    task = spawn(await_, work())
-    sleep(0.01)
-    task.cancel()
-    with pytest.raises(Cancelled):
-        task.result()
-    assert log == ["cleaned up"]
-    assert task.cancelled()
-
-
-def test_a_coroutine_cancelled_in_asyncio_is_cancelled_in_the_task() -> None:
-    async def give_up() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        task.cancel("by itself")
-        await asyncio.sleep(1)
-
-    with pytest.raises(Cancelled, match="by itself"):
-        await_(give_up())
-
-
-def test_a_coroutine_cancelled_before_its_first_step_wakes_who_waits() -> None:
-    async def cancel_all() -> None:
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-
-    await_(answer())
-    canceller = spawn(await_, cancel_all())
-    victim = spawn(await_, answer())
-    canceller.result()
-    victim.join(10)
-    assert victim.cancelled()
-
-
-def test_stop_cancels_what_the_background_loop_runs() -> None:
-    task = spawn(await_, asyncio.sleep(10))
-    sleep(0.01)
-    stop()
-    assert task.join(10)
-    assert task.cancelled()
-    assert await_(answer()) == 42  # a new loop
-
-
-def test_cancelling_the_task_that_runs_a_loop_cancels_its_coroutine() -> None:
-    log: list[str] = []
-
-    async def main() -> None:
-        try:
-            await asyncio.sleep(10)
-        finally:
-            log.append("cleaned up")
-
-    async def stubborn() -> str:
-        try:
-            await asyncio.sleep(10)
-        except asyncio.CancelledError:
-            return "no"
-        return "never"
-
-    task, other = spawn(run, main()), spawn(run, stubborn())
-    sleep(0.01)
-    task.cancel("reason")
-    other.cancel()
-    with pytest.raises(Cancelled, match="reason"):
-        task.result()
-    assert log == ["cleaned up"]
-    assert other.result() == "no"
-
-
-def test_context_variables_follow_the_caller() -> None:
-    name = contextvars.ContextVar("name", default="nobody")
-
-    async def read() -> str:
-        await asyncio.sleep(0)
-        return name.get()
-
-    def main() -> str:
-        name.set("task")
-        return await_(read())
-
-    async def coroutine() -> str:
-        name.set("coroutine")
-        return await to_task(lambda: (sleep(0), name.get())[1])
-
-    assert spawn(main).result() == "task"
-    assert run(coroutine()) == "coroutine"
-    assert name.get() == "nobody"
-
-
-def test_tracebacks_show_both_halves() -> None:
-    def in_task() -> None:
-        await_(fail())
-
-    with pytest.raises(LookupError) as caught:
-        spawn(in_task).result()
-    names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
-    assert names.index("in_task") < names.index("fail")
-
-    def raises() -> None:
-        raise KeyError
-
-    async def main() -> None:
-        await spawn(raises)
-
-    with pytest.raises(KeyError) as caught_too:
-        run(main())
-    names = [frame.name for frame in traceback.extract_tb(caught_too.value.__traceback__)]
-    assert names.index("main") < names.index("raises")
-
-
-# ---- signals ----
-
-
-def test_signal_handlers_leave_the_wakeup_descriptor_to_who_has_it() -> None:
-    one, other = socket.socketpair()
-    one.setblocking(False)
-    signal.set_wakeup_fd(one.fileno())
-    try:
-
-        async def main() -> None:
-            loop = asyncio.get_running_loop()
-            seen = asyncio.Event()
-            loop.add_signal_handler(signal.SIGUSR1, seen.set)
-            os.kill(os.getpid(), signal.SIGUSR1)
-            await asyncio.wait_for(seen.wait(), 10)
-            assert loop.remove_signal_handler(signal.SIGUSR1)
-            assert not loop.remove_signal_handler(signal.SIGUSR1)
-
-        run(main())
-    finally:
-        mine = signal.set_wakeup_fd(-1)
-    assert mine == one.fileno()
-    one.close()
-    other.close()
-
-
-CTRL_C = """
-import asyncio, os, signal, threading
-from gi.repository import GLib
-import gleenlet, gleenlet.asyncio
-
-async def main():
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-    try:
-        await asyncio.sleep(20)
-    except asyncio.CancelledError:
-        print("cancelled")
-        raise
-
-try:
-    {call}
-except KeyboardInterrupt:
-    print("interrupted")
-"""
-
-
-@pytest.mark.parametrize(
-    "call",
-    ["gleenlet.asyncio.run(main())", "gleenlet.run(gleenlet.asyncio.run, main())", "asyncio.run(main())"],
-)
-def test_ctrl_c_ends_run_as_it_ends_asyncio_run(call: str) -> None:
-    outcome = run_script(CTRL_C.format(call=call), timeout=20)
-    assert outcome.stdout.split() == ["cancelled", "interrupted"], outcome.stderr
-    assert outcome.status == 0
-
-
-def test_the_program_ends_while_the_background_loop_runs() -> None:
-    outcome = run_script(
-        "import asyncio, sys, gleenlet, gleenlet.asyncio as ga\n"
-        "ga.await_(asyncio.sleep(0))\n"
-        "gleenlet.spawn(ga.await_, asyncio.sleep(100)); gleenlet.sleep(0.01)\n"
-        "print('end')\n",
-        timeout=20,
-        env={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "ignore,default::ResourceWarning"},
-    )
-    assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "end\n", "")
-
-
-def test_a_forked_child_starts_a_loop_of_its_own() -> None:
-    outcome = run_script(
-        "import asyncio, os, gleenlet, gleenlet.asyncio as ga\n"
-        "ga.await_(asyncio.sleep(0))\n"
-        "pid = os.fork()\n"
-        "print(ga.await_(asyncio.sleep(0.01, 'child' if not pid else 'parent')), flush=True)\n"
-        "if not pid: os._exit(0)\n"
-        "print(os.waitpid(pid, 0)[1])\n",
-        timeout=20,
-    )
-    assert sorted(outcome.stdout.split()) == ["0", "child", "parent"], outcome.stderr
-
-
-# ---- PyGObject's own asyncio loop ----
-
-GI_EVENTS = """
-import asyncio
-from gi.repository import GLib
-from gi.events import GLibEventLoop
-import gleenlet, gleenlet.asyncio as ga
-
-loops = []
-async def where():
-    await asyncio.sleep(0.001)
-    loops.append(asyncio.get_running_loop())
-    return "there"
-
-async def main():
-    def handler():
-        result = ga.await_(where())
-        own = ga.run(where())
-        return result, own
-    print(await gleenlet.spawn(handler))
-    print(await ga.to_task(lambda: (gleenlet.sleep(0.001), "slept")[1]))
-
-loop = GLibEventLoop(GLib.MainContext.default())
-loop.run_until_complete(main())
-print(loops[0] is loop, loops[1] is loop)
-loop.close()
-"""
-
-
-def test_await_uses_pygobjects_own_loop_where_it_runs() -> None:
-    pytest.importorskip("gi.events")
-    outcome = run_script(GI_EVENTS, timeout=20)
-    assert outcome.stdout == "('there', 'there')\nslept\nTrue False\n", outcome.stderr
-
-
-def test_run_task_and_current_task_are_the_loops_own() -> None:
-    async def main() -> bool:
-        return current_task() is not None and asyncio.current_task() is not None
-
-    assert run_task(run, main())

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import functools
+import inspect
 import os
 import select
 import selectors
@@ -24,7 +25,7 @@ import sys
 import threading
 from asyncio import unix_events
 from asyncio.events import _get_running_loop, _set_running_loop
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from types import FrameType
 from typing import Any, TypeVar, cast
@@ -96,7 +97,6 @@ class Selector(selectors.EpollSelector):
         self.settled = False  # epoll had nothing, and the hub reported nothing since
         self.thrown: BaseException | None = None
         self.thread = thread.state
-        self.unstarted: dict[Waiter, Any] = {}  # await_'s that have not had their first step
         self.outside = Outside(self)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -144,36 +144,34 @@ class Selector(selectors.EpollSelector):
         timers = loop._scheduled
         first = timers[0] if timers else None
         loop.call_at = self.call_at  # for the time being: as a method it would slow down every call_later
+        loop._ready = outside
         try:
             while True:
-                if self.unstarted:
-                    self.drop_unstarted()
                 self.waiter = waiter = Waiter(timeout)
                 if timeout is not None:
                     waiter.quiet = True
-                loop._ready = outside
                 try:
                     self.suspend(waiter.wait)
                 finally:
                     self.waiter = None
-                    loop._ready = ready
-                    while outside:
-                        ready.append(outside.popleft())
-                if not self.settled or not ready or loop._stopping or loop._debug:
+                if not self.settled or not outside or loop._stopping or loop._debug:
                     return
                 # Somebody outside added callbacks, and there is nothing else: run them, as an iteration would.
-                for _ in range(len(ready)):
-                    handle = ready.popleft()
+                for _ in range(len(outside)):
+                    handle = outside.popleft()
                     if not handle._cancelled:
                         handle._run()
                 timers = loop._scheduled
-                if ready or loop._stopping or first is not (timers[0] if timers else None):
+                if outside or loop._stopping or first is not (timers[0] if timers else None):
                     return
                 if first is not None:
                     timeout = first._when - loop.time()
                     if timeout <= 0:
                         return
         finally:
+            loop._ready = ready
+            while outside:
+                ready.append(outside.popleft())
             del loop.call_at
 
     def suspend(self, wait: Callable[[], object]) -> None:
@@ -202,14 +200,6 @@ class Selector(selectors.EpollSelector):
             self.loop._main.cancel(*interruption.args[:1] if isinstance(interruption, Cancelled) else ())
             return
         raise cast(BaseException, interruption)
-
-    def drop_unstarted(self) -> None:
-        """The queue is empty, so these have been cancelled before their first step."""
-        while self.unstarted:
-            waiter, awaitable = self.unstarted.popitem()
-            if asyncio.iscoroutine(awaitable):
-                awaitable.close()
-            waiter.wake()
 
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
@@ -247,7 +237,45 @@ class Selector(selectors.EpollSelector):
             hub.poller.unnest(self._selector.fileno())
             task._guard = None
         self.hub = self.task = None
-        self.drop_unstarted()
+
+
+class FirstStep:
+    """What `await_` puts into the loop's queue where `create_task` has a Handle, at two thirds of the cost.
+
+    A new task has `loop.call_soon` run its first step; for that moment this is `call_soon`.
+    """
+
+    __slots__ = ("awaitable", "context", "step", "task", "waiter")
+
+    _cancelled = False  # what the loop asks a Handle for
+
+    def __init__(self, loop: EventLoop, awaitable: Awaitable[Any], waiter: Waiter) -> None:
+        self.awaitable = awaitable
+        self.waiter = waiter
+        loop.call_soon = self.capture  # type: ignore[assignment, method-assign]
+        try:
+            self.task = asyncio.Task(self.deliver(), loop=loop)
+        finally:
+            del loop.call_soon
+        loop._ready.append(self)  # type: ignore[attr-defined]
+
+    def capture(self, step: Callable[[], object], context: Context) -> None:
+        self.step = step
+        self.context = context
+
+    async def deliver(self) -> Any:
+        """Wake who waits: a done-callback of the task would do it one iteration later."""
+        try:
+            return await self.awaitable
+        finally:
+            self.waiter.wake()
+
+    def _run(self) -> None:
+        self.context.run(self.step)
+        if self.task.cancelled():  # maybe before its start
+            if asyncio.iscoroutine(self.awaitable):
+                self.awaitable.close()
+            self.waiter.wake()
 
 
 class EventLoop(asyncio.SelectorEventLoop):
@@ -262,12 +290,15 @@ class EventLoop(asyncio.SelectorEventLoop):
     """
 
     _signal_handlers: dict[int, asyncio.Handle]
+    _task_factory: Any
+    _debug: bool
 
     def __init__(self) -> None:
         self._main: asyncio.Future[Any] | None = None
         self._interruption: BaseException | None = None
         self._foreign: Any = None  # the loop that PyGObject runs on this thread
         self._own_fd = -1
+        self._refused = False
         self._waiting = Selector()
         self._waiting.loop = self
         super().__init__(self._waiting)
@@ -278,7 +309,11 @@ class EventLoop(asyncio.SelectorEventLoop):
         if task is None:
             self._check_closed()  # type: ignore[attr-defined]
             self._check_running()  # type: ignore[attr-defined]
-            run_outside(self.run_forever)
+            try:
+                run_outside(self.run_forever)
+            except UnsafeSwitchError:
+                self._refused = True
+                raise
             return
         around = _get_running_loop() if task._guard is None else None
         if around is not None:
@@ -347,6 +382,16 @@ class EventLoop(asyncio.SelectorEventLoop):
         super().stop()
         self._waiting.wake()
 
+    def close(self) -> None:
+        """Close it, as asyncio's; what it was refused to run has been told by an error already."""
+        if self._refused:
+            for task in asyncio.all_tasks(self):
+                coroutine = task.get_coro()
+                if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                    task._log_destroy_pending = False  # type: ignore[attr-defined]
+                    coroutine.close()
+        super().close()
+
     # ---- signals: asyncio lets Python write their numbers to the loop's socket. There is one such descriptor
     # in a process, and PyGObject and other loops want it as well; so the handlers are called by Python, and
     # the descriptor, whoever has it, only wakes somebody up.
@@ -397,11 +442,10 @@ def _wakeup_fd() -> int:
 
 def announce(hub: Hub) -> None:
     """Set the running loop that plain GLib callbacks see: the background loop, else the first that runs."""
-    loop: EventLoop | None = None
-    if hub in thread.state.background and thread.state.background[hub][0].is_running():
-        loop = thread.state.background[hub][0]
-    else:
-        loop = next((one for one in thread.state.running if one._waiting.hub is hub), None)
+    state = thread.state
+    loop, _ = state.background.get(hub, (None, None))
+    if loop not in state.running:
+        loop = next((one for one in state.running if one._waiting.hub is hub), None)
     if loop is not None and loop._foreign is not None:
         loop = None
     hub._outside = loop

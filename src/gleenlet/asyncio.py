@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, cast
 
 from gleenlet import _core
-from gleenlet._aioloop import EventLoop, refuse, run_outside, thread
+from gleenlet._aioloop import EventLoop, FirstStep, refuse, run_outside, thread
 from gleenlet._core import Waiter
 from gleenlet._errors import Cancelled, GleenletError, UnsafeSwitchError
 from gleenlet._hub import Hub, get_hub
@@ -101,65 +101,61 @@ def await_(awaitable: Awaitable[T]) -> T:
         except asyncio.InvalidStateError:
             if awaitable.done():
                 raise
-        _wait(awaitable, None, owned=False)
+        _wait(awaitable, owned=False)
     elif isinstance(awaitable, Task):
         return cast(T, awaitable.result())
     else:
         task = _core.current_task()
-        if task is not None and task._guard is not None:
+        if task is None:
+            hub = get_hub()
+        elif task._guard is None:
+            hub = task._hub
+        else:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()
             refuse()
-        hub = get_hub() if task is None else task._hub
         background = thread.state.background.get(hub)
         loop = _start(hub) if background is None or background[1].done() else background[0]
-        if type(loop) is EventLoop:
+        if type(loop) is EventLoop and loop._task_factory is None and not loop._debug:
             waiter = Waiter()
-            unstarted = loop._waiting.unstarted
-            unstarted[waiter] = awaitable
-            awaitable = loop.create_task(_deliver(awaitable, waiter, unstarted))
-            _wait(awaitable, waiter)
+            awaitable = FirstStep(loop, awaitable, waiter).task
+            try:
+                waiter.wait()
+            except BaseException as error:
+                _interrupted(awaitable, error, owned=True)
         else:
             awaitable = asyncio.ensure_future(awaitable, loop=loop)
-            _wait(awaitable, None)
+            _wait(awaitable, owned=True)
     try:
         return awaitable.result()
     except asyncio.CancelledError as error:
         raise Cancelled(*error.args) from error
 
 
-async def _deliver(awaitable: Awaitable[T], waiter: Waiter, unstarted: dict[Waiter, Any]) -> T:
-    """Wake the waiter when it is done: a done-callback of the task would run one iteration later."""
-    del unstarted[waiter]
-    try:
-        return await awaitable
-    finally:
-        waiter.wake()
-
-
-def _wait(future: asyncio.Future[Any], waiter: Waiter | None, owned: bool = True) -> None:
-    """Wait until it is done. An interruption cancels it, and is raised if it ended by that, as in asyncio."""
-    interruption = None
+def _wait(future: asyncio.Future[Any], owned: bool) -> None:
+    """Wait until it is done."""
     while not future.done():
-        if waiter is None:
-            waiter = Waiter()
-            future.add_done_callback(waiter.wake)
+        waiter = Waiter()
+        future.add_done_callback(waiter.wake)
         try:
             waiter.wait()
-        except UnsafeSwitchError:
-            future.remove_done_callback(waiter.wake)
-            if owned:
-                future.cancel()
-            raise
         except BaseException as error:
             future.remove_done_callback(waiter.wake)
-            if future.done():
-                raise
-            interruption = error
-            future.cancel(*error.args[:1] if isinstance(error, Cancelled) else ())
-        waiter = None
-    if interruption is not None and future.cancelled():
-        raise interruption
+            _interrupted(future, error, owned)
+
+
+def _interrupted(future: asyncio.Future[Any], error: BaseException, owned: bool) -> None:
+    """The wait for it was interrupted: cancel it, wait on, and raise if it ended by that, as in asyncio."""
+    if isinstance(error, UnsafeSwitchError):
+        if owned:
+            future.cancel()
+        raise error
+    if future.done():
+        raise error
+    future.cancel(*error.args[:1] if isinstance(error, Cancelled) else ())
+    _wait(future, owned)
+    if future.cancelled():
+        raise error
 
 
 def _start(hub: Hub) -> asyncio.AbstractEventLoop:

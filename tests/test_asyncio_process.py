@@ -1,0 +1,203 @@
+"""asyncio and the process: signals, Ctrl-C, the end of the program, forks, and PyGObject's own asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+
+import pytest
+
+from child import run_script
+from gleenlet.asyncio import run
+
+pytestmark = pytest.mark.usefixtures("no_background_loop")
+
+
+# ---- signals ----
+
+
+def test_signal_handlers_leave_the_wakeup_descriptor_to_who_has_it() -> None:
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    signal.set_wakeup_fd(one.fileno())
+    try:
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            seen = asyncio.Event()
+            loop.add_signal_handler(signal.SIGUSR1, seen.set)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await asyncio.wait_for(seen.wait(), 10)
+            assert loop.remove_signal_handler(signal.SIGUSR1)
+            assert not loop.remove_signal_handler(signal.SIGUSR1)
+
+        run(main())
+    finally:
+        mine = signal.set_wakeup_fd(-1)
+    assert mine == one.fileno()
+    one.close()
+    other.close()
+
+
+MAINS = """
+import asyncio, os, signal, sys, threading
+from gi.repository import GLib
+import gleenlet, gleenlet.asyncio
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+def interrupt_later():
+    if sys.argv[1] == "task":  # gleenlet.run's own Ctrl-C: only a task that waits is interrupted there
+        GLib.timeout_add(10, interrupt)
+    else:
+        threading.Timer(0.1, interrupt).start()
+
+async def sleeps():
+    interrupt_later()
+    try:
+        await asyncio.sleep(1000)
+    except asyncio.CancelledError:
+        print("cancelled")
+        await asyncio.sleep(0.001)
+        print("cleaned up")
+        raise
+
+async def refuses():
+    interrupt_later()
+    try:
+        await asyncio.sleep(1000)
+    except asyncio.CancelledError:
+        return "refused"
+
+async def fails():
+    interrupt_later()
+    try:
+        await asyncio.sleep(1000)
+    finally:
+        raise LookupError
+
+async def computes():
+    try:
+        interrupt()
+        print("the first one cancels")
+        interrupt()
+        print("never")
+    except KeyboardInterrupt:
+        print("the second one interrupts")
+        raise
+
+async def waits_for_others():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(sleeps())
+
+async def ends_at_once():
+    interrupt()
+
+main = globals()[sys.argv[2]]
+try:
+    if sys.argv[1] == "asyncio":
+        print(asyncio.run(main()))
+    elif sys.argv[1] == "top":
+        print(gleenlet.asyncio.run(main()))
+    elif sys.argv[1] == "runner":
+        with asyncio.Runner(loop_factory=gleenlet.asyncio.EventLoop) as runner:
+            print(runner.run(main()))
+    elif sys.argv[1] == "task":
+        print(gleenlet.run(gleenlet.asyncio.run, main()))
+except BaseException as error:
+    print(type(error).__name__)
+print("then:", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+
+
+@pytest.mark.parametrize("main", ["sleeps", "refuses", "fails", "computes", "waits_for_others", "ends_at_once"])
+def test_ctrl_c_ends_run_as_it_ends_asyncio_run(main: str) -> None:
+    usual = run_script(MAINS, "asyncio", main)
+    assert usual.stdout
+    for where in ("top", "runner"):
+        outcome = run_script(MAINS, where, main)
+        assert (outcome.status, outcome.stdout) == (0, usual.stdout), outcome.stderr
+
+
+@pytest.mark.parametrize("main", ["sleeps", "refuses", "fails", "waits_for_others"])
+def test_ctrl_c_at_its_wait_ends_run_in_a_task_as_well(main: str) -> None:
+    usual = run_script(MAINS, "asyncio", main)
+    outcome = run_script(MAINS, "task", main)
+    assert (outcome.status, outcome.stdout) == (0, usual.stdout), outcome.stderr
+
+
+# ---- the end of the program, and forks ----
+
+
+def test_the_program_ends_while_the_background_loop_runs() -> None:
+    outcome = run_script(
+        "import asyncio, sys, gleenlet, gleenlet.asyncio as ga\n"
+        "ga.await_(asyncio.sleep(0))\n"
+        "gleenlet.spawn(ga.await_, asyncio.sleep(100)); gleenlet.sleep(0.01)\n"
+        "print('end')\n",
+        timeout=20,
+        env={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "ignore,default::ResourceWarning"},
+    )
+    assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "end\n", "")
+
+
+def test_a_forked_child_starts_a_loop_of_its_own() -> None:
+    outcome = run_script(
+        "import asyncio, os, gleenlet, gleenlet.asyncio as ga\n"
+        "ga.await_(asyncio.sleep(0))\n"
+        "pid = os.fork()\n"
+        "print(ga.await_(asyncio.sleep(0.01, 'child' if not pid else 'parent')), flush=True)\n"
+        "if not pid: os._exit(0)\n"
+        "print(os.waitpid(pid, 0)[1])\n",
+        timeout=20,
+    )
+    assert sorted(outcome.stdout.split()) == ["0", "child", "parent"], outcome.stderr
+
+
+# ---- PyGObject's own asyncio loop ----
+
+GI_EVENTS = """
+import asyncio
+from gi.repository import GLib
+from gi.events import GLibEventLoop
+import gleenlet, gleenlet.asyncio as ga
+
+loops = []
+async def where():
+    await asyncio.sleep(0.001)
+    loops.append(asyncio.get_running_loop())
+    return "there"
+
+async def main():
+    def handler():
+        result = ga.await_(where())
+        own = ga.run(where())
+        return result, own
+    print(await gleenlet.spawn(handler))
+    print(await ga.to_task(lambda: (gleenlet.sleep(0.001), "slept")[1]))
+
+loop = GLibEventLoop(GLib.MainContext.default())
+loop.run_until_complete(main())
+print(loops[0] is loop, loops[1] is loop)
+loop.close()
+"""
+
+
+def test_await_uses_pygobjects_own_loop_where_it_runs() -> None:
+    pytest.importorskip("gi.events")
+    outcome = run_script(GI_EVENTS, timeout=20)
+    assert outcome.stdout == "('there', 'there')\nslept\nTrue False\n", outcome.stderr
+
+
+@pytest.mark.parametrize("version", ["no gi.events", "as installed"])
+def test_await_needs_no_gi_events(version: str) -> None:
+    hidden = 'sys.modules["gi.events"] = None\n' if version == "no gi.events" else ""
+    outcome = run_script(
+        "import asyncio, sys\n" + hidden + "import gleenlet, gleenlet.asyncio as ga\n"
+        "print(ga.await_(asyncio.sleep(0.001, 1)), gleenlet.spawn(ga.run, asyncio.sleep(0.001, 2)).result())\n"
+        "print(sys.modules.get('gi.events'))\n"
+    )
+    assert outcome.stdout == "1 2\nNone\n", outcome.stderr

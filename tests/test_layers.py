@@ -13,7 +13,6 @@ LAYERS = [
     "_errors",
     "_core",
     "_slabs",
-    "_poll",
     "_hub",
     "_task",
     "_scopes",

@@ -11,7 +11,6 @@ import pytest
 
 from child import run_script
 from gleenlet import (
-    get_hub,
     sleep,
     spawn,
     wait_readable,
@@ -106,27 +105,6 @@ def test_number_reused_for_another_file(pair: tuple[socket.socket, socket.socket
     one.send(b"x")
     assert new.join()
     victim.close()
-
-
-def test_closed_descriptors_are_forgotten() -> None:
-    for _ in range(3):
-        pairs = [socket.socketpair() for _ in range(1100)]
-        for one, _other in pairs:
-            wait_writable(one)
-        numbers = {one.fileno() for one, _other in pairs}
-        for one, other in pairs:
-            one.close()
-            other.close()
-        keep = [os.open(os.devnull, os.O_RDONLY) for _ in numbers]  # the next round gets other numbers
-        more = [socket.socketpair() for _ in range(1100)]
-        for one, _other in more:
-            wait_writable(one)
-        for one, other in more:
-            one.close()
-            other.close()
-        for fd in keep:
-            os.close(fd)
-    assert len(get_hub().poller._watches) < 3300
 
 
 def test_forked_child_polls_its_own(pair: tuple[socket.socket, socket.socket]) -> None:

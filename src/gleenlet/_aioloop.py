@@ -228,13 +228,13 @@ class Selector(selectors.EpollSelector):
 
     def attach(self, task: Task[Any]) -> None:
         self.task, self.hub, self.settled, self.thread = task, task._hub, False, thread.state
-        self.hub.poller.nest(self._selector.fileno(), self.edge)
+        self.hub._nest(self._selector.fileno(), self.edge)
         task._guard = refuse
 
     def detach(self) -> None:
         hub, task = self.hub, self.task
         if hub is not None and task is not None:
-            hub.poller.unnest(self._selector.fileno())
+            hub._unnest(self._selector.fileno())
             task._guard = None
         self.hub = self.task = None
 

@@ -45,6 +45,7 @@
 
 typedef struct Hub Hub;
 typedef struct Fiber Fiber;
+typedef struct Watch Watch;
 
 typedef struct Lane {
     Hub *hub;                               /* borrowed: the hub owns its lanes */
@@ -78,13 +79,14 @@ typedef struct {
     Item *item;
 } Timer;
 
-typedef struct {
+typedef struct Waiter {
     ITEM_HEAD
     uint8_t raises;                         /* value is an exception */
     uint8_t woken;                          /* wake() or throw() decided, not the clock and not a cancellation */
     uint8_t quiet;                          /* the end of the time is a result (sleep), not a TimeoutError */
     uint8_t by_hand;                        /* schedule_switch: value is (args, kwargs) for the greenlet's switch() */
     PyGreenlet *greenlet;                   /* who waits */
+    struct Waiter *beside;                  /* the next one for the same descriptor and direction */
     char *stack;                            /* of a greenlet that is not ours: where it blocked; NULL: unknown */
     PyObject *value;
     PyObject *notify;                       /* for a greenlet of a guest loop: called instead of queueing it */
@@ -134,7 +136,9 @@ struct Hub {
     int stack_chunk;                        /* bytes of a Fiber's first Python stack chunk; 0: as CPython has it */
     Job *jobs;
     Py_ssize_t n_jobs;
-    int poll_fd;
+    int poll_fd;                            /* the epoll; -1: not yet needed */
+    int n_watches;
+    Watch *watches;                         /* by descriptor */
     Waiter **held;                          /* greenlets that do not fit the dispatch they met (I3) */
     Py_ssize_t n_held;
     PyObject *foreign;                      /* dict: greenlets that are not ours -> the Waiter they wait in */
@@ -157,7 +161,7 @@ typedef struct Ring {                       /* a deque in C */
 } Ring;
 
 extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType, RingType, EventType, LockType, QueueType;
-extern PyObject *GleenletError, *str_finished, *str_report, *str_poll, *str_complain, *str_stack_saved,
+extern PyObject *GleenletError, *str_finished, *str_report, *str_complain, *str_stack_saved,
     *str_wait_for_place, *str_wait_for_item;
 
 static inline unsigned long this_thread(void) { return (unsigned long)pthread_self(); } /* PyThread_get_thread_ident() */
@@ -214,8 +218,18 @@ PyObject *leave(Hub *hub, PyGreenlet *current);
 PyObject *fiber_run(PyObject *module, PyObject *ignored);
 void be_home(Hub *hub, int level, char *frame, Item *first);
 
+/* _poll.c */
+PyObject *core_wait_fd(PyObject *module, PyObject *const *args, Py_ssize_t n);
+PyObject *hub_nest(Hub *hub, PyObject *const *args, Py_ssize_t n);
+PyObject *hub_unnest(Hub *hub, PyObject *file);
+PyObject *hub_forget_descriptors(Hub *hub, PyObject *ignored);
+int visit_watches(Hub *hub, visitproc visit, void *arg);
+void poll_ready(Hub *hub);
+void close_poll(Hub *hub);
+
 /* _types.c */
 Waiter *waiter_here(PyGreenlet **current);
+Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current);
 PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields);
 int wake(Waiter *waiter, PyObject *value, int raises);
 

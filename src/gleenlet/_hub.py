@@ -14,15 +14,14 @@ import time
 import warnings
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from gi.repository import GLib
 from greenlet import getcurrent, greenlet
 
 from gleenlet import _core, _slabs
-from gleenlet._core import Handle, Waiter, sleep
+from gleenlet._core import Handle, Waiter, sleep, wait_fd
 from gleenlet._errors import GleenletError, UnsafeSwitchError
-from gleenlet._poll import HasFileno, Poller
 
 __all__ = [
     "Handle",
@@ -57,7 +56,6 @@ class Hub(_core.Hub):
         super().__init__(self.stack_reserve)
         self._stack_chunk = _slabs.SMALL if _slabs.install() else 0
         self.context: GLib.MainContext = GLib.MainContext.ref_thread_default()
-        self.poller = Poller(self._watch_fd)
         self._switches: dict[greenlet, Waiter] = {}
         self._drivers = 0
         self._fatal: BaseException | None = None
@@ -142,9 +140,6 @@ class Hub(_core.Hub):
             )
 
     # ---- called by _core ----
-
-    def _poll(self) -> None:
-        self.poller.poll()
 
     def _block(self, waiter: Waiter) -> bool:
         """Block where a plain switch is not allowed: drive the loop (False), go back by hand (True), or refuse."""
@@ -288,6 +283,13 @@ def get_hub() -> Hub:
 _core.on_missing_hub(get_hub)
 
 
+class HasFileno(Protocol):
+    """A socket, file or anything else with a descriptor."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+
+
 def wait_readable(file: int | HasFileno, timeout: float | None = None) -> None:
     """Wait until a descriptor can be read without blocking, or is at its end.
 
@@ -309,7 +311,7 @@ def wait_readable(file: int | HasFileno, timeout: float | None = None) -> None:
     >>> _ = one.send(b"x"); wait_readable(other)
     >>> one.close(); other.close()
     """
-    get_hub().poller.wait(file, select.EPOLLIN, timeout)
+    wait_fd(file, select.EPOLLIN, timeout)
 
 
 def wait_writable(file: int | HasFileno, timeout: float | None = None) -> None:
@@ -320,7 +322,7 @@ def wait_writable(file: int | HasFileno, timeout: float | None = None) -> None:
     >>> wait_writable(one)
     >>> one.close(); other.close()
     """
-    get_hub().poller.wait(file, select.EPOLLOUT, timeout)
+    wait_fd(file, select.EPOLLOUT, timeout)
 
 
 def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
@@ -437,7 +439,7 @@ def _close_all() -> None:
 
 def _forget_in_child() -> None:
     for hub in _hubs().values():
-        hub.poller.reset()
+        hub._forget_descriptors()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

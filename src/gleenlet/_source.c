@@ -154,12 +154,8 @@ static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_U
         return 1;
     PyGILState_STATE gil = PyGILState_Ensure();
     Hub *hub = (Hub *)Py_NewRef(lane->hub);
-    if (lane->poll_tag && g.source_query_unix_fd(source, lane->poll_tag)) {
-        PyObject *result = PyObject_CallMethodNoArgs((PyObject *)hub, str_poll);
-        if (!result)
-            report(hub, (PyObject *)hub);
-        Py_XDECREF(result);
-    }
+    if (lane->poll_tag && g.source_query_unix_fd(source, lane->poll_tag))
+        poll_ready(hub);
     if (hub->n_held && frame > hub->held_at) {
         for (Py_ssize_t i = 0; i < hub->n_held; i++)
             push((Item *)hub->held[i]);
@@ -204,10 +200,12 @@ Lane *get_lane(Hub *hub, int priority) {
     return lane;
 }
 
-void watch_fd(Hub *hub, int fd) { /* an epoll descriptor: readable means that the hub's _poll() has work */
+void watch_fd(Hub *hub, int fd) { /* an epoll descriptor: readable means that poll_ready() has work */
     hub->poll_fd = fd;
     for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= 0; i++) {
         Lane *lane = hub->lanes[i];
+        if (!lane->source)
+            continue;
         if (lane->poll_tag)
             g.source_remove_unix_fd(lane->source, lane->poll_tag);
         lane->poll_tag = fd >= 0 ? g.source_add_unix_fd(lane->source, fd, 1) : NULL;

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <structmember.h>
 
-PyObject *GleenletError, *str_finished, *str_report, *str_poll, *str_complain, *str_stack_saved,
+PyObject *GleenletError, *str_finished, *str_report, *str_complain, *str_stack_saved,
     *str_wait_for_place, *str_wait_for_item;
 static PyObject *find_hub, *str_block;
 static PyObject *guest_hub, *guest_block; /* another loop whose hub is a greenlet here: see set_guest() */
@@ -65,6 +65,16 @@ Waiter *waiter_here(PyGreenlet **current) { /* of the greenlet that runs, which 
     return hub && here(hub) ? new_waiter(hub) : NULL;
 }
 
+Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current) { /* as waiter_here() */
+    int64_t span = 0;
+    int limited = parse_seconds(timeout, "timeout", &span);
+    *current = NULL;
+    Waiter *waiter = limited < 0 ? NULL : waiter_here(current);
+    if (waiter && limited)
+        waiter->deadline = clock_ns() + span + 1; /* never 0, which means none */
+    return waiter;
+}
+
 static PyObject *waiter_vectorcall(PyObject *Py_UNUSED(type), PyObject *const *args, size_t flags, PyObject *names) {
     Py_ssize_t n = PyVectorcall_NARGS(flags);
     PyObject *timeout = n ? args[0] : Py_None;
@@ -73,15 +83,9 @@ static PyObject *waiter_vectorcall(PyObject *Py_UNUSED(type), PyObject *const *a
         return PyErr_Format(PyExc_TypeError, "Waiter() takes one argument: timeout");
     if (names && PyTuple_GET_SIZE(names))
         timeout = args[n];
-    int64_t span = 0;
-    int limited = parse_seconds(timeout, "timeout", &span);
-    if (limited < 0)
-        return NULL;
     PyGreenlet *current;
-    Waiter *waiter = waiter_here(&current);
+    Waiter *waiter = timed_waiter(timeout, &current);
     Py_XDECREF(current);
-    if (waiter && limited)
-        waiter->deadline = clock_ns() + span + 1; /* never 0, which means none */
     return (PyObject *)waiter;
 }
 
@@ -602,7 +606,7 @@ static int hub_traverse(Hub *hub, visitproc visit, void *arg) {
     Py_VISIT(hub->foreign);
     Py_VISIT(hub->crossing);
     Py_VISIT(hub->outside);
-    return 0;
+    return visit_watches(hub, visit, arg);
 }
 
 static PyObject *hub_close(Hub *hub, PyObject *Py_UNUSED(ignored)) {
@@ -619,6 +623,8 @@ static void hub_dealloc(Hub *hub) { /* nothing is queued or running: each item a
         PyObject_ClearWeakRefs((PyObject *)hub);
     if (current_hub == hub)
         current_hub = NULL;
+    if (hub->floor)
+        close_poll(hub);
     destroy_sources(hub);
     for (int i = 0; i < hub->n_lanes; i++)
         PyMem_Free(hub->lanes[i]);
@@ -631,14 +637,6 @@ static void hub_dealloc(Hub *hub) { /* nothing is queued or running: each item a
     Py_CLEAR(hub->crossing);
     Py_CLEAR(hub->outside);
     Py_TYPE(hub)->tp_free(hub);
-}
-
-static PyObject *hub_watch_fd(Hub *hub, PyObject *fd) {
-    int number = PyLong_AsLong(fd);
-    if (PyErr_Occurred() || !here(hub))
-        return NULL;
-    watch_fd(hub, number);
-    Py_RETURN_NONE;
 }
 
 static PyObject *hub_wakeup(Hub *hub, PyObject *Py_UNUSED(ignored)) {
@@ -732,7 +730,9 @@ static PyMethodDef hub_methods[] = {
     {"wakeup", (PyCFunction)hub_wakeup, METH_NOARGS, "wakeup($self, /)\n--\n\n"
      "Have the context look at its sources again. Thread: any."},
     {"_close", (PyCFunction)hub_close, METH_NOARGS, NULL},
-    {"_watch_fd", (PyCFunction)hub_watch_fd, METH_O, NULL},
+    {"_nest", (PyCFunction)(void (*)(void))hub_nest, METH_FASTCALL, NULL},
+    {"_unnest", (PyCFunction)hub_unnest, METH_O, NULL},
+    {"_forget_descriptors", (PyCFunction)hub_forget_descriptors, METH_NOARGS, NULL},
     {"_call", (PyCFunction)(void (*)(void))hub_call, METH_FASTCALL, NULL},
     {"_switch_later", (PyCFunction)(void (*)(void))hub_switch_later, METH_FASTCALL, NULL},
     {NULL}};
@@ -817,6 +817,7 @@ static PyMethodDef core_functions[] = {
     {"set_guest", core_set_guest, METH_VARARGS,
      "Tell of another loop's hub, a greenlet, and of a function that waits in that loop's way for its greenlets."},
     {"sleep", core_sleep, METH_O, sleep_doc},
+    {"wait_fd", (PyCFunction)(void (*)(void))core_wait_fd, METH_FASTCALL, "Wait for one direction of a descriptor."},
     {"current_task", core_current_task, METH_NOARGS, "The task that runs here, or None."},
     {"callback_depth", core_callback_depth, METH_NOARGS, "How many C callbacks are on this thread's stack (F5)."},
     {"main_depth", core_main_depth, METH_NOARGS, "g_main_depth()."},
@@ -853,7 +854,7 @@ static int core_exec(PyObject *module) {
         !(errors = PyImport_ImportModule("gleenlet._errors")) ||
         !(GleenletError = PyObject_GetAttrString(errors, "GleenletError")) ||
         !(str_finished = PyUnicode_InternFromString("_finished")) ||
-        !(str_report = PyUnicode_InternFromString("_report")) || !(str_poll = PyUnicode_InternFromString("_poll")) ||
+        !(str_report = PyUnicode_InternFromString("_report")) || 
         !(str_complain = PyUnicode_InternFromString("_complain")) ||
         !(str_block = PyUnicode_InternFromString("_block")) ||
         !(str_wait_for_place = PyUnicode_InternFromString("_wait_for_place")) ||

@@ -1,11 +1,6 @@
 /* The run queue, the timers, the floor, the probe and the hand-over. The invariants stand in _core.h. */
 #include "_core.h"
 
-int import_greenlet(void) {
-    PyGreenlet_Import();
-    return _PyGreenlet_API ? 0 : -1;
-}
-
 void report(Hub *hub, PyObject *what) { /* the current exception, which nobody waits for */
     PyObject *exception = take_exception();
     PyObject *result = PyObject_CallMethodObjArgs((PyObject *)hub, str_report, exception, what, NULL);

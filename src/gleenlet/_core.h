@@ -3,6 +3,9 @@
  * It knows greenlets, the C stack and GLib's sources; it knows nothing of tasks' names, scopes or signals.
  * On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
  *
+ * Files. _core.c: queue, timers, floor, probe, hand-over. _source.c: GLib. _waiter.c: the one way to block. _job.c: what
+ * runs. _hub.c, _module.c: what Python sees. _poll.c: descriptors. _ring.c, _sync.c, _queue.c: locks, events, queues.
+ *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
  * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started) and a Waiter (a greenlet
  * to resume). A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the
@@ -33,9 +36,11 @@
 #include <time.h>
 
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-variable" /* greenlet.h gives each file its own table of functions */
+#pragma GCC diagnostic ignored "-Wunused-variable"
 #include "greenlet/greenlet.h"
 #pragma GCC diagnostic pop
+#define _PyGreenlet_API greenlet_api        /* greenlet.h gives each file a table of functions; this is one for all */
+extern void **greenlet_api;
 
 #define IDLE_PRIORITY 201                   /* yields: below redraws (120) and below everything idle (200) */
 #define SLICE_NS 2000000LL                  /* how long tasks may run before all others get a turn: an eighth of a frame */
@@ -161,7 +166,7 @@ typedef struct Ring {                       /* a deque in C */
 } Ring;
 
 extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType, RingType, EventType, LockType, QueueType;
-extern PyObject *GleenletError, *str_finished, *str_report, *str_complain, *str_stack_saved,
+extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved,
     *str_wait_for_place, *str_wait_for_item;
 
 static inline unsigned long this_thread(void) { return (unsigned long)pthread_self(); } /* PyThread_get_thread_ident() */
@@ -204,7 +209,6 @@ void watch_fd(Hub *hub, int fd);
 void destroy_sources(Hub *hub);
 
 /* _core.c */
-int import_greenlet(void);
 void report(Hub *hub, PyObject *what);
 int here(Hub *hub);
 Waiter *new_waiter(Hub *hub);
@@ -227,11 +231,23 @@ int visit_watches(Hub *hub, visitproc visit, void *arg);
 void poll_ready(Hub *hub);
 void close_poll(Hub *hub);
 
-/* _types.c */
+/* _job.c */
+int ready_fiber_type(void);
+
+/* _waiter.c */
+Hub *get_hub(PyGreenlet *current);
+void forget_hub(Hub *hub);
+Job *owner(PyGreenlet *greenlet);
+void settle(Waiter *waiter, PyObject *value, int raises);
+PyObject *as_exception(PyObject *exception);
 Waiter *waiter_here(PyGreenlet **current);
 Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current);
 PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields);
 int wake(Waiter *waiter, PyObject *value, int raises);
+PyObject *core_sleep(PyObject *module, PyObject *seconds);
+PyObject *core_on_missing_hub(PyObject *module, PyObject *func);
+PyObject *core_set_guest(PyObject *module, PyObject *args);
+extern const char sleep_doc[];
 
 /* _ring.c */
 Ring *new_ring(void);

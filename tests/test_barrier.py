@@ -47,6 +47,30 @@ def test_who_comes_while_a_barrier_drains_belongs_to_the_next_round() -> None:
     assert log == ["a", "late"]
 
 
+def test_who_comes_before_those_let_go_have_left_waits_until_they_have() -> None:
+    barrier, log = Barrier(2), list[str]()
+    start(log, "a", barrier.wait)
+    settle()
+    barrier.wait()
+    start(log, "late", barrier.wait)
+    assert barrier.wait() == 1  # "a" has to leave first
+    settle()
+    assert log == ["a", "late"]
+
+
+def test_cancelled_while_a_barrier_drains_leaves_nothing_behind() -> None:
+    barrier, log = Barrier(2), list[str]()
+    start(log, "a", barrier.wait)
+    settle()
+    barrier.wait()
+    early = spawn(barrier.wait, priority=-100)  # comes before "a" has left
+    spawn(early.cancel, priority=-100)
+    settle()
+    assert early.cancelled()
+    assert log == ["a"]
+    assert barrier.n_waiting == 0
+
+
 @either_order
 def test_cancelled_party_counts_only_if_all_had_come_before(turned: bool) -> None:
     barrier, log = Barrier(3), list[str]()

@@ -241,6 +241,12 @@ def test_signals_ends_when_the_emitter_does_after_what_came_before() -> None:
     assert seen == [(0, 0, 1)]
 
 
+def test_signals_is_left_quietly_when_somebody_else_has_disconnected_it(store: Gio.ListStore) -> None:
+    with signals(store, "items-changed"):
+        GObject.signal_handlers_destroy(store)
+    assert not has_handler(store, "items-changed")
+
+
 def test_signals_outlives_the_python_wrapper() -> None:
     group = Gio.SimpleActionGroup()
     group.add_action(Gio.SimpleAction.new("save", None))
@@ -283,7 +289,7 @@ def test_a_full_signals_drops_what_it_was_told_to(
 
 def test_a_full_signals_raises_after_what_it_has(store: Gio.ListStore) -> None:
     with signals(store, "items-changed", limit=2) as changes:
-        for _ in range(3):
+        for _ in range(4):
             store.append(GObject.Object())
         assert [next(changes), next(changes)] == [(0, 0, 1), (1, 0, 1)]
         with pytest.raises(GleenletError, match="more than 2 emissions of 'items-changed'"):

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import contextvars
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
+from gi.repository import Gio
 
-from gleenlet import Cancelled, Event, GleenletError, Task, TaskGroup, run, shield, sleep, spawn, timeout
+from gleenlet import (
+    Cancelled,
+    Event,
+    GleenletError,
+    Task,
+    TaskGroup,
+    UnsafeSwitchError,
+    run,
+    shield,
+    sleep,
+    spawn,
+    timeout,
+)
 from inside import FOREVER, crash, crash_when_cancelled, in_task, kinds, me, settle
 
 
@@ -355,3 +370,44 @@ def test_run_returns_what_a_group_made() -> None:
             return group.spawn(pow, 2, 5).result()
 
     assert run(main) == 32
+
+
+def test_ctrl_c_while_a_group_waits_cancels_its_tasks() -> None:
+    tasks: list[Task[None]] = []
+
+    def main() -> None:
+        with TaskGroup() as group:
+            tasks.append(group.spawn(sleep, FOREVER))
+            group.spawn(os.kill, os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main)
+    assert tasks[0].cancelled()
+
+
+def test_group_left_where_waiting_is_refused_cancels_its_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    started = Event()
+    errors: list[BaseException] = []
+
+    def child() -> None:
+        started.set()
+        crash_when_cancelled()
+
+    def leave(group: TaskGroup) -> None:
+        with pytest.raises(UnsafeSwitchError) as caught:
+            group.__exit__(None, None, None)
+        errors.append(caught.value)
+
+    def main() -> None:
+        group = TaskGroup().__enter__()
+        group.spawn(child)
+        started.wait()
+        action = Gio.SimpleAction.new("leave", None)
+        action.connect("activate", lambda *_: leave(group))
+        action.activate(None)
+
+    run(main)
+    settle()
+    assert len(errors) == 1
+    assert "ZeroDivisionError" in (err := capsys.readouterr().err)
+    assert "whose TaskGroup is over" in err

@@ -218,6 +218,16 @@ def test_item_that_cannot_be_compared_is_refused_and_its_place_goes_to_the_next(
     assert [queue.get(), queue.get()] == [2, 3]
 
 
+def test_item_that_cannot_be_compared_is_refused_at_once() -> None:
+    queue: PriorityQueue[Any] = PriorityQueue(2)
+    queue.put(1)
+    with pytest.raises(TypeError):
+        queue.put_nowait("x")
+    assert queue.qsize() == 1
+    queue.put_nowait(2)
+    assert queue.full()
+
+
 # ---- task_done, join ----
 
 
@@ -322,6 +332,14 @@ def test_immediate_shutdown_drops_what_is_there() -> None:
     queue.task_done()
     settle()
     assert joiner.done()
+
+
+def test_immediate_shutdown_of_an_empty_queue() -> None:
+    queue: Queue[int] = Queue()
+    queue.shutdown(immediate=True)
+    queue.join()
+    with pytest.raises(QueueShutDown):
+        queue.get_nowait()
 
 
 def test_immediate_shutdown_takes_a_promised_item_away() -> None:

@@ -149,6 +149,19 @@ def test_schedule_switch_of_oneself_then_hub_switch_is_a_round_trip() -> None:
     assert log == ["back", "back"]
 
 
+def test_schedule_switch_of_oneself_then_a_switch_by_hand_is_a_round_trip() -> None:
+    log: list[Any] = []
+
+    def body() -> None:
+        schedule_switch(getcurrent(), "back")
+        log.append("away")
+        log.append(getcurrent().parent.switch())  # type: ignore[union-attr]
+
+    schedule_switch(greenlet(body))
+    settle()
+    assert log == ["away", "back"]
+
+
 def test_error_of_a_raw_greenlet_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     schedule_switch(greenlet(lambda: 1 / 0))
     settle()

@@ -97,6 +97,25 @@ def test_error_raised_on_the_way_out_shows_the_timeout_in_its_context() -> None:
 
 
 @in_task
+def test_the_timeout_stands_between_the_cancellation_and_all_that_came_of_it() -> None:
+    with pytest.raises(KeyError) as caught, timeout(0.001):
+        try:
+            sleep(FOREVER)
+        except Cancelled:
+            try:
+                raise ValueError
+            except ValueError:
+                raise KeyError  # noqa: B904
+    assert isinstance(caught.value.__context__, ValueError)
+    assert isinstance(caught.value.__context__.__context__, TimeoutError)
+    with pytest.raises(KeyError) as caught, timeout(0):
+        with pytest.raises(Cancelled):
+            sleep(0)
+        raise KeyError  # has nothing to do with it
+    assert caught.value.__context__ is None
+
+
+@in_task
 def test_failures_of_a_group_show_the_timeout_in_their_context() -> None:
     with pytest.raises(ExceptionGroup) as caught, timeout(0.001), TaskGroup() as group:
         group.spawn(crash_when_cancelled)
@@ -166,6 +185,12 @@ def test_deadline_can_be_moved() -> None:
     with pytest.raises(TimeoutError), timeout(None) as limit:
         limit.reschedule(get_hub().time() + 0.001)
         sleep(FOREVER)
+
+
+@in_task
+def test_deadline_is_a_number() -> None:
+    with timeout(None) as limit, pytest.raises(ValueError, match="nan"):
+        limit.reschedule(float("nan"))
 
 
 @in_task
@@ -353,6 +378,25 @@ def test_timeout_between_two_shields_strikes_when_the_inner_one_is_left() -> Non
             log.append("not reached")
         sleep(0)
     assert log == ["shielded"]
+
+
+@in_task
+def test_error_that_leaves_an_inner_shield_comes_before_the_time_that_was_up() -> None:
+    with shield():
+        with pytest.raises(KeyError), timeout(0.001):
+            with shield():
+                sleep(0.005)
+                raise KeyError
+
+
+@in_task
+def test_outer_of_two_equal_timeouts_in_a_shield_raises() -> None:
+    deadline = get_hub().time() + 0.001
+    with shield():
+        with pytest.raises(TimeoutError), timeout_at(deadline) as outer, timeout_at(deadline) as inner:
+            sleep(FOREVER)
+        sleep(0)
+    assert (outer.expired(), inner.expired()) == (True, True)
 
 
 @in_task

@@ -79,7 +79,7 @@ before = resident()
 run(crowd, 4_000, 100)
 grown, left = most[-1] - before, resident() - before
 assert grown > 48 << 20, grown
-assert left < grown / 3, (left, grown)
+assert left < grown / 2, (left, grown)
 print("small")
 """
     assert run_crowd(program) == "small\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import sys
 import threading
+import time
 
 import pytest
 from gi.repository import GLib
@@ -135,31 +136,37 @@ def test_exception_of_a_thread_whose_caller_has_gone_is_reported(
 @pytest.mark.parametrize("error", [None, ValueError("late")])
 def test_caller_cancelled_when_the_thread_has_just_ended(error: BaseException | None, reported: Errors) -> None:
     gate = Gate(error)
-    hub = get_hub()
-    cancelled = Event()
-
-    def cancel_after_the_outcome() -> None:
-        # Called when the thread's outcome has woken the task, and before the task runs.
-        task.cancel()
-        cancelled.set()
-
-    def last() -> str:
-        try:
-            return gate()
-        finally:
-            # Queued before the outcome is; it queues the cancellation behind it.
-            hub.call_soon_threadsafe(hub.call_soon, hub.call_soon, cancel_after_the_outcome)
-
-    task = spawn(to_thread, last)
+    task = spawn(to_thread, gate)
     gate.wait_until_entered()
+    settle()
     gate.open.set()
+    while not GLib.MainContext.default().pending():
+        time.sleep(0.001)  # until the outcome is queued; nothing else is
+    get_hub().call_soon(task.cancel)  # when it has woken the task, and before that runs
     task.join()
-    cancelled.wait()
-    if task.cancelled() and error is not None:
-        wait_for(reported)
-        assert reported == [error]
-    else:
-        assert reported == []
+    assert task.cancelled()
+    assert reported == ([] if error is None else [error])
+
+
+def test_thread_may_outlive_the_loop_that_sent_it(reported: Errors) -> None:
+    gate = Gate()
+
+    def thread() -> None:
+        context = GLib.MainContext()
+        context.push_thread_default()
+        try:
+            run(lambda: (spawn(to_thread, gate), sleep(0)))
+            gate.wait_until_entered()
+        finally:
+            context.pop_thread_default()
+
+    worker = threading.Thread(target=thread)
+    worker.start()
+    worker.join()
+    gate.open.set()
+    to_thread(gate.left.wait)
+    settle()
+    assert reported == []
 
 
 def test_what_has_not_begun_is_called_off() -> None:

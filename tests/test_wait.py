@@ -110,8 +110,21 @@ def test_as_completed_gives_each_task_once_and_those_first_that_have_ended() -> 
     assert list(as_completed([])) == []
 
 
+def test_as_completed_gives_what_has_ended_between_two_steps() -> None:
+    event = Event()
+    slow, quick = spawn(event.wait), spawn(int)
+    quick.join()
+    steps = as_completed(of(slow, quick))
+    assert next(steps) is quick
+    event.set()
+    settle()
+    assert next(steps) is slow
+    assert next(steps, None) is None
+
+
 def test_as_completed_raises_when_time_is_up() -> None:
     quick, slow = spawn(int), spawn(sleep, FOREVER)
+    quick.join()
     steps = as_completed(of(quick, slow), timeout=0.001)
     assert next(steps) is quick
     with pytest.raises(TimeoutError):

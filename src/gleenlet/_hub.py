@@ -156,10 +156,14 @@ class Hub(_core.Hub):
         raise UnsafeSwitchError(_explain(in_task=current is not self._home and self._home is not None))
 
     def _drive(self, waiter: Waiter) -> None:
-        if not self.context.acquire():
-            raise GleenletError(
-                "this thread cannot drive the main context: another thread runs it; use from_thread() to enter it"
-            )
+        deadline = self.time() + 1
+        while not self.context.acquire():
+            # A thread of GLib's has it for the time of one callback (g_main_context_invoke); who runs a loop keeps it.
+            if self.time() > deadline:
+                raise GleenletError(
+                    "this thread cannot drive the main context: another thread runs it; use from_thread() to enter it"
+                )
+            GLib.usleep(1000)
         self._drivers += 1
         # Not the override of PyGObject, which triples an empty turn.
         iterate = super(GLib.MainContext, self.context).iteration  # type: ignore[misc]

@@ -126,12 +126,9 @@ class Task(_core.Job, Generic[T_co]):
         try:
             waiter.wait()
         except TimeoutError:
-            if waiter.woken:
-                raise
             return self.done()
         finally:
-            if waiter in callbacks:
-                callbacks.remove(waiter)
+            callbacks.remove(waiter)
         return True
 
     def result(self, timeout: float | None = None) -> T_co:

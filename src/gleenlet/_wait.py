@@ -62,8 +62,7 @@ def wait(
         try:
             waiter.wait()
         except TimeoutError:
-            if waiter.woken:
-                raise
+            pass
         finally:
             for task in running:
                 task.remove_done_callback(ended)
@@ -111,7 +110,7 @@ def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task
                 try:
                     waiter.wait()
                 except TimeoutError:
-                    if waiter.woken or step >= len(finished):
+                    if step >= len(finished):
                         raise
             yield finished[step]
     finally:

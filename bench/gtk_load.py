@@ -89,7 +89,7 @@ class Window:
     def later(self, ms: int, function: Callable[[], None]) -> None:
         source: Any = GLib.timeout_source_new(ms)
         source.set_priority(GLib.PRIORITY_HIGH)
-        source.set_callback(lambda _: function())
+        source.set_callback(lambda *_: function())
         source.attach()
 
     def on_event(self, fd: int, _condition: GLib.IOCondition) -> bool:

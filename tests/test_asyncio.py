@@ -312,7 +312,7 @@ def test_what_a_glib_callback_starts_runs_in_the_loops_next_iteration() -> None:
         # Lower than all that is ready now: the first turn of GLib's loop that has nothing better to do.
         source: Any = GLib.idle_source_new()
         source.set_priority(GLib.PRIORITY_LOW)
-        source.set_callback(lambda _: (seen.append([*log]), done.set())[1])
+        source.set_callback(lambda *_: (seen.append([*log]), done.set())[1])
         source.attach()
         asyncio.create_task(created())  # noqa: RUF006  it ends at once
 

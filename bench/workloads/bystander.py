@@ -29,7 +29,7 @@ def iterations(n: int) -> float:
 
     source: Any = GLib.idle_source_new()
     source.set_priority(GLib.PRIORITY_DEFAULT)
-    source.set_callback(lambda _: work())
+    source.set_callback(lambda *_: work())
     source.attach()
     start = perf_counter()
     loop.run()

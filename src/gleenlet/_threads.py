@@ -129,7 +129,7 @@ def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
     else:
         source = GLib.Idle()
         source.set_priority(GLib.PRIORITY_DEFAULT)
-        source.set_callback(lambda _data: start() is not None)
+        source.set_callback(lambda *_: start() is not None)  # PyGObject 3.58 gives it no argument, others None
         source.attach(main_context)
     return future.result()
 

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 ROOT=$PWD
 OUT=$ROOT/build/native
 PYTHON=$ROOT/.venv/bin/python
-TESTS=(tests/test_{hub,waiter,poll,unsafe_switch,raw_greenlets,exit,task,run,callback,slabs}.py)
+TESTS=(tests/test_{hub,waiter,poll,unsafe_switch,raw_greenlets,exit,task,run,callback,slabs,sync,lock,queue}.py)
 # valgrind is some 40 times slower: what walks each way through the core once, and no test that counts milliseconds.
 VALGRIND_TESTS='cancel or throw or timeout or failure or callback or green or garbage or pool or name or result'
 VALGRIND_SKIPS='crowd or ten_thousand or starve or slice or latency or burn or ctrl_c or stall'

@@ -125,6 +125,7 @@ static void expire(Hub *hub) { /* queue what is due */
         timer_remove(item);
         if (item->kind == WAITER && item->state == WAITING) {
             Waiter *waiter = (Waiter *)item;
+            waiter->expired = 1;
             if (!waiter->quiet) {
                 waiter->value = PyObject_CallNoArgs(PyExc_TimeoutError);
                 waiter->raises = 1;

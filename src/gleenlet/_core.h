@@ -88,6 +88,8 @@ typedef struct Waiter {
     ITEM_HEAD
     uint8_t raises;                         /* value is an exception */
     uint8_t woken;                          /* wake() or throw() decided, not the clock and not a cancellation */
+    uint8_t expired;                        /* the clock decided */
+    uint8_t open;                           /* a guest's switch by hand is an outcome: it is the guest we wait for */
     uint8_t quiet;                          /* the end of the time is a result (sleep), not a TimeoutError */
     uint8_t by_hand;                        /* schedule_switch: value is (args, kwargs) for the greenlet's switch() */
     PyGreenlet *greenlet;                   /* who waits */

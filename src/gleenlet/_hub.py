@@ -394,7 +394,7 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
     if target in hub._switches:
         waiter = hub._switches[target]
     if waiter is not None:
-        waiter.throw(exception)
+        waiter.interrupt(exception)
         return
     if isinstance(target, _core.Fiber):
         raise GleenletError("schedule_throw(): this greenlet is a task's: use Task.cancel()")

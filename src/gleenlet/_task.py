@@ -126,6 +126,8 @@ class Task(_core.Job, Generic[T_co]):
         try:
             waiter.wait()
         except TimeoutError:
+            if not waiter.expired:
+                raise
             return self.done()
         finally:
             callbacks.remove(waiter)

@@ -62,7 +62,8 @@ def wait(
         try:
             waiter.wait()
         except TimeoutError:
-            pass
+            if not waiter.expired:
+                raise
         finally:
             for task in running:
                 task.remove_done_callback(ended)
@@ -110,7 +111,7 @@ def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task
                 try:
                     waiter.wait()
                 except TimeoutError:
-                    if step >= len(finished):
+                    if not waiter.expired or step >= len(finished):
                         raise
             yield finished[step]
     finally:

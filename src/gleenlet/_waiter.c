@@ -159,6 +159,17 @@ static PyObject *waiter_throw(Waiter *waiter, PyObject *exception) {
     return result;
 }
 
+static PyObject *waiter_interrupt(Waiter *waiter, PyObject *exception) {
+    PyObject *instance = here(waiter->hub) ? as_exception(exception) : NULL;
+    if (!instance)
+        return NULL;
+    if (waiter->state <= READY)
+        settle(waiter, instance, 1);
+    else
+        Py_DECREF(instance);
+    return PyBool_FromLong(waiter->state == READY);
+}
+
 /* Where a plain switch is not allowed, the hub's _block() says what to do: it raises, or drives the loop until there is
  * an outcome (False), or has us go back to whoever switched to this greenlet by hand (True). */
 static int block_elsewhere(Hub *hub, Waiter *waiter, PyGreenlet *current) {
@@ -185,17 +196,27 @@ static int block_in_guest(Waiter *waiter) {
     return result;
 }
 
+static void refuse_switch_by_hand(void) {
+    PyErr_SetString(GleenletError, "somebody switched to this greenlet by hand while it was waiting: "
+                                   "use schedule_switch() or schedule_throw()");
+}
+
 /* leave(), and again while the guest's hub switches here by hand: what it brings becomes the outcome, but the task runs
- * when its turn comes, not on the guest's time. */
+ * when its turn comes, not on the guest's time. An exception, gevent's Timeout for one, may come in any wait and is no
+ * wake-up; a value only where the guest is what we wait for. */
 static int leave_for_guest(Hub *hub, Waiter *waiter, PyGreenlet *current) {
     PyObject *back = leave(hub, current);
     while (guest_hub && (waiter->state == WAITING || (waiter->state == READY && waiter->queued))) {
-        PyObject *value = back ? back : take_exception();
-        if (waiter->state == WAITING || !back) {
-            waiter->woken = 1;
-            settle(waiter, value, !back);
-        } else
-            Py_DECREF(value);
+        if (back && waiter->state == WAITING && !waiter->open) {
+            Py_CLEAR(back);
+            refuse_switch_by_hand();
+        }
+        if (!back)
+            settle(waiter, take_exception(), 1);
+        else if (waiter->state == WAITING)
+            settle(waiter, back, 0);
+        else
+            Py_DECREF(back);
         back = PyGreenlet_Switch((PyGreenlet *)guest_hub, NULL, NULL);
     }
     Py_XDECREF(back);
@@ -271,9 +292,10 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
         Py_XDECREF(value);
         return NULL;
     }
-    if (state == WAITING)
-        return PyErr_Format(GleenletError, "somebody switched to this greenlet by hand while it was waiting: "
-                                           "use schedule_switch() or schedule_throw()");
+    if (state == WAITING) {
+        refuse_switch_by_hand();
+        return NULL;
+    }
     if (waiter->raises) {
         raise_exception(value);
         return NULL;
@@ -298,12 +320,16 @@ static PyMethodDef waiter_methods[] = {
     {"wait", (PyCFunction)waiter_wait, METH_NOARGS, "Block until there is an outcome: return it or raise it."},
     {"wake", (PyCFunction)(void (*)(void))waiter_wake, METH_FASTCALL, "Have wait() return a value; False if too late."},
     {"throw", (PyCFunction)waiter_throw, METH_O, "Have wait() raise an exception; False if too late."},
+    {"interrupt", (PyCFunction)waiter_interrupt, METH_O,
+     "As throw(), from somebody who does not know what it waits for: no wake-up, and not too late before wait() is back."},
     {NULL}};
 
 static PyMemberDef waiter_members[] = {
     {"queued", T_BOOL, offsetof(Waiter, queued), READONLY, "it has an outcome and its turn is still to come"},
     {"woken", T_BOOL, offsetof(Waiter, woken), READONLY, "wake() or throw() decided this wait"},
     {"greenlet", T_OBJECT, offsetof(Waiter, greenlet), READONLY, "who waits, or None"},
+    {"expired", T_BOOL, offsetof(Waiter, expired), READONLY, "the end of the time decided this wait"},
+    {"open", T_BOOL, offsetof(Waiter, open), 0, "a guest loop's switch to the greenlet is an outcome"},
     {"quiet", T_BOOL, offsetof(Waiter, quiet), 0, "the end of the time is a result, not a TimeoutError"},
     {"notify", T_OBJECT, offsetof(Waiter, notify), 0, "called instead of queueing the greenlet, by a guest loop"},
     {NULL}};

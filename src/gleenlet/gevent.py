@@ -214,7 +214,9 @@ def outside() -> object:
     """A greenlet that GLib's loop or the core runs waits for gevent: `hub.switch()` not in the hub's turn."""
     _libev.tasks(1)
     try:
-        return _core.Waiter().wait()
+        waiter = _core.Waiter()
+        waiter.open = True
+        return waiter.wait()
     except UnsafeSwitchError:
         pass
     finally:

@@ -37,6 +37,7 @@ if type(sys.gettrace()).__name__ == "CTracer":
 def nothing_left() -> Iterator[None]:
     """The hub is afterwards as it was before."""
     settle()  # what an earlier test cancelled may still be ending
+    settle()
     hub = get_hub()
     before = (hub.tasks(), hub._timers)  # asyncio's background loop, say, that another test started
     yield

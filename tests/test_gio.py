@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import http.server
 import os
 import subprocess
@@ -18,7 +17,7 @@ import pytest
 gi.require_version("Soup", "3.0")
 from gi.repository import Gio, GLib, Soup
 
-from gleenlet import Cancelled, UnsafeSwitchError, _gio, _introspect, call, run, sleep, spawn, timeout
+from gleenlet import Cancelled, UnsafeSwitchError, _gio, _introspect, call, run, spawn, timeout
 from gleenlet._core import Waiter
 from inside import settle
 from watching import counted_cancellables, has_handler, live_sources
@@ -443,38 +442,3 @@ def test_no_call_leaves_a_source_or_a_cancellable(file: Gio.File, monkeypatch: p
         assert cancellables.made == 20
         assert cancellables.left == 0
     assert live_sources() <= sources
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("end", ["result", "error", "cancel"])
-def test_a_million_calls_leave_memory_flat(file: Gio.File, end: str) -> None:
-    missing = Gio.File.new_for_path("/nonexistent/file")
-
-    def work(count: int) -> None:
-        for _ in range(count):
-            if end == "result":
-                call(file.query_info_async, "standard::size", NONE)
-            elif end == "error":
-                try:
-                    call(missing.query_info_async, "standard::size", NONE)
-                except GLib.Error:
-                    pass
-            else:
-                task = spawn(call, file.query_info_async, "standard::size", NONE)
-                sleep(0)
-                task.cancel()
-                task.join()
-
-    count = int(os.environ.get("GLEENLET_SOAK", 1_000_000))
-    spawn(work, count // 10).result()
-    gc.collect()
-    before, sources = resident_kib(), live_sources()
-    spawn(work, count).result()
-    gc.collect()
-    assert resident_kib() - before < 4096
-    assert live_sources() <= sources
-
-
-def resident_kib() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import gc
-import operator
-import os
 import threading
 import weakref
 from typing import Any
@@ -17,7 +14,7 @@ gi.require_version("Gtk", "4.0")
 gi.require_version("Gst", "1.0")
 from gi.repository import Gio, GObject, Gst, Gtk
 
-from gleenlet import Cancelled, GleenletError, get_hub, signals, sleep, spawn, wait_property, wait_signal
+from gleenlet import Cancelled, GleenletError, signals, sleep, spawn, wait_property, wait_signal
 from inside import settle
 from watching import has_handler, live_sources
 
@@ -400,44 +397,3 @@ def test_no_wait_keeps_its_emitter() -> None:
         del obj
         gc.collect()
         assert wrapper() is None
-
-
-def soak_count() -> int:
-    return int(os.environ.get("GLEENLET_SOAK", 1_000_000))
-
-
-def resident_kib() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("kind", ["wait_signal", "signals", "wait_property"])
-def test_a_million_waits_leave_memory_flat(kind: str) -> None:
-    asker = Asker()
-    call_soon = get_hub().call_soon
-
-    def wait(count: int) -> None:
-        for number in range(count):
-            if kind == "wait_signal":
-                call_soon(asker.emit, "ask", number)
-                wait_signal(asker, "ask")
-            elif kind == "signals":
-                with signals(asker, "ask") as questions:
-                    call_soon(asker.emit, "ask", number)
-                    next(questions)
-            else:
-                call_soon(asker.set_property, "my-count", number + 1)
-                wait_property(asker, "my-count", functools.partial(operator.eq, number + 1))
-
-    count = soak_count()
-    spawn(wait, count // 10).result()
-    asker.my_count = 0
-    gc.collect()
-    before, sources = resident_kib(), live_sources()
-    spawn(wait, count).result()
-    gc.collect()
-    assert resident_kib() - before < 4096
-    assert live_sources() == sources
-    assert not has_handler(asker, "ask")
-    assert not has_handler(asker, "notify::my-count")

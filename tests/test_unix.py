@@ -17,14 +17,12 @@ from gleenlet import (
     GleenletError,
     _unix,
     call,
-    get_hub,
     spawn,
     wait_child,
     wait_readable,
     wait_unix_signal,
 )
 from inside import settle
-from watching import live_sources
 
 
 def start(script: str) -> int:
@@ -349,34 +347,3 @@ def test_somebody_elses_wake_up_descriptor_gets_its_byte() -> None:
         assert signal.set_wakeup_fd(-1) == writer
         os.close(reader)
         os.close(writer)
-
-
-# ---- nothing is left ----
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("kind", ["wait_unix_signal", "wait_child"])
-def test_a_million_waits_leave_memory_flat(kind: str) -> None:
-    call_soon = get_hub().call_soon
-
-    def wait(count: int) -> None:
-        for _ in range(count):
-            if kind == "wait_unix_signal":
-                call_soon(signal.raise_signal, signal.SIGUSR1)
-                wait_unix_signal(signal.SIGUSR1)
-            else:
-                assert wait_child(os.posix_spawn("/bin/true", ["true"], {})) == 0
-
-    count = int(os.environ.get("GLEENLET_SOAK", 1_000_000))
-    count = count // 100 if kind == "wait_child" else count  # a process a wait
-    spawn(wait, count // 10).result()
-    before, sources, files = resident_kib(), live_sources(), descriptors()
-    spawn(wait, count).result()
-    assert resident_kib() - before < 4096
-    assert live_sources() == sources
-    assert len(descriptors()) == len(files)
-
-
-def resident_kib() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024

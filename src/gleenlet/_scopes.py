@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from gi.repository import GLib
 
-from gleenlet._core import Handle
+from gleenlet._core import Handle, claim, get_ident
 from gleenlet._errors import Cancelled, GleenletError
 from gleenlet._hub import Hub, Waiter, get_hub
 from gleenlet._task import Task, current_task, spawn
@@ -97,13 +97,14 @@ class _Strike:
     off and must not be mixed up with the scope's, so these are counted by the shield.
     """
 
-    __slots__ = ("before", "shield", "task")
+    __slots__ = ("before", "shield", "task", "thread")
 
     def __init__(self, what: str) -> None:
         task = current_task()
         if task is None:
             raise GleenletError(f"{what} should be used inside a task: use run(main), or spawn(func)")
         self.task = task
+        self.thread = get_ident()
         self.shield = _shields.get(task) if task._shields else None
         self.before = self.count()
 
@@ -364,10 +365,13 @@ class TaskGroup:
     ) -> Task[T]:
         """Start a task of this group; as `gleenlet.spawn`.
 
-        Raises: GleenletError, a RuntimeError: the group is not entered yet, finished, or shutting down.
+        Raises: GleenletError, a RuntimeError: the group is not entered yet, finished, shutting down, or another
+            thread's.
         """
         if self._strike is None:
             raise GleenletError(f"{self!r} has not been entered: use it in a with statement")
+        if self._strike.thread != get_ident():
+            claim(self._strike.thread, self)
         if self._over or (self._exiting and not self._tasks):
             raise GleenletError(f"{self!r} is finished: start the task with spawn()")
         if self._aborting:

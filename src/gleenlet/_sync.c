@@ -169,7 +169,9 @@ static void dealloc_with_line(Event *self) {
 }
 
 _Static_assert(sizeof(Event) == sizeof(Lock), "Event and Lock share their life cycle");
-static PyMemberDef line_members[] = {{"_waiters", T_OBJECT, offsetof(Event, waiters), READONLY, NULL}, {NULL}};
+static PyMemberDef line_members[] = {{"_waiters", T_OBJECT, offsetof(Event, waiters), READONLY, NULL},
+                                     {"_thread", T_ULONG, offsetof(Event, thread), READONLY, NULL},
+                                     {NULL}};
 
 #define TYPE_WITH_LINE                                                                                                \
     .tp_basicsize = sizeof(Event), .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,          \

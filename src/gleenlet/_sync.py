@@ -184,7 +184,6 @@ class Condition:
         self.locked = lock.locked
         self.acquire = lock.acquire
         self.release = lock.release
-        self._thread = 0
         self._waiters: deque[Waiter] = deque()
 
     def __repr__(self) -> str:
@@ -244,8 +243,8 @@ class Condition:
         self.notify(len(self._waiters))
 
     def _check(self, what: str) -> None:
-        if self._thread != get_ident():
-            self._thread = claim(self._thread, self)
+        if self._lock._thread != get_ident():
+            claim(self._lock._thread, self)
         if not self._lock._held():
             raise GleenletError(f"cannot {what} un-acquired lock: call it inside `with condition:`")
 

@@ -127,4 +127,6 @@ def _tasks(tasks: Iterable[Task[T]], who: str) -> list[Task[T]]:
     for task in everything:
         if not isinstance(task, Task):
             raise TypeError(f"{who}() needs tasks, not {type(task).__name__}: start functions with spawn()")
+        if not task.done():
+            task._hub._check_thread()
     return everything

@@ -199,6 +199,20 @@ static inline void raise_exception(PyObject *exception) { /* steals */
     Py_DECREF(exception);
 }
 
+/* F4. greenlet copies to the heap the part of the C stack that two greenlets share. A greenlet's stack begins where
+ * it is first switched to, so a greenlet born here, deeper than any frame of the loop, shares none with the loop: no
+ * switch ever moves a frame that GLib or GObject points to. Padding is one subtraction from the stack pointer and
+ * touches no page (all is compiled without stack-clash probing). */
+__attribute__((noinline, unused)) static PyObject *switch_at_floor(char *floor, PyGreenlet *greenlet, PyObject *args,
+                                                           PyObject *kwargs) {
+    char *frame = __builtin_frame_address(0);
+    char *padding = __builtin_alloca(frame > floor ? frame - floor : 16);
+    __asm__ volatile("" ::"r"(padding) : "memory");
+    PyObject *result = PyGreenlet_Switch(greenlet, args, kwargs);
+    __asm__ volatile("" ::"r"(padding) : "memory");
+    return result;
+}
+
 /* _source.c */
 int load_glib(void);
 void *context_ref(void);                    /* the thread's default context, with a reference */

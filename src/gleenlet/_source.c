@@ -1,30 +1,11 @@
 /* GLib's side: one GSource a lane, in C, on the GLib that PyGObject has loaded. */
 #include "_core.h"
+#include "_glib.h"
 
-#include <dlfcn.h>
-
-/* ---- GLib, taken from the library that PyGObject has loaded: no headers, no second copy (F7c) ---- */
-
-typedef struct Source {                     /* GSource, whose layout is public and frozen (glib/gmain.h) */
-    void *callback_data, *callback_funcs;
-    const void *source_funcs;
-    unsigned ref_count;
-    void *context;
-    int priority;
-    unsigned flags, source_id;
-    void *poll_fds, *prev, *next;
-    char *name;
-    void *priv;
+struct Source {
+    SOURCE_HEAD
     Lane *lane;                             /* ours; NULL once the hub is closed */
-} Source;
-
-typedef struct {
-    int (*prepare)(Source *, int *);
-    int (*check)(Source *);
-    int (*dispatch)(Source *, void *, void *);
-    void (*finalize)(Source *);
-    void *closure_callback, *closure_marshal;
-} SourceFuncs;
+};
 
 static struct {
     Source *(*source_new)(const SourceFuncs *, unsigned);
@@ -46,22 +27,12 @@ static struct {
 } g;
 
 int load_glib(void) {
-    static const char *names[] = {
+    static const char *const names[] = {
         "g_source_new", "g_source_set_priority", "g_source_set_can_recurse", "g_source_set_name", "g_source_attach",
         "g_source_destroy", "g_source_unref", "g_source_add_unix_fd", "g_source_remove_unix_fd",
         "g_source_query_unix_fd", "g_main_context_ref_thread_default", "g_main_context_get_thread_default",
         "g_main_context_default", "g_main_context_unref", "g_main_context_wakeup", "g_main_depth"};
-    void *library = dlopen("libglib-2.0.so.0", RTLD_NOLOAD | RTLD_NOW);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        void *symbol = dlsym(library ? library : RTLD_DEFAULT, names[i]);
-        if (!symbol) {
-            PyErr_Format(PyExc_ImportError, "gleenlet needs the GLib that PyGObject has loaded, but it has no %s",
-                         names[i]);
-            return -1;
-        }
-        ((void **)&g)[i] = symbol;
-    }
-    return 0;
+    return load_functions((void **)&g, names, sizeof names / sizeof *names);
 }
 
 /* ---- the source: one a lane ---- */

@@ -89,11 +89,6 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
         self.broken = True
         super().break_(*how)
 
-    def reinit(self) -> None:
-        super().reinit()
-        if self.attached:
-            _libev.learn(True)
-
     def destroy(self) -> None:
         if self.attached:
             self.attached = False
@@ -196,6 +191,8 @@ def thrown(error: BaseException) -> None:
     """Somebody threw into the suspended hub (HubDestroyed, mostly): as an error in a callback of its."""
     if _loop is not None:
         _loop.handle_error(_loop, type(error), error, error.__traceback__)
+        if _loop.broken:
+            _loop.run_callback(_loop.break_)  # libev forgets a break that comes while it waits
 
 
 def stray(error: BaseException) -> None:
@@ -247,7 +244,7 @@ def _caller() -> tuple[str, str]:
     return f"{code.co_qualname} ({os.path.basename(code.co_filename)}:{frame.f_lineno})", code.co_name
 
 
-def paused() -> None:
+def paused(_: None) -> None:
     """Said once, when the hub cannot be resumed from where GLib's loop runs now."""
     warnings.warn(
         "gevent is paused: a GLib loop runs deeper in the stack than gevent's greenlets begin, or inside a "
@@ -278,9 +275,9 @@ def _attach(loop: GLibLoop) -> None:
 
     if type(gevent.hub.Hub.__dict__.get("switch")).__name__ != "method_descriptor":
         _libev.use_method(gevent.hub.Hub, "switch")
-    get_hub()  # the core's floor is found while the stack is shallow
-    _libev.attach(loop, loop.ptr, loop._callbacks)
-    if not _learns(loop):
+    # The core's floor is found while the stack is shallow.
+    _libev.attach(loop, loop.ptr, loop._callbacks, get_hub())
+    if not _waits_with_epoll(loop):
         _libev.release(False)
         warnings.warn(
             f"libev waits with {loop.backend!r} here, not with epoll: GLib stands still while gevent waits. "
@@ -291,15 +288,16 @@ def _attach(loop: GLibLoop) -> None:
         return
     loop.attached = True
     _loop = loop
-    # gevent compares its clock with this once in 50 callbacks, and leaves the rest for after GLib's turn.
-    corecext.getswitchinterval = lambda: min(sys.getswitchinterval(), SLICE)
+    # gevent compares its clock with this once in 50 callbacks, and leaves the rest for after GLib's turn. It asks
+    # before each series of callbacks; no function that returns a float is cheaper than a float's own.
+    corecext.getswitchinterval = SLICE.conjugate
 
 
-def _learns(loop: Any) -> bool:
-    """Let `loop` wait once, for no time; did that show its epoll descriptor?"""
-    _libev.learn(True)
+def _waits_with_epoll(loop: Any) -> bool:
+    """Let `loop` wait once, for no time; was that seen?"""
+    before = _libev.waits()
     corecext.loop.run(loop, nowait=True)
-    return not _libev.learn(False)
+    return _libev.waits() > before
 
 
 def _use_slot(hub: Any) -> None:
@@ -353,11 +351,11 @@ def _wait_for_core(waiter: _core.Waiter) -> bool:
 
 
 def _start() -> None:
-    _libev.setup(corecext.__file__, sys.modules[__name__], corecext.timer, corecext.io)
+    _libev.setup(corecext.__file__, sys.modules[__name__], corecext.loop)
     loop = corecext.loop(default=False)
     try:
         _libev.find_head(loop._callbacks, loop.run_callback(int))
-        if not _learns(loop):
+        if not _waits_with_epoll(loop):
             raise ImportError(
                 f"libev's wait was not seen, with its backend {loop.backend!r}: gleenlet.gevent needs epoll"
             )

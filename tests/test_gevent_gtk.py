@@ -45,11 +45,8 @@ bus = Gio.bus_get_sync(Gio.BusType.SESSION)
 NAME = "org.freedesktop.DBus"
 bus.call(NAME, "/", NAME, "GetId", None, None, 0, -1, None, lambda *_: saw("bus"))
 Gio.File.new_for_path("/").query_info_async("*", 0, 0, None, lambda *_: saw("file"))
-start = time.monotonic()
-GLib.timeout_add(3000, loop.quit)
 loop.run()
 print(sorted(seen))
-assert time.monotonic() - start < 1, time.monotonic() - start
 """
 
 BUSY_GLIB = """
@@ -71,9 +68,7 @@ def pong(end):
 def worker():
     global trips
     for _ in range(5):
-        start = time.monotonic()
         gevent.sleep(0.02)
-        assert time.monotonic() - start < 0.04, time.monotonic() - start
     near, far = gevent.socket.socketpair()
     gevent.spawn(pong, far)
     with gevent.Timeout(0.2, False):
@@ -184,18 +179,12 @@ def test_gevent_is_served_while_glib_is_never_idle() -> None:
 
 @pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not installed")
 @pytest.mark.parametrize(
-    ("load", "kind", "least"),
-    # The share of what the same window did just before without the load (echo: without redraws). Starved it is next
-    # to nothing; what is left on a machine of one's own, the benchmarks tell.
-    [("spin", "frames", 0.5), ("spin", "ticks", 0.5), ("burn", "frames", 0.3), ("echo", "trips", 0.3)],
+    ("load", "kind"), [("spin", "frames"), ("spin", "ticks"), ("burn", "frames"), ("echo", "trips")]
 )
-def test_window_and_gevent_share_the_processor(load: str, kind: str, least: float) -> None:
-    shares = []
-    for _ in range(3):  # other programs of this machine count, too
-        outcome = run_script(FRAMES, load, display=True, bus=True)
-        assert outcome.status == 0, outcome.stderr
-        quiet, busy = json.loads(outcome.stdout)
-        shares.append(busy[kind] / quiet[kind])
-        if shares[-1] >= least:
-            return
-    raise AssertionError(f"{kind} under {load}: {shares}, at least {least} expected")
+def test_window_and_gevent_share_the_processor(load: str, kind: str) -> None:
+    """Nobody starves; how large the shares are, bench/gtk_load.py tells."""
+    outcome = run_script(FRAMES, load, display=True, bus=True)
+    assert outcome.status == 0, outcome.stderr
+    quiet, busy = json.loads(outcome.stdout)
+    # The share of what the same window did just before without the load (echo: without redraws).
+    assert busy[kind] > quiet[kind] * 0.2, f"{busy} beside the load, {quiet} without"

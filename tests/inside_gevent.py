@@ -1,0 +1,54 @@
+"""Runs programs with gleenlet.gevent in a child process: gevent has one hub and patches the standard library.
+
+What is never late fails on a stalled machine, so a program waits `until` something is there, however long that takes.
+What is lost never comes: then the watchdog of the program ends it.
+"""
+
+from __future__ import annotations
+
+from child import Outcome, run_script
+
+PRELUDE = """
+import faulthandler, os, signal, sys, threading, time
+faulthandler.enable()
+faulthandler.dump_traceback_later(60, exit=True)
+from gi.repository import Gio, GLib, GObject
+import gleenlet.gevent
+{early}
+import gevent, gevent.event, gevent.queue, gevent.socket, gleenlet
+from gevent.exceptions import BlockingSwitchOutError
+gleenlet.gevent.install()
+loop = GLib.MainLoop()
+began = time.monotonic()
+
+def check(seconds, since=None):           # at least; how late it may be is the machine's affair
+    assert time.monotonic() - (since or began) >= seconds
+
+def until(condition):
+    while not condition():
+        gevent.sleep(0.002)
+
+class Counter(GObject.Object):
+    value = GObject.Property(type=int, default=0)
+    __gsignals__ = {{"open": (GObject.SignalFlags.RUN_LAST, None, (int,))}}
+
+def spin():
+    while True:
+        gevent.sleep(0)
+"""
+
+# gevent as it is, polled from a GLib timeout: the usual way to have both.
+PLAIN = "gleenlet.gevent.install = lambda: None"
+POLLED = "GLib.timeout_add(1, lambda: gevent.sleep(0.0005) or True)\n"
+
+
+def outcome_of(program: str, early: str = "", **options: object) -> Outcome:
+    """Run `program` after the prelude, `early` before gevent's imports."""
+    return run_script(PRELUDE.format(early=early) + program, timeout=90, **options)  # type: ignore[arg-type]
+
+
+def alive(program: str, early: str = "", **options: object) -> str:
+    """The same; it must end well. What it printed."""
+    outcome = outcome_of(program, early, **options)
+    assert outcome.status == 0, f"{outcome}\n{outcome.stdout}\n{outcome.stderr}"
+    return outcome.stdout

@@ -1,11 +1,12 @@
 """A GTK 4 window that redraws all the time beside a load on the same loop: frames, their gaps, input delay.
 
-    xvfb-run -a python bench/gtk_load.py PEER busy|burn
+    xvfb-run -a python bench/gtk_load.py PEER busy|burn|spin|pairs
 
 Load "busy" is 1,000 tasks that yield, 1,000 timers a second and an echo server with a client (ECHO_CLIENT);
-"burn" is 100 tasks that compute for 0.2 ms and yield. Peer "idle" has no load. Input is a pipe watched at
-the priority of GDK's events, into which another process writes the time: what a click would meet, without a
-display server's own delay.
+"burn" is 100 tasks that compute for 0.2 ms and yield; "spin" is 100 that only yield; "pairs" is ten pairs of tasks
+that send a byte there and back, measured before the window begins to redraw as well. Peer "idle" has no load. Input
+is a pipe watched at the priority of GDK's events, into which another process writes the time: what a click would
+meet, without a display server's own delay.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ TIMERS = 100
 TIMER_PERIOD = 0.1
 BURNING = 100
 BURN = 0.2e-3
+PAIRS = 10
 CONNECTIONS = 10
 BYTES = 100
 
@@ -62,17 +64,19 @@ class Done:
 class Window:
     """The window and what is noted of it."""
 
-    def __init__(self, app: Gtk.Application, load_expected: bool) -> None:
+    def __init__(self, app: Gtk.Application, load_expected: bool, still_first: bool) -> None:
         self.load_expected = load_expected
         self.frames: list[float] = []
         self.delays: list[float] = []
+        self.ticks = 0
         self.start = 0.0
-        area = Gtk.DrawingArea()
-        area.set_draw_func(lambda _area, context, *_: context.paint())
+        self.still_echoes = 0.0
+        self.area = Gtk.DrawingArea()
+        self.area.set_draw_func(lambda _area, context, *_: context.paint())
         self.window = Gtk.ApplicationWindow(application=app, default_width=400, default_height=300)
-        self.window.set_child(area)
+        self.window.set_child(self.area)
         self.window.present()
-        self.window.add_tick_callback(self.on_tick, area)
+        GLib.timeout_add(1000 // 60, self.on_timer)
         clock = self.window.get_frame_clock()
         assert clock is not None
         clock.connect("after-paint", lambda _: self.frames.append(time.monotonic()))
@@ -80,7 +84,24 @@ class Window:
         self.events = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert self.events.stdout is not None
         GLib.unix_fd_add_full(GLib.PRIORITY_DEFAULT, self.events.stdout.fileno(), GLib.IOCondition.IN, self.on_event)
+        if still_first:
+            self.later(WARM_UP_MS, self.begin)
+            self.later(WARM_UP_MS + SPAN_MS, self.end_stillness)
+        else:
+            self.redraw()
+
+    def redraw(self) -> None:
+        self.window.add_tick_callback(self.on_tick, self.area)
         self.later(WARM_UP_MS, self.begin)
+        self.later(WARM_UP_MS + SPAN_MS, self.end)
+
+    def end_stillness(self) -> None:
+        self.still_echoes = Done.echoes / (time.monotonic() - self.start)
+        self.redraw()
+
+    def on_timer(self) -> bool:
+        self.ticks += 1
+        return True
 
     def on_tick(self, _window: Gtk.Widget, _clock: Gdk.FrameClock, area: Gtk.DrawingArea) -> bool:
         area.queue_draw()
@@ -102,19 +123,20 @@ class Window:
         self.start = time.monotonic()
         self.frames.clear()
         self.delays.clear()
+        self.ticks = 0
         Done.steps = Done.timers = Done.echoes = 0
-        self.later(SPAN_MS, self.end)
 
     def end(self) -> None:
         """Print the figures and leave at once: how peers tidy up is not the subject."""
         end = time.monotonic()
         self.events.kill()
-        if self.load_expected and not Done.steps:
+        if self.load_expected and not Done.steps + Done.echoes:
             sys.exit("the load did not run")
         gaps = [after - before for before, after in pairwise([self.start, *self.frames, end])]
         delays = self.delays or [end - self.start]
         figures = {
             "frames": len(self.frames) * SPAN_MS / 1000 / (end - self.start),
+            "ticks": self.ticks / (end - self.start),
             "gap_p50": statistics.median(gaps) * 1e9,
             "gap_p99": percentile(gaps, 0.99) * 1e9,
             "input_p50": statistics.median(delays) * 1e9,
@@ -123,6 +145,8 @@ class Window:
         if self.load_expected:
             for name in ("steps", "timers", "echoes"):
                 figures[name] = getattr(Done, name) / (end - self.start)
+        if self.still_echoes:
+            figures["share"] = figures["echoes"] / self.still_echoes
         print(json.dumps({"figures": figures, "operations": None}), flush=True)
         os._exit(0)
 
@@ -180,9 +204,23 @@ def on_gleenlet(load: str) -> None:
             sock.send(sock.recv(4096))
             Done.echoes += 1
 
-    if load == "burn":
+    def pinging(sock: socket.socket, first: bytes) -> None:
+        data = first
+        while True:
+            if data:
+                sock.send(data)
+            wait_readable(sock)
+            data = sock.recv(1)
+            Done.echoes += len(first)
+
+    if load in ("burn", "spin"):
         for _ in range(BURNING):
-            spawn(burning)
+            spawn(burning if load == "burn" else yielding)
+        return
+    if load == "pairs":
+        for near, far in [socket.socketpair() for _ in range(PAIRS)]:
+            spawn(pinging, near, b"x")
+            spawn(pinging, far, b"")
         return
     spawn(listening)
     for _ in range(TIMERS):
@@ -214,9 +252,23 @@ async def on_asyncio(load: str) -> None:
             await writer.drain()
             Done.echoes += 1
 
+    async def pinging(loop: asyncio.AbstractEventLoop, sock: socket.socket, first: bytes) -> None:
+        data = first
+        while True:
+            if data:
+                await loop.sock_sendall(sock, data)
+            data = await loop.sock_recv(sock, 1)
+            Done.echoes += len(first)
+
     tasks = []
-    if load == "burn":
-        tasks += [asyncio.create_task(burning()) for _ in range(BURNING)]
+    if load in ("burn", "spin"):
+        tasks += [asyncio.create_task(burning() if load == "burn" else yielding()) for _ in range(BURNING)]
+    elif load == "pairs":
+        loop = asyncio.get_running_loop()
+        for near, far in [socket.socketpair() for _ in range(PAIRS)]:
+            near.setblocking(False)
+            far.setblocking(False)
+            tasks += [asyncio.create_task(pinging(loop, near, b"x")), asyncio.create_task(pinging(loop, far, b""))]
     else:
         server = await asyncio.start_server(serving, "127.0.0.1", 0)
         start_client(server.sockets[0])
@@ -228,6 +280,7 @@ async def on_asyncio(load: str) -> None:
 def on_gevent(load: str) -> None:
     from gevent import sleep, spawn
     from gevent.socket import socket as Socket
+    from gevent.socket import socketpair
 
     def burning() -> None:
         while True:
@@ -256,9 +309,22 @@ def on_gevent(load: str) -> None:
             sock.send(sock.recv(4096))
             Done.echoes += 1
 
-    if load == "burn":
+    def pinging(sock: Any, first: bytes) -> None:
+        data = first
+        while True:
+            if data:
+                sock.send(data)
+            data = sock.recv(1)
+            Done.echoes += len(first)
+
+    if load in ("burn", "spin"):
         for _ in range(BURNING):
-            spawn(burning)
+            spawn(burning if load == "burn" else yielding)
+        return
+    if load == "pairs":
+        for near, far in [socketpair() for _ in range(PAIRS)]:
+            spawn(pinging, near, b"x")
+            spawn(pinging, far, b"")
         return
     spawn(listening)
     for _ in range(TIMERS):
@@ -272,7 +338,7 @@ def run(app: Gtk.Application, peer: str, load: str) -> None:
     kept: list[Any] = []
 
     def activate_with(start: Callable[[], Any]) -> None:
-        app.connect("activate", lambda app: kept.extend((Window(app, peer != "idle"), start())))
+        app.connect("activate", lambda app: kept.extend((Window(app, peer != "idle", load == "pairs"), start())))
 
     if peer == "gi.events":
         from gi.events import GLibEventLoopPolicy  # type: ignore[import-untyped]
@@ -309,7 +375,7 @@ def main() -> None:
     sys.excepthook = fail
     parser = argparse.ArgumentParser()
     parser.add_argument("peer")
-    parser.add_argument("load", choices=("busy", "burn"))
+    parser.add_argument("load", choices=("busy", "burn", "spin", "pairs"))
     parser.add_argument("--seconds", help="ignored; the span is fixed")
     options = parser.parse_args()
     if options.peer not in ("idle", "gleenlet", "gi.events", "gleenlet.asyncio", "gleenlet.gevent"):

@@ -21,25 +21,29 @@ LIBRARIES = ("glib-2.0", "libdex-1")
 Data = dict[str, Any]
 
 
-def describe(tables: Mapping[str, tuple[Sequence[Row], Mapping[str, Samples]]], repeats: int) -> Data:
+def describe(tables: Mapping[str, tuple[Sequence[Row], str, Mapping[str, Samples]]], repeats: int) -> Data:
+    """Each table: its rows, the peer that ratios refer to, and what was found."""
     return {
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes"),
         "machine": machine(),
         "versions": versions(),
         "repeats": repeats,
-        "tables": {name: [describe_row(row, found[row.key]) for row in rows] for name, (rows, found) in tables.items()},
+        "tables": {
+            name: [describe_row(row, base, found[row.key]) for row in rows]
+            for name, (rows, base, found) in tables.items()
+        },
     }
 
 
-def describe_row(row: Row, samples: Samples) -> Data:
+def describe_row(row: Row, base: str, samples: Samples) -> Data:
     peers: Data = {}
     for peer, figures in samples.figures.items():
         q1, median, q3 = quartiles(figures)
         peers[peer] = {"median": median, "q1": q1, "q3": q3, "samples": figures}
-    if "gleenlet" in peers and row.unit != "share":
-        ours = peers["gleenlet"]["median"]
+    if base in peers and row.unit != "share":
+        ours = peers[base]["median"]
         for peer, found in peers.items():
-            if peer != "gleenlet":
+            if peer != base:
                 found["ratio"] = ratio(row, found["median"], ours)
     return {
         "key": row.key,
@@ -58,7 +62,7 @@ def quartiles(figures: Sequence[float]) -> tuple[float, float, float]:
 
 
 def ratio(row: Row, theirs: float, ours: float) -> float | None:
-    """How many times worse than gleenlet, below 1 where better. None if there is no such number."""
+    """How many times worse than ours, below 1 where better. None if there is no such number."""
     above, below = (ours, theirs) if row.more_is_better else (theirs, ours)
     return above / below if below and math.isfinite(above / below) else None
 

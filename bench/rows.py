@@ -22,7 +22,7 @@ MODULES = {
     "gleenlet.gevent": "gleenlet.gevent",
     "gleenlet.asyncio": "gleenlet.asyncio",
 }
-# The last two run gevent's and asyncio's code on gleenlet; they are measured when --peers names them.
+# The last two run gevent's and asyncio's code on gleenlet; in the main table they are measured when --peers names them.
 PEERS = tuple(MODULES)[:-2]
 
 SESSION_BUS = ("dbus-run-session", "--")
@@ -109,6 +109,8 @@ ROWS = (
 
 BUSY = functools.partial(Row, workload="gtk_load", variant="busy", most_repeats=3, within=DISPLAY)
 BURN = functools.partial(Row, workload="gtk_load", variant="burn", most_repeats=3, within=DISPLAY)
+SPIN = functools.partial(Row, workload="gtk_load", variant="spin", most_repeats=3, within=DISPLAY)
+PAIRS = functools.partial(Row, workload="gtk_load", variant="pairs", most_repeats=3, within=DISPLAY)
 GTK_ROWS = (
     BUSY("busy_frames", "1,000 tasks, timers, echo: frames in 3 s", figure="frames", unit="count"),
     BUSY("busy_gap_p50", "... gap between frames p50", figure="gap_p50"),
@@ -121,7 +123,27 @@ GTK_ROWS = (
     BURN("burn_frames", "100 tasks burn 0.2 ms: frames in 3 s", figure="frames", unit="count"),
     BURN("burn_input_p99", "... input event to handler p99", figure="input_p99"),
     BURN("burn_steps", "... steps of the tasks a second", figure="steps", unit="count"),
+    SPIN("spin_frames", "100 tasks that yield: frames in 3 s", figure="frames", unit="count"),
+    SPIN("spin_ticks", "... ticks a second of a 60 Hz timer", figure="ticks", unit="count"),
+    PAIRS("pairs_frames", "ten pairs on sockets: frames in 3 s", figure="frames", unit="count"),
+    PAIRS("pairs_echoes", "... echoes a second", figure="echoes", unit="count"),
+    PAIRS("pairs_share", "... of those without redraws", figure="share", unit="share"),
 )
+GTK_PEERS = ("gleenlet", "gi.events", "gleenlet.gevent", "gleenlet.asyncio", "idle")
+
+GUEST = functools.partial(Row, workload="guest")
+GUEST_ROWS = (
+    GUEST("guest_switch", "yield, ten greenlets", variant="switch"),
+    GUEST("guest_spawn", "spawn and join, batches of 100", variant="spawn"),
+    GUEST("guest_timers", "sleep of 10 us, 100 greenlets", variant="timers"),
+    GUEST("guest_echo_50", "echo, 50 connections, request", variant="echo_50"),
+    GUEST("guest_echo_1", "echo, one connection, request", variant="echo_1"),
+    GUEST("guest_idle_add", "idle_add from a greenlet, until it ran", variant="idle_add"),
+)
+GUEST_PEERS = ("gleenlet.gevent", "gevent")
+
+# Each table has its rows and its peers; the first of these is what the others are compared with.
+TABLES = {"main": (ROWS, PEERS), "gtk": (GTK_ROWS, GTK_PEERS), "gevent": (GUEST_ROWS, GUEST_PEERS)}
 
 # The chart shows these, under these names.
 CHART = {

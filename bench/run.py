@@ -16,13 +16,13 @@ from pathlib import Path
 from chart import chart
 from processes import collect, installed
 from results import Data, describe
-from rows import GTK_ROWS, MODULES, PEERS, ROWS, Row
+from rows import MODULES, TABLES, Row
 from table import failures, table
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 CHART = HERE.parent / "docs" / "bench.svg"
-HEADINGS = {"main": "workload", "gtk": "GTK 4 window beside"}
+HEADINGS = {"main": "workload", "gtk": "GTK 4 window beside", "gevent": "gevent's code, GLib timer at 60 Hz"}
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--svg", type=Path, help="the chart goes here (whole runs: docs/bench.svg)")
     parser.add_argument("--show", metavar="JSON", type=Path, help="measure nothing, show these results")
     options = parser.parse_args()
-    known = {row.key for row in (*ROWS, *GTK_ROWS)}
+    known = {row.key for rows, _ in TABLES.values() for row in rows}
     for name in options.only or ():
         if name not in known:
             parser.error(f"--only: no row {name}; there are {', '.join(sorted(known))}")
@@ -66,14 +66,17 @@ def names(text: str) -> list[str]:
 def measure(options: argparse.Namespace) -> Data:
     repeats = options.repeats or (2 if options.quick else 5)
     seconds = 0.05 if options.quick else 0.2
-    asked = options.peers or PEERS
-    peers = installed(asked)
-    rows = chosen(ROWS, options)
-    gtk_rows = chosen(GTK_ROWS, options)
-    found = collect(rows, peers, repeats, seconds)
-    gtk_found = collect(gtk_rows, peers, 1 if options.quick else repeats, seconds)
-    data = describe({"main": (rows, found), "gtk": (gtk_rows, gtk_found)}, repeats)
-    data["missing"] = [peer for peer in asked if peer not in peers]
+    tables = {}
+    missing: list[str] = []
+    for name, (all_rows, its_peers) in TABLES.items():
+        asked = [peer for peer in options.peers if name == "main" or peer in its_peers] if options.peers else its_peers
+        peers = installed(asked)
+        missing += [peer for peer in asked if peer not in (*peers, *missing)]
+        rows = chosen(all_rows, options)
+        found = collect(rows, peers, 1 if options.quick and name == "gtk" else repeats, seconds)
+        tables[name] = (rows, its_peers[0], found)
+    data = describe(tables, repeats)
+    data["missing"] = missing
     return data
 
 
@@ -86,7 +89,7 @@ def chosen(rows: Sequence[Row], options: argparse.Namespace) -> list[Row]:
 def print_tables(data: Data) -> None:
     print(", ".join(f"{name} {version}" for name, version in data["versions"].items()))
     print("{cpu}, {cores} cores, {system}".format(**data["machine"]))
-    print(f"Medians of up to {data['repeats']} processes; below: times gleenlet's, ± half the quartiles' gap.")
+    print(f"Medians of up to {data['repeats']} processes; below: times the first's, ± half the quartiles' gap.")
     for name, rows in data["tables"].items():
         if not rows:
             continue

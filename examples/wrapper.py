@@ -4,8 +4,8 @@ A function that ends at once gives GLib its result as a bool: True asks for the 
 gives GLib False and goes on by itself. Nothing but this decides which of the two it is: did it block?
 
 Output:
-tick 1
 download begins
+tick 1
 tick 2
 tick 3
 tick 4
@@ -29,11 +29,11 @@ def tick() -> bool:
 
 def download() -> None:
     print("download begins")
-    gleenlet.sleep(0.2)
+    gleenlet.sleep(0.5)
     print("download ends, the loop was free")
     loop.quit()
 
 
+GLib.timeout_add(0, gleenlet.callback(download))
 GLib.timeout_add(20, gleenlet.callback(tick))
-GLib.timeout_add(30, gleenlet.callback(download))
 loop.run()

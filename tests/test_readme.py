@@ -15,10 +15,14 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MU
 # A program with a window ends when somebody closes it: here its button is pressed, and it is closed.
 PRESS_AND_CLOSE = """
 def press_and_close():
-    gleenlet.sleep(0.5)
-    app.get_active_window().get_child().emit("clicked")
-    gleenlet.sleep(0.5)
-    print(app.get_active_window().get_child().get_label())
+    while not app.get_active_window():
+        gleenlet.sleep(0.01)
+    button = app.get_active_window().get_child()
+    before = button.get_label()
+    button.emit("clicked")
+    while button.get_label() == before:
+        gleenlet.sleep(0.01)
+    print(button.get_label())
     app.quit()
 
 gleenlet.spawn(press_and_close)

@@ -14,6 +14,8 @@ from gleenlet import (
     Condition,
     Lock,
     RLock,
+    UnsafeSwitchError,
+    get_hub,
     spawn,
 )
 from inside import both_orders, settle, start
@@ -156,3 +158,25 @@ def test_cancelled_condition_waiter_notifies_nobody_by_itself() -> None:
     settle()
     assert log == ["a Cancelled"]
     other.cancel()
+
+
+def test_wait_in_a_callback_is_refused_though_the_lock_has_gone_to_another() -> None:
+    condition = Condition()
+    condition.acquire()
+    task = spawn(condition.acquire)
+    settle()
+    errors: list[BaseException] = []
+
+    def callback() -> None:
+        try:
+            condition.wait()
+        except UnsafeSwitchError as error:
+            errors.append(error)
+
+    get_hub().call_soon(callback)
+    settle()
+    assert len(errors) == 1
+    assert task.done()
+    assert "waiters" not in repr(condition)
+    condition.release()
+    assert not condition.locked()

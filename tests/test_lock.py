@@ -178,6 +178,14 @@ def test_rlock_counts_each_raw_greenlet_for_itself() -> None:
     assert log == ["a", "a", "b", "b"]
 
 
+def test_rlock_says_its_state() -> None:
+    lock = RLock()
+    assert repr(lock).endswith("[unlocked]>")
+    with lock, lock:
+        assert "locked, owner:" in repr(lock)
+        assert repr(lock).endswith("depth:2]>")
+
+
 @either_order
 def test_cancelled_rlock_waiter_passes_the_lock_on(turned: bool) -> None:
     lock, log = RLock(), list[str]()

@@ -162,6 +162,13 @@ def test_schedule_switch_of_oneself_then_a_switch_by_hand_is_a_round_trip() -> N
     assert log == ["away", "back"]
 
 
+def test_who_schedules_oneself_and_ends_is_not_resumed() -> None:
+    target = greenlet(lambda: schedule_switch(getcurrent()))
+    schedule_switch(target)
+    settle()
+    assert target.dead
+
+
 def test_error_of_a_raw_greenlet_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     schedule_switch(greenlet(lambda: 1 / 0))
     settle()

@@ -17,6 +17,7 @@ from gleenlet import (
     GleenletError,
     _unix,
     call,
+    run,
     spawn,
     wait_child,
     wait_readable,
@@ -167,6 +168,19 @@ def test_a_system_without_pidfd_open_is_known_by_its_error(monkeypatch: pytest.M
     assert wait_child(start("exit 2")) == 2
 
 
+def test_no_descriptor_left_is_an_error(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(pid: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    pid = gate.start("read line; exit 4")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pidfd_open", refused)
+        with pytest.raises(OSError, match="Too many"):
+            wait_child(pid)
+    gate.open()
+    assert wait_child(pid) == 4
+
+
 # ---- Unix signals ----
 
 
@@ -251,6 +265,31 @@ def test_a_handler_set_meanwhile_stays() -> None:
     task.cancel()
     task.join()
     assert signal.signal(signal.SIGUSR1, signal.SIG_DFL) is newer
+
+
+def test_our_handler_put_back_by_who_took_it_for_the_former_one_does_nothing() -> None:
+    task = spawn(wait_unix_signal, signal.SIGUSR1)
+    settle()
+    ours = signal.getsignal(signal.SIGUSR1)
+    task.cancel()
+    task.join()
+    signal.signal(signal.SIGUSR1, ours)
+    try:
+        os.kill(os.getpid(), signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+
+
+def test_two_contexts_of_the_main_thread_both_get_it() -> None:
+    task = spawn(wait_unix_signal, signal.SIGUSR1)
+    settle()
+    context = GLib.MainContext.new()
+    context.push_thread_default()
+    try:
+        run(lambda: (spawn(os.kill, os.getpid(), signal.SIGUSR1), wait_unix_signal(signal.SIGUSR1)))
+    finally:
+        context.pop_thread_default()
+    task.result()
 
 
 def test_signals_that_cannot_be_waited_for_are_refused() -> None:
@@ -347,3 +386,19 @@ def test_somebody_elses_wake_up_descriptor_gets_its_byte() -> None:
         assert signal.set_wakeup_fd(-1) == writer
         os.close(reader)
         os.close(writer)
+
+
+def test_a_wake_up_descriptor_set_meanwhile_stays() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    task = spawn(wait_unix_signal, signal.SIGUSR1)
+    settle()
+    ours = signal.set_wakeup_fd(writer)
+    task.cancel()
+    task.join()
+    assert signal.set_wakeup_fd(ours) == writer  # ours, put back when nobody waits, is nobody's to restore
+    spawn(os.kill, os.getpid(), signal.SIGUSR1)
+    wait_unix_signal(signal.SIGUSR1)
+    assert signal.set_wakeup_fd(-1) == -1
+    os.close(reader)
+    os.close(writer)

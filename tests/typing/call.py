@@ -42,7 +42,19 @@ call(file.query_info_async, "standard::*")  # type: ignore[call-arg]
 call(file.query_info_async, "standard::*", NONE, colour="red")  # type: ignore[call-arg]
 call(file.query_info_async, "standard::*", NONE, cancellable=1)  # type: ignore[arg-type]
 call(1)  # type: ignore[arg-type]
+call()  # type: ignore[call-arg]
 
-# What the stubs do not describe is Any.
+# What the stubs do not describe is Any; so is what another operation's function finishes.
+assert_type(
+    call(
+        file.replace_contents_bytes_async,
+        GLib.Bytes.new(b""),
+        None,
+        False,
+        Gio.FileCreateFlags.NONE,
+        finish=file.replace_contents_finish,
+    ),
+    Any,
+)
 anything: Any = file
 assert_type(call(anything.something_async, 1, 2), Any)

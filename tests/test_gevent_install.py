@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 from child import run_script
@@ -36,6 +38,30 @@ def test_install_comes_too_late_once_the_hub_runs() -> None:
     outcome = run_script("import gevent; gevent.sleep(0); import gleenlet.gevent; gleenlet.gevent.install()")
     assert "Call gleenlet.gevent.install() in the main thread before" in outcome.stderr
     assert outcome.status == 1
+
+
+def test_install_refuses_a_hub_on_another_loop_even_if_nothing_has_waited() -> None:
+    outcome = run_script("""
+import gevent, gevent.core
+class Other(gevent.core.loop):
+    pass
+gevent.config.loop = Other
+gevent.get_hub()
+import gleenlet.gevent
+gleenlet.gevent.install()
+""")
+    assert "GleenletError: gevent already runs on __main__, so it cannot move to GLib's loop" in outcome.stderr
+
+
+@pytest.mark.skipif(find_spec("_cffi_backend") is None, reason="gevent's libuv loop needs cffi")
+def test_install_sets_libuv_aside_until_there_is_a_hub() -> None:
+    program = (
+        "import gevent; {}; import gleenlet.gevent; gleenlet.gevent.install(); print(gevent.get_hub().loop.attached)"
+    )
+    outcome = run_script(program.format("pass"), env={"GEVENT_LOOP": "libuv"})
+    assert outcome.stdout == "True\n", outcome.stderr
+    outcome = run_script(program.format("gevent.get_hub()"), env={"GEVENT_LOOP": "libuv"})
+    assert "GleenletError: gevent already runs on gevent.libuv.loop" in outcome.stderr
 
 
 @pytest.mark.parametrize(

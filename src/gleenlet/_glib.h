@@ -31,10 +31,44 @@ typedef struct {                            /* GPollFD */
     unsigned short events, revents;
 } PollFD;
 
-static inline int load_functions(void **table, const char *const *names, size_t n) {
+#define GLIB_FUNCTIONS(X)                                                                                             \
+    X(Source *, source_new, (const SourceFuncs *, unsigned))                                                          \
+    X(void, source_set_priority, (Source *, int))                                                                     \
+    X(void, source_set_can_recurse, (Source *, int))                                                                  \
+    X(void, source_set_name, (Source *, const char *))                                                                \
+    X(unsigned, source_attach, (Source *, void *))                                                                    \
+    X(void, source_destroy, (Source *))                                                                               \
+    X(void, source_unref, (Source *))                                                                                 \
+    X(void, source_add_poll, (Source *, PollFD *))                                                                    \
+    X(void, source_remove_poll, (Source *, PollFD *))                                                                 \
+    X(void *, source_add_unix_fd, (Source *, int, int))                                                               \
+    X(void, source_remove_unix_fd, (Source *, void *))                                                                \
+    X(unsigned, source_query_unix_fd, (Source *, void *))                                                             \
+    X(void *, main_context_default, (void))                                                                           \
+    X(void *, main_context_ref_thread_default, (void))                                                                \
+    X(void *, main_context_get_thread_default, (void))                                                                \
+    X(void, main_context_unref, (void *))                                                                             \
+    X(void, main_context_wakeup, (void *))                                                                            \
+    X(int, main_context_iteration, (void *, int))                                                                     \
+    X(int, main_context_acquire, (void *))                                                                            \
+    X(void, main_context_release, (void *))                                                                           \
+    X(int, main_context_prepare, (void *, int *))                                                                     \
+    X(int, main_context_query, (void *, int, int *, PollFD *, int))                                                   \
+    X(int, main_depth, (void))
+
+#define X(result, name, arguments) result(*name) arguments;
+static struct {
+    GLIB_FUNCTIONS(X)
+} g;
+#undef X
+
+static inline int load_functions(void) { /* fills g; -1 and an exception if one is missing */
+#define X(result, name, arguments) "g_" #name,
+    static const char *const names[] = {GLIB_FUNCTIONS(X)};
+#undef X
     void *library = dlopen("libglib-2.0.so.0", RTLD_NOLOAD | RTLD_NOW);
-    for (size_t i = 0; i < n; i++)
-        if (!(table[i] = dlsym(library ? library : RTLD_DEFAULT, names[i]))) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!(((void **)&g)[i] = dlsym(library ? library : RTLD_DEFAULT, names[i]))) {
             PyErr_Format(PyExc_ImportError, "gleenlet needs the GLib that PyGObject has loaded, but it has no %s",
                          names[i]);
             return -1;

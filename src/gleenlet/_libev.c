@@ -43,29 +43,6 @@ struct Source {
     SOURCE_HEAD
 };
 
-static struct {
-    Source *(*source_new)(const SourceFuncs *, unsigned);
-    void (*source_set_priority)(Source *, int);
-    void (*source_set_can_recurse)(Source *, int);
-    void (*source_set_name)(Source *, const char *);
-    unsigned (*source_attach)(Source *, void *);
-    void (*source_add_poll)(Source *, PollFD *);
-    void (*source_remove_poll)(Source *, PollFD *);
-    void *(*main_context_default)(void);
-    int (*main_context_iteration)(void *, int);
-    int (*main_context_acquire)(void *);
-    void (*main_context_release)(void *);
-    int (*main_context_prepare)(void *, int *);
-    int (*main_context_query)(void *, int, int *, PollFD *, int);
-    int (*main_depth)(void);
-} g;
-
-static const char *const names[] = {
-    "g_source_new", "g_source_set_priority", "g_source_set_can_recurse", "g_source_set_name", "g_source_attach",
-    "g_source_add_poll", "g_source_remove_poll", "g_main_context_default", "g_main_context_iteration",
-    "g_main_context_acquire", "g_main_context_release", "g_main_context_prepare", "g_main_context_query",
-    "g_main_depth"};
-
 typedef struct Driver {            /* a greenlet that iterates GLib's context until somebody switches to it */
     struct Driver *outer;
     PyGreenlet *greenlet;
@@ -712,7 +689,7 @@ static PyMethodDef methods[] = {
 static PyModuleDef module_def = {PyModuleDef_HEAD_INIT, "_libev", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__libev(void) {
-    if (load_functions((void **)&g, names, sizeof names / sizeof *names))
+    if (load_functions())
         return NULL;
     PyGreenlet_Import();
     if (!_PyGreenlet_API || !(str_switch_out = PyUnicode_InternFromString("switch_out")) ||

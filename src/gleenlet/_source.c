@@ -7,33 +7,7 @@ struct Source {
     Lane *lane;                             /* ours; NULL once the hub is closed */
 };
 
-static struct {
-    Source *(*source_new)(const SourceFuncs *, unsigned);
-    void (*source_set_priority)(Source *, int);
-    void (*source_set_can_recurse)(Source *, int);
-    void (*source_set_name)(Source *, const char *);
-    unsigned (*source_attach)(Source *, void *);
-    void (*source_destroy)(Source *);
-    void (*source_unref)(Source *);
-    void *(*source_add_unix_fd)(Source *, int, int);
-    void (*source_remove_unix_fd)(Source *, void *);
-    unsigned (*source_query_unix_fd)(Source *, void *);
-    void *(*main_context_ref_thread_default)(void);
-    void *(*main_context_get_thread_default)(void);
-    void *(*main_context_default)(void);
-    void (*main_context_unref)(void *);
-    void (*main_context_wakeup)(void *);
-    int (*main_depth)(void);
-} g;
-
-int load_glib(void) {
-    static const char *const names[] = {
-        "g_source_new", "g_source_set_priority", "g_source_set_can_recurse", "g_source_set_name", "g_source_attach",
-        "g_source_destroy", "g_source_unref", "g_source_add_unix_fd", "g_source_remove_unix_fd",
-        "g_source_query_unix_fd", "g_main_context_ref_thread_default", "g_main_context_get_thread_default",
-        "g_main_context_default", "g_main_context_unref", "g_main_context_wakeup", "g_main_depth"};
-    return load_functions((void **)&g, names, sizeof names / sizeof *names);
-}
+int load_glib(void) { return load_functions(); }
 
 /* ---- the source: one a lane ---- */
 

@@ -230,6 +230,9 @@ def measure():
 GLib.timeout_add(200, measure, priority=GLib.PRIORITY_HIGH)
 loop.run()
 assert _libev.polls() - polls <= 3, _libev.polls() - polls
+cpu = time.process_time()
+gevent.sleep(1)                           # no loop runs: the main greenlet drives GLib
+assert time.process_time() - cpu < 0.3
 """)
 
 

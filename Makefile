@@ -11,7 +11,7 @@ export GLEENLET_WERROR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYGOBJECT_STUB_CONFIG = Gtk4,Gdk4,Soup3
 
-.PHONY: help setup demo test lint soak compat bench gallery check-native gevent-suite asyncio-suite clean debian FORCE
+.PHONY: help setup demo test lint soak stall compat bench gallery check-native gevent-suite asyncio-suite clean debian FORCE
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 22
@@ -35,6 +35,11 @@ lint: setup ## ruff and mypy alone
 
 soak: setup ## the tests that run for minutes
 	$(DESKTOP) $(BIN)/python -m pytest -m soak
+
+stall: setup ## the tests on a machine that stops for some milliseconds now and then
+	mkdir -p build
+	$(CC) -O2 -Wall -Wextra -Werror -shared -fPIC -o build/stall.so scripts/stall.c
+	$(DESKTOP) env LD_PRELOAD=$(CURDIR)/build/stall.so $(BIN)/python -m pytest --doctest-modules tests src/gleenlet
 
 compat: setup ## the tests on other Pythons and Debians (the first time: some minutes and 3 GB in .compat)
 	scripts/debian_packages.sh compat

@@ -34,7 +34,7 @@ def child(report: str, module: str, loop: str) -> None:
 
         import gleenlet
         import gleenlet.asyncio
-        from gleenlet._aioloop import Selector
+        from gleenlet._aioselect import Selector
 
         class Loop(gleenlet.asyncio.EventLoop):
             """Some tests choose a selector; EventLoop has its own."""

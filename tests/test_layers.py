@@ -28,6 +28,7 @@ LAYERS = [
     "__init__",
     "_libev",
     "gevent",
+    "_aioselect",
     "_aioloop",
     "asyncio",
     "mypy",

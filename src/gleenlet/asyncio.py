@@ -1,7 +1,7 @@
 """asyncio beside GLib and tasks: coroutines in tasks, tasks in coroutines.
 
 `run` and `EventLoop` run asyncio in a task, `await_` waits for a coroutine anywhere outside asyncio, and in a
-coroutine `await task` and `to_task` wait for tasks. The loop itself is in _aioloop.py.
+coroutine `await task` and `to_task` wait for tasks. The loop itself is in _aioloop.py and _aioselect.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, cast
 
 from gleenlet import _core
-from gleenlet._aioloop import EventLoop, FirstStep, refuse, run_outside, thread
+from gleenlet._aioloop import EventLoop, run_outside, thread
+from gleenlet._aioselect import FirstStep, refuse
 from gleenlet._core import Waiter
 from gleenlet._errors import Cancelled, GleenletError, UnsafeSwitchError
 from gleenlet._hub import Hub, get_hub
@@ -68,7 +69,7 @@ def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
         _set_running_loop(None)  # Runner refuses to run inside another loop, and this is not inside
     try:
         with asyncio.Runner(debug=debug, loop_factory=EventLoop) as runner:
-            cast(EventLoop, runner.get_loop())._foreign = foreign
+            cast(EventLoop, runner.get_loop())._waiting.foreign = foreign
             result: T = runner.run(main)
             return result
     finally:

@@ -203,7 +203,7 @@ char *find_floor(size_t reserve) {
  * with GLib's own dispatch and ours on the stack, no emission. */
 static int fits(Hub *hub, Waiter *waiter) {
     PyGreenlet *greenlet = waiter->greenlet;
-    if (!PyGreenlet_STARTED(greenlet) || Py_IS_TYPE(greenlet, &FiberType))
+    if (!PyGreenlet_STARTED(greenlet) || as_fiber(greenlet))
         return 1;
     PyObject *born_here = PyObject_GetAttrString((PyObject *)greenlet, "_gleenlet_floor");
     if (born_here) {
@@ -242,10 +242,6 @@ int may_switch(Hub *hub, PyGreenlet *current) {
     return hub->home && hub->home != current && PyThreadState_Get()->gilstate_counter == hub->home_count;
 }
 
-static Fiber *as_fiber(PyGreenlet *greenlet) {
-    return Py_IS_TYPE(greenlet, &FiberType) ? (Fiber *)greenlet : NULL;
-}
-
 /* The hand-over (F7): from a Fiber straight to the next one that is ready, else home. Returns what switch() gave to
  * whoever comes back to us. */
 PyObject *leave(Hub *hub, PyGreenlet *current) {
@@ -268,10 +264,10 @@ PyObject *leave(Hub *hub, PyGreenlet *current) {
         hub->pool = fiber->next;
         hub->n_pool--;
         fiber->job = (Job *)item;
-        target = &fiber->greenlet;
+        target = fiber->greenlet;
     }
     if (target) {
-        hub->running = (Fiber *)target;
+        hub->running = as_fiber(target);
         hub->steps++;
     } else {
         hub->leaving = 1;
@@ -284,7 +280,7 @@ PyObject *leave(Hub *hub, PyGreenlet *current) {
     return result;
 }
 
-static void finish(Hub *hub, Job *job, PyObject *result) { /* steals; result or exception is set */
+__attribute__((noinline)) static void finish(Hub *hub, Job *job, PyObject *result) { /* steals; result or exception is set */
     if (result && job->pending) { /* cancelled in its last step: as in asyncio, that counts */
         Py_DECREF(result);
         result = NULL;
@@ -322,12 +318,12 @@ static void finish(Hub *hub, Job *job, PyObject *result) { /* steals; result or 
     Py_DECREF(job); /* the list's */
 }
 
-static void leave_pool(Hub *hub, Fiber *fiber) {
+__attribute__((noinline)) static void leave_pool(Hub *hub, Fiber *fiber) {
     for (Fiber **link = &hub->pool; *link; link = &(*link)->next)
         if (*link == fiber) {
             *link = fiber->next;
             hub->n_pool--;
-            Py_DECREF(fiber);
+            Py_DECREF(fiber->greenlet);
             return;
         }
 }
@@ -335,7 +331,7 @@ static void leave_pool(Hub *hub, Fiber *fiber) {
 /* A Fiber's Python stack begins with a small chunk of ours instead of CPython's 16 KiB, of which a sleeping task touches
  * a page: that would be more than half of its memory. It is laid out as push_chunk (CPython, Python/pystate.c) does it,
  * whose next chunks follow when this one is full; greenlet frees it, as any, when the Fiber has ended. */
-static void begin_python_stack(Hub *hub) {
+__attribute__((noinline)) static void begin_python_stack(Hub *hub) {
     PyThreadState *state = PyThreadState_Get();
     if (!hub->stack_chunk || state->datastack_chunk)
         return;
@@ -354,14 +350,16 @@ static void begin_python_stack(Hub *hub) {
 
 /* The body of every Fiber: one job after another, without a switch between them where the next one is not started. */
 PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
-    Fiber *fiber = (Fiber *)PyGreenlet_GetCurrent();
-    if (!fiber || !as_fiber(&fiber->greenlet) || !fiber->job || fiber->base) {
-        Py_XDECREF(fiber);
+    PyGreenlet *current = PyGreenlet_GetCurrent();
+    Fiber *fiber = current ? as_fiber(current) : NULL;
+    if (!fiber || !fiber->job || fiber->base) {
+        Py_XDECREF(current);
         return PyErr_Format(GleenletError, "this greenlet belongs to gleenlet's pool: use spawn()");
     }
     Hub *hub = fiber->hub;
     fiber->base = __builtin_frame_address(0);
-    PyObject_GC_UnTrack(fiber); /* I5 */
+    Py_INCREF(fiber);
+    PyObject_GC_UnTrack(current); /* I5 */
     for (;;) {
         Job *job = fiber->job;
         job->state = WAITING;
@@ -395,9 +393,10 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
         if (hub->n_pool >= POOL_MAX || hub->closed)
             break;
         fiber->next = hub->pool;
-        hub->pool = (Fiber *)Py_NewRef(fiber);
+        hub->pool = fiber;
         hub->n_pool++;
-        PyObject *back = leave(hub, &fiber->greenlet);
+        Py_INCREF(current);
+        PyObject *back = leave(hub, current);
         Py_XDECREF(back);
         if (!back || !fiber->job) { /* somebody switched or threw by hand into the pool */
             PyErr_Clear();
@@ -406,16 +405,18 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
         }
     }
     if (hub->home)
-        PyGreenlet_SetParent(&fiber->greenlet, hub->home);
+        PyGreenlet_SetParent(current, hub->home);
     hub->running = NULL;
     hub->leaving = 1;
-    PyObject_GC_Track(fiber); /* I5: no longer its own */
+    PyObject_GC_Track(current); /* I5: no longer its own */
     Py_DECREF(fiber);
+    Py_DECREF(current);
     Py_RETURN_NONE;
 }
 
 static PyObject *switch_to_job(Hub *hub, Job *job) { /* steals; from home only: birth needs the floor */
     Fiber *fiber = hub->pool;
+    PyGreenlet *greenlet;
     PyObject *result;
     hub->steps++;
     if (fiber) {
@@ -423,19 +424,19 @@ static PyObject *switch_to_job(Hub *hub, Job *job) { /* steals; from home only: 
         hub->n_pool--;
         fiber->job = job;
         hub->running = fiber;
-        result = PyGreenlet_Switch(&fiber->greenlet, NULL, NULL);
+        greenlet = fiber->greenlet;
+        result = PyGreenlet_Switch(greenlet, NULL, NULL);
     } else {
-        fiber = (Fiber *)PyObject_CallNoArgs((PyObject *)&FiberType);
+        fiber = new_fiber(hub, job);
         if (!fiber) {
             push((Item *)job);
             return NULL;
         }
-        fiber->hub = (Hub *)Py_NewRef(hub);
-        fiber->job = job;
         hub->running = fiber;
-        result = switch_at_floor(hub->floor, &fiber->greenlet, NULL, NULL);
+        greenlet = fiber->greenlet;
+        result = switch_at_floor(hub->floor, greenlet, NULL, NULL);
     }
-    Py_DECREF(fiber);
+    Py_DECREF(greenlet);
     return result;
 }
 
@@ -497,7 +498,7 @@ static PyObject *run_call(Call *call) { /* steals */
 /* A task that switched to the loop's greenlet with greenlet's own switch() has yielded: let it go on below redraws. */
 static void requeue_by_hand(Hub *hub, PyGreenlet *current) {
     Fiber *fiber = hub->running;
-    if (hub->leaving || !fiber || !fiber->job || fiber->job->waiter || &fiber->greenlet == current)
+    if (hub->leaving || !fiber || !fiber->job || fiber->job->waiter || fiber->greenlet == current)
         return;
     Waiter *waiter = new_waiter(hub);
     if (!waiter) {
@@ -507,7 +508,7 @@ static void requeue_by_hand(Hub *hub, PyGreenlet *current) {
     waiter->lane = hub->idle;
     waiter->state = READY;
     waiter->by_hand = 1;
-    waiter->greenlet = (PyGreenlet *)Py_NewRef(fiber);
+    waiter->greenlet = (PyGreenlet *)Py_NewRef(fiber->greenlet);
     push((Item *)waiter);
     hub->slice_end = 0; /* he asked for the loop: let it turn */
 }

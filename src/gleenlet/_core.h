@@ -118,11 +118,14 @@ typedef struct Job {
     int shields;
 } Job;
 
+/* What a greenlet of ours is known by: it is its __dict__. The greenlet itself is of greenlet's own type, for that
+ * checks the type of each greenlet a dozen times a switch, and a subclass is a search every time. */
 struct Fiber {
-    PyGreenlet greenlet;
+    PyDictObject dict;
+    PyGreenlet *greenlet;                   /* borrowed: it owns us */
     Hub *hub;
     Job *job;                               /* owned while it runs */
-    Fiber *next;                            /* in the pool, which owns it */
+    Fiber *next;                            /* in the pool, which owns the greenlet */
     char *base;
 };
 
@@ -172,6 +175,10 @@ extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_com
     *str_wait_for_place, *str_wait_for_item;
 
 static inline unsigned long this_thread(void) { return (unsigned long)pthread_self(); } /* PyThread_get_thread_ident() */
+
+static inline Fiber *as_fiber(PyGreenlet *greenlet) { /* NULL: it is not ours */
+    return greenlet->dict && Py_IS_TYPE(greenlet->dict, &FiberType) ? (Fiber *)greenlet->dict : NULL;
+}
 
 static inline int64_t clock_ns(void) {
     struct timespec t;
@@ -248,6 +255,7 @@ void poll_ready(Hub *hub);
 void close_poll(Hub *hub);
 
 /* _job.c */
+Fiber *new_fiber(Hub *hub, Job *job);
 int ready_fiber_type(void);
 
 /* _waiter.c */

@@ -30,7 +30,6 @@ static int hub_traverse(Hub *hub, visitproc visit, void *arg) {
         Py_VISIT(hub->held[i]);
     for (Job *job = hub->jobs; job; job = job->following)
         Py_VISIT(job);
-    Py_VISIT(hub->pool);
     Py_VISIT(hub->foreign);
     Py_VISIT(hub->crossing);
     Py_VISIT(hub->outside);

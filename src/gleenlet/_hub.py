@@ -145,7 +145,7 @@ class Hub(_core.Hub):
         """Block where a plain switch is not allowed: drive the loop (False), go back by hand (True), or refuse."""
         current = getcurrent()
         depth = _core.main_depth()
-        ours = isinstance(current, _core.Fiber)
+        ours = _core.runs_tasks(current)
         if not depth and not ours and self._home is None:
             self._drive(waiter)
             return False
@@ -352,7 +352,7 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
         _resume(hub, target, args, kwargs)
     elif target is getcurrent():
         hub.call_soon(_resume, hub, target, args, kwargs)
-    elif waiter is not None or isinstance(target, _core.Fiber):
+    elif waiter is not None or _core.runs_tasks(target):
         raise GleenletError(
             "schedule_switch(): this greenlet is a task or waits for something else already; wake it where it "
             "waits, cancel it, or have it wait in get_hub().switch()"
@@ -396,7 +396,7 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
     if waiter is not None:
         waiter.interrupt(exception)
         return
-    if isinstance(target, _core.Fiber):
+    if _core.runs_tasks(target):
         raise GleenletError("schedule_throw(): this greenlet is a task's: use Task.cancel()")
     hub._switch_later(target, (), {}, exception)
 

@@ -140,7 +140,7 @@ static PyObject *job_interrupt(Job *job, PyObject *exception) {
         Py_DECREF(instance);
     else if (job->waiter && !job->shields && job->waiter->state <= READY) {
         PyGreenlet *greenlet = job->waiter->greenlet;
-        if (greenlet && !Py_IS_TYPE(greenlet, &FiberType)) /* a child: greenlet turns a GreenletExit into its result, */
+        if (greenlet && !as_fiber(greenlet)) /* a child: greenlet turns a GreenletExit into its result, */
             Py_XSETREF(job->pending, Py_NewRef(instance)); /* so the task is told once more */
         settle(job->waiter, instance, 1);
     }
@@ -170,7 +170,7 @@ static PyObject *job_cancelled(Job *job, PyObject *Py_UNUSED(ignored)) {
 }
 
 static PyObject *job_greenlet(Job *job, void *Py_UNUSED(closure)) {
-    return Py_NewRef(job->fiber ? (PyObject *)job->fiber : Py_None);
+    return Py_NewRef(job->fiber ? (PyObject *)job->fiber->greenlet : Py_None);
 }
 
 static PyObject *job_priority(Job *job, void *Py_UNUSED(closure)) { return PyLong_FromLong(job->lane->priority); }
@@ -217,34 +217,48 @@ PyTypeObject JobType = {
 /* ---- Fiber ---- */
 
 static void fiber_dealloc(Fiber *fiber) { /* never while it is active (I5) */
+    PyObject_GC_UnTrack(fiber);
     Py_CLEAR(fiber->hub);
     Py_CLEAR(fiber->job);
-    PyGreenlet_Type.tp_dealloc((PyObject *)fiber);
+    PyDict_Type.tp_dealloc((PyObject *)fiber);
 }
 
 static int fiber_traverse(Fiber *fiber, visitproc visit, void *arg) {
     Py_VISIT(fiber->hub);
     Py_VISIT(fiber->job);
-    return PyGreenlet_Type.tp_traverse((PyObject *)fiber, visit, arg);
+    return PyDict_Type.tp_traverse((PyObject *)fiber, visit, arg);
 }
-
-/* What greenlet calls. A function of the type, not a method: it does not bind, so no Fiber keeps an object for it. */
-static PyMethodDef fiber_run_def = {"run", fiber_run, METH_NOARGS, NULL};
 
 PyTypeObject FiberType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core.Fiber",
-    .tp_doc = "A greenlet of the pool, born at the floor; it runs one task after another.",
+    .tp_doc = "The __dict__ of a greenlet of the pool, born at the floor; it runs one task after another.",
     .tp_basicsize = sizeof(Fiber),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_dealloc = (destructor)fiber_dealloc,
     .tp_traverse = (traverseproc)fiber_traverse,
 };
 
+static PyMethodDef fiber_run_def = {"run", fiber_run, METH_NOARGS, NULL};
+static PyObject *fiber_run_function, *no_arguments;
+
+Fiber *new_fiber(Hub *hub, Job *job) { /* with a greenlet, which is the caller's; steals the job if it succeeds */
+    PyGreenlet *greenlet = PyGreenlet_New(fiber_run_function, NULL);
+    Fiber *fiber = greenlet ? (Fiber *)PyDict_Type.tp_new(&FiberType, no_arguments, NULL) : NULL;
+    if (!fiber) {
+        Py_XDECREF(greenlet);
+        return NULL;
+    }
+    PyObject_GC_UnTrack(fiber); /* its greenlet is in use as long as it is needed */
+    fiber->greenlet = greenlet;
+    fiber->hub = (Hub *)Py_NewRef(hub);
+    fiber->job = job;
+    Py_XSETREF(greenlet->dict, (PyObject *)fiber);
+    return fiber;
+}
+
 int ready_fiber_type(void) {
-    FiberType.tp_base = &PyGreenlet_Type;
-    PyObject *run = PyType_Ready(&FiberType) ? NULL : PyCFunction_New(&fiber_run_def, NULL);
-    int failed = !run || PyDict_SetItemString(FiberType.tp_dict, "run", run);
-    Py_XDECREF(run);
-    PyType_Modified(&FiberType);
-    return failed ? -1 : 0;
+    FiberType.tp_base = &PyDict_Type;
+    fiber_run_function = PyCFunction_New(&fiber_run_def, NULL);
+    no_arguments = PyTuple_New(0);
+    return fiber_run_function && no_arguments ? PyType_Ready(&FiberType) : -1;
 }

@@ -12,6 +12,10 @@ static PyObject *core_current_task(PyObject *Py_UNUSED(module), PyObject *Py_UNU
     return Py_NewRef(job ? (PyObject *)job : Py_None);
 }
 
+static PyObject *core_runs_tasks(PyObject *Py_UNUSED(module), PyObject *greenlet) {
+    return PyBool_FromLong(PyGreenlet_Check(greenlet) && as_fiber((PyGreenlet *)greenlet));
+}
+
 static PyObject *core_callback_depth(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     return PyLong_FromLong(PyThreadState_Get()->gilstate_counter - 1);
 }
@@ -39,6 +43,7 @@ static PyMethodDef core_functions[] = {
     {"sleep", core_sleep, METH_O, sleep_doc},
     {"wait_fd", (PyCFunction)(void (*)(void))core_wait_fd, METH_FASTCALL, "Wait for one direction of a descriptor."},
     {"current_task", core_current_task, METH_NOARGS, "The task that runs here, or None."},
+    {"runs_tasks", core_runs_tasks, METH_O, "Is this a greenlet of the pool?"},
     {"callback_depth", core_callback_depth, METH_NOARGS, "How many C callbacks are on this thread's stack (F5)."},
     {"main_depth", core_main_depth, METH_NOARGS, "g_main_depth()."},
     {"current_context", core_current_context, METH_NOARGS, "The address of the thread's default context."},

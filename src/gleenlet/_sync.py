@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from greenlet import getcurrent
 
 from gleenlet import _core
-from gleenlet._core import Fiber, claim, get_ident, own_methods
+from gleenlet._core import claim, get_ident, own_methods, runs_tasks
 from gleenlet._errors import GleenletError
 from gleenlet._hub import Waiter
 from gleenlet._task import current_task
@@ -157,7 +157,7 @@ class RLock:
 
 def _owner() -> object:
     current = getcurrent()
-    return current_task() if isinstance(current, Fiber) else current
+    return current_task() if runs_tasks(current) else current
 
 
 class Condition:

@@ -10,8 +10,9 @@ static __thread Hub *current_hub; /* borrowed: the one this thread asked for las
 /* ---- where are we? ---- */
 
 Hub *get_hub(PyGreenlet *current) { /* borrowed: of this greenlet, else of this thread and its context */
-    if (Py_IS_TYPE(current, &FiberType))
-        return ((Fiber *)current)->hub;
+    Fiber *fiber = as_fiber(current);
+    if (fiber)
+        return fiber->hub;
     if (current_hub && !current_hub->closed && current_hub->context == context_peek())
         return current_hub;
     PyObject *hub = find_hub ? PyObject_CallNoArgs(find_hub) : NULL;
@@ -27,8 +28,9 @@ void forget_hub(Hub *hub) { /* it is closed, or gone */
 }
 
 Job *owner(PyGreenlet *greenlet) { /* the task that this greenlet works for: its own, or its ancestor's */
-    if (Py_IS_TYPE(greenlet, &FiberType))
-        return ((Fiber *)greenlet)->job;
+    Fiber *fiber = as_fiber(greenlet);
+    if (fiber)
+        return fiber->job;
     PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
     Job *job = parent ? owner(parent) : NULL;
     Py_XDECREF(parent);
@@ -172,7 +174,7 @@ static PyObject *waiter_interrupt(Waiter *waiter, PyObject *exception) {
 
 /* Where a plain switch is not allowed, the hub's _block() says what to do: it raises, or drives the loop until there is
  * an outcome (False), or has us go back to whoever switched to this greenlet by hand (True). */
-static int block_elsewhere(Hub *hub, Waiter *waiter, PyGreenlet *current) {
+__attribute__((noinline)) static int block_elsewhere(Hub *hub, Waiter *waiter, PyGreenlet *current) {
     if (waiter->state == READY) /* a yield: over when the idle lane comes to it */
         push((Item *)Py_NewRef(waiter));
     PyObject *away = PyObject_CallMethodObjArgs((PyObject *)hub, str_block, waiter, NULL);
@@ -201,12 +203,11 @@ static void refuse_switch_by_hand(void) {
                                    "use schedule_switch() or schedule_throw()");
 }
 
-/* leave(), and again while the guest's hub switches here by hand: what it brings becomes the outcome, but the task runs
- * when its turn comes, not on the guest's time. An exception, gevent's Timeout for one, may come in any wait and is no
- * wake-up; a value only where the guest is what we wait for. */
-static int leave_for_guest(Hub *hub, Waiter *waiter, PyGreenlet *current) {
-    PyObject *back = leave(hub, current);
-    while (guest_hub && (waiter->state == WAITING || (waiter->state == READY && waiter->queued))) {
+/* The guest's hub switched here by hand: what it brings becomes the outcome, but the task runs when its turn comes, not
+ * on the guest's time. An exception, gevent's Timeout for one, may come in any wait and is no wake-up; a value only where
+ * the guest is what we wait for. */
+__attribute__((noinline)) static PyObject *go_back_to_guest(Waiter *waiter, PyObject *back) { /* steals */
+    while (waiter->state == WAITING || (waiter->state == READY && waiter->queued)) {
         if (back && waiter->state == WAITING && !waiter->open) {
             Py_CLEAR(back);
             refuse_switch_by_hand();
@@ -219,8 +220,36 @@ static int leave_for_guest(Hub *hub, Waiter *waiter, PyGreenlet *current) {
             Py_DECREF(back);
         back = PyGreenlet_Switch((PyGreenlet *)guest_hub, NULL, NULL);
     }
+    return back;
+}
+
+static inline int block_here(Hub *hub, Waiter *waiter, PyGreenlet *current) { /* a plain switch away, and back */
+    waiter->greenlet = (PyGreenlet *)Py_NewRef(current);
+    if (waiter->state == READY)
+        push((Item *)Py_NewRef(waiter));
+    PyObject *back = leave(hub, current);
+    if (guest_hub)
+        back = go_back_to_guest(waiter, back);
     Py_XDECREF(back);
     return back ? 0 : -1;
+}
+
+/* A greenlet that is not ours. Not inlined: the frames of a wait are copied at every switch, so they had better be small. */
+__attribute__((noinline)) static int block_stranger(Hub *hub, Waiter *waiter, PyGreenlet *current) {
+    waiter->stack = __builtin_frame_address(0);
+    if (PyDict_SetItem(hub->foreign, (PyObject *)current, (PyObject *)waiter))
+        return -1;
+    int failed = block_in_guest(waiter);
+    if (failed >= 0)
+        failed = failed                    ? 0
+                 : may_switch(hub, current) ? block_here(hub, waiter, current)
+                                            : block_elsewhere(hub, waiter, current);
+    PyObject *exception = failed ? take_exception() : NULL;
+    if (PyDict_DelItem(hub->foreign, (PyObject *)current))
+        PyErr_Clear();
+    if (exception)
+        raise_exception(exception);
+    return failed;
 }
 
 /* The one private way to block. `yields`: ready at once, but behind everything else. */
@@ -247,7 +276,7 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
     }
     if (waiter->state == NEW) {
         Waiter *outer = job ? job->waiter : NULL;
-        int plain = may_switch(hub, current), ours = Py_IS_TYPE(current, &FiberType);
+        int ours = as_fiber(current) != NULL;
         waiter->lane = job ? job->lane : hub->normal;
         if (yields && waiter->lane->priority < IDLE_PRIORITY)
             waiter->lane = hub->idle;
@@ -258,31 +287,16 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
             return NULL;
         if (job)
             job->waiter = waiter;
-        if (!ours) {
-            waiter->stack = __builtin_frame_address(0);
-            failed = PyDict_SetItem(hub->foreign, (PyObject *)current, (PyObject *)waiter);
-        }
-        int elsewhere = failed || ours ? 0 : block_in_guest(waiter);
-        if (failed || elsewhere)
-            failed = failed ? failed : elsewhere < 0 ? -1 : 0;
-        else if (plain) {
-            waiter->greenlet = (PyGreenlet *)Py_NewRef(current);
-            if (waiter->state == READY)
-                push((Item *)Py_NewRef(waiter));
-            failed = leave_for_guest(hub, waiter, current);
-        } else
+        if (!ours)
+            failed = block_stranger(hub, waiter, current);
+        else if (may_switch(hub, current))
+            failed = block_here(hub, waiter, current);
+        else
             failed = block_elsewhere(hub, waiter, current);
         drop_timer((Item *)waiter);
         Py_CLEAR(waiter->greenlet);
         if (job)
             job->waiter = outer;
-        if (!ours) {
-            PyObject *exception = failed ? take_exception() : NULL;
-            if (PyDict_DelItem(hub->foreign, (PyObject *)current))
-                PyErr_Clear();
-            if (exception)
-                raise_exception(exception);
-        }
     }
     PyObject *value = waiter->value;
     uint8_t state = waiter->state;

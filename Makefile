@@ -11,7 +11,7 @@ export GLEENLET_WERROR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYGOBJECT_STUB_CONFIG = Gtk4,Gdk4,Soup3
 
-.PHONY: help setup demo test lint soak stall compat bench gallery check-native gevent-suite asyncio-suite clean debian FORCE
+.PHONY: help setup demo test lint soak stall compat bench gallery check-native gevent-suite asyncio-suite blocking-suite clean debian FORCE
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 22
@@ -61,6 +61,10 @@ gevent-suite: setup ## gevent's own tests on gleenlet.gevent
 asyncio-suite: setup ## CPython's asyncio tests on gleenlet.asyncio
 	scripts/debian_packages.sh asyncio-suite
 	$(DESKTOP) $(BIN)/python scripts/asyncio_suite.py
+
+blocking-suite: setup ## CPython's asyncio tests of locks, queues, groups and timeouts, as blocking code
+	scripts/debian_packages.sh asyncio-suite
+	$(BIN)/python scripts/blocking_suite.py
 
 clean: ## remove all that make made, but for .compat
 	rm -rf .venv build dist src/*.egg-info src/gleenlet/*.so htmlcov .coverage .coverage.* \

@@ -138,7 +138,7 @@ int wake_next(Ring *line) {
     int woken = 0;
     while (!woken && line->count) {
         PyObject *waiter = ring_pop(line);
-        woken = wake((Waiter *)waiter, Py_None, 0);
+        woken = Py_IS_TYPE(waiter, &WaiterType) ? wake((Waiter *)waiter, Py_None, 0) : 0;
         Py_DECREF(waiter);
     }
     return woken;

@@ -144,3 +144,17 @@ def test_as_completed_left_early_unregisters() -> None:
     assert slow._callbacks == []
     slow.cancel()
     settle()
+
+
+def test_a_timeout_error_thrown_in_from_outside_is_not_the_end_of_the_time() -> None:
+    other = spawn(sleep, FOREVER)
+    for waits in (lambda: other.join(FOREVER), lambda: wait(of(other), timeout=FOREVER)):
+        task = spawn(waits)
+        settle()
+        assert task.greenlet
+        task.greenlet.throw(TimeoutError("thrown"))
+        with pytest.raises(TimeoutError, match="thrown"):
+            task.result()
+    assert other._callbacks == []
+    other.cancel()
+    settle()

@@ -1,12 +1,12 @@
 """A GTK 4 window that redraws all the time beside a load on the same loop: frames, their gaps, input delay.
 
-    xvfb-run -a python bench/gtk_load.py PEER busy|burn|spin|pairs
+    xvfb-run -a python bench/gtk_load.py PEER busy|burn|simmer|spin|pairs
 
 Load "busy" is 1,000 tasks that yield, 1,000 timers a second and an echo server with a client (ECHO_CLIENT);
-"burn" is 100 tasks that compute for 0.2 ms and yield; "spin" is 100 that only yield; "pairs" is ten pairs of tasks
-that send a byte there and back, measured before the window begins to redraw as well. Peer "idle" has no load. Input
-is a pipe watched at the priority of GDK's events, into which another process writes the time: what a click would
-meet, without a display server's own delay.
+"burn" is 100 tasks that compute for 0.2 ms and yield, "simmer" 100 that do so for 20 us, "spin" 100 that only
+yield; "pairs" is ten pairs of tasks that send a byte there and back, measured before the window begins to redraw
+as well. Peer "idle" has no load. Input is a pipe watched at the priority of GDK's events, into which another process
+writes the time: what a click would meet, without a display server's own delay.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ YIELDING = 1000
 TIMERS = 100
 TIMER_PERIOD = 0.1
 BURNING = 100
-BURN = 0.2e-3
+BURN = {"burn": 0.2e-3, "simmer": 20e-6}
 PAIRS = 10
 CONNECTIONS = 10
 BYTES = 100
@@ -155,8 +155,8 @@ def percentile(values: list[float], part: float) -> float:
     return sorted(values)[min(int(len(values) * part), len(values) - 1)]
 
 
-def burn() -> None:
-    end = time.perf_counter() + BURN
+def burn(seconds: float) -> None:
+    end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
 
@@ -175,9 +175,9 @@ def on_idle(_load: str) -> None:
 def on_gleenlet(load: str) -> None:
     from gleenlet import sleep, spawn, wait_readable
 
-    def burning() -> None:
+    def burning(seconds: float) -> None:
         while True:
-            burn()
+            burn(seconds)
             Done.steps += 1
             sleep(0)
 
@@ -213,9 +213,9 @@ def on_gleenlet(load: str) -> None:
             data = sock.recv(1)
             Done.echoes += len(first)
 
-    if load in ("burn", "spin"):
+    if load in BURN or load == "spin":
         for _ in range(BURNING):
-            spawn(burning if load == "burn" else yielding)
+            spawn(*((burning, BURN[load]) if load in BURN else (yielding,)))
         return
     if load == "pairs":
         for near, far in [socket.socketpair() for _ in range(PAIRS)]:
@@ -230,9 +230,9 @@ def on_gleenlet(load: str) -> None:
 
 
 async def on_asyncio(load: str) -> None:
-    async def burning() -> None:
+    async def burning(seconds: float) -> None:
         while True:
-            burn()
+            burn(seconds)
             Done.steps += 1
             await asyncio.sleep(0)
 
@@ -261,8 +261,8 @@ async def on_asyncio(load: str) -> None:
             Done.echoes += len(first)
 
     tasks = []
-    if load in ("burn", "spin"):
-        tasks += [asyncio.create_task(burning() if load == "burn" else yielding()) for _ in range(BURNING)]
+    if load in BURN or load == "spin":
+        tasks += [asyncio.create_task(burning(BURN[load]) if load in BURN else yielding()) for _ in range(BURNING)]
     elif load == "pairs":
         loop = asyncio.get_running_loop()
         for near, far in [socket.socketpair() for _ in range(PAIRS)]:
@@ -282,9 +282,9 @@ def on_gevent(load: str) -> None:
     from gevent.socket import socket as Socket
     from gevent.socket import socketpair
 
-    def burning() -> None:
+    def burning(seconds: float) -> None:
         while True:
-            burn()
+            burn(seconds)
             Done.steps += 1
             sleep(0)
 
@@ -317,9 +317,9 @@ def on_gevent(load: str) -> None:
             data = sock.recv(1)
             Done.echoes += len(first)
 
-    if load in ("burn", "spin"):
+    if load in BURN or load == "spin":
         for _ in range(BURNING):
-            spawn(burning if load == "burn" else yielding)
+            spawn(*((burning, BURN[load]) if load in BURN else (yielding,)))
         return
     if load == "pairs":
         for near, far in [socketpair() for _ in range(PAIRS)]:
@@ -375,7 +375,7 @@ def main() -> None:
     sys.excepthook = fail
     parser = argparse.ArgumentParser()
     parser.add_argument("peer")
-    parser.add_argument("load", choices=("busy", "burn", "spin", "pairs"))
+    parser.add_argument("load", choices=("busy", *BURN, "spin", "pairs"))
     parser.add_argument("--seconds", help="ignored; the span is fixed")
     options = parser.parse_args()
     if options.peer not in ("idle", "gleenlet", "gi.events", "gleenlet.asyncio", "gleenlet.gevent"):

@@ -99,7 +99,6 @@ ROWS = (
     Row("memory", "memory of a sleeping task", "memory", figure="memory", unit="bytes"),
     Row("await_done", "await_ of a done future", "awaits", "finished"),
     Row("await_coro", "await_ of a coroutine that ends at once", "awaits", "coroutine"),
-    Row("call_later", "call_later of 10 us", "call_later"),
     Row("import", "import", "startup", figure="import"),
     Row("first_task", "import and run a first task", "startup", figure="first_task"),
     Row("imported", "iteration of an application, imported", "bystander", "imported"),
@@ -109,6 +108,7 @@ ROWS = (
 
 BUSY = functools.partial(Row, workload="gtk_load", variant="busy", most_repeats=3, within=DISPLAY)
 BURN = functools.partial(Row, workload="gtk_load", variant="burn", most_repeats=3, within=DISPLAY)
+SIMMER = functools.partial(Row, workload="gtk_load", variant="simmer", most_repeats=3, within=DISPLAY)
 SPIN = functools.partial(Row, workload="gtk_load", variant="spin", most_repeats=3, within=DISPLAY)
 PAIRS = functools.partial(Row, workload="gtk_load", variant="pairs", most_repeats=3, within=DISPLAY)
 GTK_ROWS = (
@@ -123,6 +123,8 @@ GTK_ROWS = (
     BURN("burn_frames", "100 tasks burn 0.2 ms: frames in 3 s", figure="frames", unit="count"),
     BURN("burn_input_p99", "... input event to handler p99", figure="input_p99"),
     BURN("burn_steps", "... steps of the tasks a second", figure="steps", unit="count"),
+    SIMMER("simmer_frames", "100 tasks burn 20 us: frames in 3 s", figure="frames", unit="count"),
+    SIMMER("simmer_steps", "... steps of the tasks a second", figure="steps", unit="count"),
     SPIN("spin_frames", "100 tasks that yield: frames in 3 s", figure="frames", unit="count"),
     SPIN("spin_ticks", "... ticks a second of a 60 Hz timer", figure="ticks", unit="count"),
     PAIRS("pairs_frames", "ten pairs on sockets: frames in 3 s", figure="frames", unit="count"),
@@ -142,8 +144,22 @@ GUEST_ROWS = (
 )
 GUEST_PEERS = ("gleenlet.gevent", "gevent")
 
+ASYNCIO_ROWS = (
+    Row("loop_yield", "yield, ten tasks", "yields"),
+    Row("loop_later", "call_later of 10 us", "call_later"),
+    Row("loop_echo", "echo over streams, request", "echo", "streams"),
+    Row("loop_echo_p99", "... latency p99", "echo", "streams", "p99"),
+    Row("loop_protocols", "echo over protocols, request", "echo", "protocols"),
+)
+ASYNCIO_PEERS = ("gleenlet.asyncio", "asyncio", "gi.events", "uvloop")
+
 # Each table has its rows and its peers; the first of these is what the others are compared with.
-TABLES = {"main": (ROWS, PEERS), "gtk": (GTK_ROWS, GTK_PEERS), "gevent": (GUEST_ROWS, GUEST_PEERS)}
+TABLES = {
+    "main": (ROWS, PEERS),
+    "gtk": (GTK_ROWS, GTK_PEERS),
+    "gevent": (GUEST_ROWS, GUEST_PEERS),
+    "asyncio": (ASYNCIO_ROWS, ASYNCIO_PEERS),
+}
 
 # The chart shows these, under these names.
 CHART = {

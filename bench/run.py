@@ -22,7 +22,12 @@ from table import failures, table
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 CHART = HERE.parent / "docs" / "bench.svg"
-HEADINGS = {"main": "workload", "gtk": "GTK 4 window beside", "gevent": "gevent's code, GLib timer at 60 Hz"}
+HEADINGS = {
+    "main": "workload",
+    "gtk": "GTK 4 window beside",
+    "gevent": "gevent's code, GLib timer at 60 Hz",
+    "asyncio": "asyncio's code",
+}
 
 
 def main() -> None:

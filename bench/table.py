@@ -11,13 +11,18 @@ CELL_WIDTH = 12
 
 
 def table(rows: Sequence[Data], peers: Sequence[str], heading: str) -> str:
-    lines = [heading.ljust(TITLE_WIDTH) + "".join(peer.rjust(CELL_WIDTH) for peer in peers)]
+    widths = [max(CELL_WIDTH, len(peer) + 2) for peer in peers]
+
+    def line(title: str, cells: Sequence[str]) -> str:
+        return title.ljust(TITLE_WIDTH) + "".join(map(str.rjust, cells, widths))
+
+    lines = [line(heading, peers)]
     for row in rows:
         cells = [cell(row, peer) for peer in peers]
-        lines.append(row["title"].ljust(TITLE_WIDTH) + "".join(upper.rjust(CELL_WIDTH) for upper, _ in cells))
-        lower = "".join(lower.rjust(CELL_WIDTH) for _, lower in cells).rstrip()
+        lines.append(line(row["title"], [upper for upper, _ in cells]))
+        lower = line("", [lower for _, lower in cells]).rstrip()
         if lower:
-            lines.append(" " * TITLE_WIDTH + lower)
+            lines.append(lower)
     return "\n".join(lines)
 
 

@@ -317,3 +317,43 @@ GLib.idle_add(idle)
 loop.run()
 assert sorted(between)[15] < 25, between
 """)
+
+
+def test_libevs_loop_is_not_run_by_hand_while_the_hub_waits_in_it() -> None:
+    """libev would end the process."""
+    alive("""
+errors = []
+def callback():
+    try:
+        gevent.get_hub().loop.run(nowait=True)
+    except gleenlet.GleenletError as error:
+        errors.append(str(error))
+    gevent.spawn_later(0.01, loop.quit)
+
+gevent.sleep(0.01)
+GLib.timeout_add(10, callback)
+loop.run()
+assert len(errors) == 1 and "do not run it by hand" in errors[0], errors
+""")
+
+
+@pytest.mark.parametrize("kind", ["watcher", "callback"])
+def test_idle_sources_are_served_beside_callbacks_without_end(kind: str) -> None:
+    """No greenlet waits here, so only libev's wait shows that a slice is over."""
+    alive(f"""
+hub = gevent.get_hub()
+reader, writer = os.pipe()
+os.write(writer, b"x")
+watcher = hub.loop.io(reader, 1)
+def work():
+    end = time.perf_counter() + 0.0003
+    while time.perf_counter() < end:
+        pass
+    if {kind == "callback"}:
+        hub.loop.run_callback(work)
+
+gevent.spawn_later(0, watcher.start if {kind == "watcher"} else hub.loop.run_callback, work)
+turns = []
+GLib.idle_add(lambda: (turns.append(1), len(turns) == 20 and loop.quit()) and True)
+loop.run()
+""")

@@ -75,7 +75,6 @@ static struct {                    /* the guest: one in a process, as libev has 
     int busy;                      /* the last look at epoll showed events */
     int tasks;                     /* greenlets of the core's that wait in gevent, and run only when GLib's loop does */
     int alone;                     /* the waiting greenlet cannot drive GLib: its loop runs in another thread */
-    int recursed;                  /* libev's loop ran again while the hub was parked in it */
     int touched;                   /* something may have been started outside the hub */
     int yielded;                   /* suspended with work left */
     int fresh;                     /* main_depth of the last dispatch, until the next iteration begins */
@@ -150,7 +149,6 @@ static int park(int epfd, struct epoll_event *events, int max, int timeout, int6
     PyGreenlet *current = PyGreenlet_GetCurrent();
     Py_DECREF(current);
     if (current != L.hub || !L.host) { /* loop.run() called by hand */
-        L.recursed |= L.state != RUNNING && epfd == pollfd.fd;
         PyEval_SaveThread();
         return epoll_wait(epfd, events, max, timeout);
     }
@@ -161,19 +159,15 @@ static int park(int epfd, struct epoll_event *events, int max, int timeout, int6
         g.source_add_poll(work_source, &pollfd);
     }
     L.deadline = timeout < 0 ? INT64_MAX : now + timeout * 1000000LL;
-    L.recursed = 0;
     PyObject *result = go_home(PARKED, !timeout || L.busy, now);
     L.level = thread->gilstate_counter;
     L.state = RUNNING;
     L.yielded = 0;
-    if (!result && PyErr_Occurred()) { /* thrown into the hub: HubDestroyed, mostly */
+    if (!result && PyErr_Occurred()) /* thrown into the hub: HubDestroyed, mostly */
         tell("thrown");
-        L.recursed = 1;
-    }
     Py_XDECREF(result);
-    int skip = L.recursed || L.plain; /* then `events` may be gone, or the descriptor the parent's */
     PyEval_SaveThread();
-    int n = skip ? 0 : epoll_wait(epfd, events, max, 0);
+    int n = L.plain ? 0 : epoll_wait(epfd, events, max, 0); /* in a child the descriptor is the parent's */
     L.busy = n > 0;
     return n;
 }
@@ -598,6 +592,10 @@ static PyObject *is_guest(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignor
                            descends(PyGreenlet_GetCurrent(), L.hub));
 }
 
+static PyObject *is_parked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    return PyBool_FromLong(L.state == PARKED && !L.plain && PyThreadState_Get() == L.thread);
+}
+
 static PyObject *tasks(PyObject *Py_UNUSED(module), PyObject *change) {
     L.tasks += PyLong_AsLong(change);
     Py_RETURN_NONE;
@@ -678,6 +676,7 @@ static PyMethodDef methods[] = {
     {"forked", forked, METH_NOARGS, NULL},
     {"touch", touch, METH_NOARGS, NULL},
     {"is_guest", is_guest, METH_NOARGS, NULL},
+    {"is_parked", is_parked, METH_NOARGS, NULL},
     {"tasks", tasks, METH_O, NULL},
     {"polls", polls, METH_NOARGS, NULL},
     {"waits", waits, METH_NOARGS, NULL},

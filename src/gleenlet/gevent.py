@@ -63,7 +63,15 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
             _attach(self)
 
     def run(self, nowait: bool = False, once: bool = False) -> None:
-        """Run libev's loop. In the hub it ends only if GLib cannot wake it either (LoopExit)."""
+        """Run libev's loop. In the hub it ends only if GLib cannot wake it either (LoopExit).
+
+        Raises:
+            GleenletError: the hub waits in this loop; libev cannot run it once more meanwhile, and would abort.
+        """
+        if self.attached and _libev.is_parked():
+            raise GleenletError(
+                "gevent's hub waits in this loop already. It runs whenever GLib's loop does: do not run it by hand"
+            )
         if nowait or once or not self.attached or getcurrent() is not self.error_handler:
             super().run(nowait, once)
             return

@@ -14,6 +14,7 @@ from gleenlet import (
     Cancelled,
     Event,
     GleenletError,
+    _threads,
     current_task,
     from_thread,
     get_hub,
@@ -23,7 +24,6 @@ from gleenlet import (
     timeout,
     to_thread,
 )
-from gleenlet._threads import MAX_THREADS
 from inside import settle
 
 Errors = list[BaseException | None]
@@ -148,7 +148,10 @@ def test_caller_cancelled_when_the_thread_has_just_ended(error: BaseException | 
     assert reported == ([] if error is None else [error])
 
 
-def test_thread_may_outlive_the_loop_that_sent_it(reported: Errors) -> None:
+def test_thread_may_outlive_the_hub_that_sent_it(
+    reported: Errors, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_threads, "_pool", None)
     gate = Gate()
 
     def thread() -> None:
@@ -157,6 +160,7 @@ def test_thread_may_outlive_the_loop_that_sent_it(reported: Errors) -> None:
         try:
             run(lambda: (spawn(to_thread, gate), sleep(0)))
             gate.wait_until_entered()
+            get_hub()._close()
         finally:
             context.pop_thread_default()
 
@@ -164,13 +168,14 @@ def test_thread_may_outlive_the_loop_that_sent_it(reported: Errors) -> None:
     worker.start()
     worker.join()
     gate.open.set()
-    to_thread(gate.left.wait)
-    settle()
+    assert _threads._pool is not None
+    _threads._pool.shutdown()  # waits for it
     assert reported == []
+    assert caplog.records == []
 
 
 def test_what_has_not_begun_is_called_off() -> None:
-    gates = [Gate() for _ in range(MAX_THREADS)]
+    gates = [Gate() for _ in range(_threads.MAX_THREADS)]
     tasks = [spawn(to_thread, gate) for gate in gates]
     for gate in gates:
         gate.wait_until_entered()

@@ -85,6 +85,11 @@ class shield:
             if error is None:
                 raise Cancelled("time was up, or a group had failed, while a shield was entered")
 
+    def _refuse_wait(self) -> None:
+        assert self._task is not None
+        self._task._guard = None
+        raise Cancelled
+
 
 _shields: dict[Task[Any], shield] = {}
 """The innermost shield of each task that is in one."""
@@ -117,8 +122,12 @@ class _Strike:
             task.cancel()
             return
         block.struck += 1
-        if _shields.get(task) is not block or task._waiter is None:
+        if _shields.get(task) is not block:
             block._late = True
+            return
+        if task._waiter is None:  # it gave way by a switch of its own: at its next wait
+            if task._guard is None:
+                task._guard = block._refuse_wait
             return
         shields, task._shields = task._shields, 0
         task._interrupt(Cancelled())
@@ -131,6 +140,8 @@ class _Strike:
         self.shield.struck -= 1
         if not self.shield.struck:
             self.shield._late = False
+            if self.task._guard == self.shield._refuse_wait:
+                self.task._guard = None
         return self.shield.struck
 
 

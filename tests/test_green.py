@@ -52,8 +52,7 @@ class Work:
         while len(self.story) != before:
             before = len(self.story)
             self.door.activate(None)
-            sleep(0)
-            sleep(0)
+            settle()
 
 
 def click_three_times(click: Callable[[], object]) -> None:

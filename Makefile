@@ -34,7 +34,7 @@ lint: setup ## ruff and mypy alone
 	$(BIN)/mypy
 
 soak: setup ## the tests that run for minutes
-	$(DESKTOP) $(BIN)/python -m pytest -m soak
+	$(DESKTOP) $(BIN)/python -m pytest -m soak -o faulthandler_timeout=0
 
 stall: setup ## the tests on a machine that stops for some milliseconds now and then
 	mkdir -p build

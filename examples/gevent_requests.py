@@ -29,11 +29,9 @@ import gleenlet.gevent
 class Pages(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         time.sleep(0.3)
-        self.send_response(200)
+        self.send_response_only(200)
         self.end_headers()
         self.wfile.write(b"Hello, world!")
-
-    log_message = lambda *_: None  # noqa: E731
 
 
 def fetch_all(app: Gtk.Application, label: Gtk.Label, url: str) -> None:
@@ -50,6 +48,7 @@ def activate(app: Gtk.Application) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     gevent.spawn(server.serve_forever)
     label = Gtk.Label(label="fetching")
+    label.add_tick_callback(lambda *_: True)  # asks for each frame, also where GTK has switched animations off
     Gtk.ApplicationWindow(application=app, child=label, titlebar=Gtk.Spinner(spinning=True)).present()
     gevent.spawn(fetch_all, app, label, f"http://127.0.0.1:{server.server_port}")
 

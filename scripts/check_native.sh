@@ -79,7 +79,7 @@ step_sanitize() { # AddressSanitizer and UndefinedBehaviorSanitizer in our files
 step_valgrind() { # reads of what was never written or was freed
     build valgrind "$PYTHON" || return
     more=(-k "($VALGRIND_TESTS) and not ($VALGRIND_SKIPS)" -o faulthandler_timeout=0)
-    TESTS=(tests/test_{hub,waiter,poll,unsafe_switch,raw_greenlets,exit,task,run,callback}.py)
+    TESTS=(tests/test_{hub,waiter,poll,unsafe_switch,raw_greenlets,exit,task,run,callback,sync,lock,queue}.py)
     PYTHONMALLOC=malloc GLEENLET_SLABS=${GLEENLET_SLABS:-1} tests valgrind valgrind -q --error-exitcode=99 \
         --suppressions=scripts/valgrind.supp --max-stackframe=16777216 --num-callers=30 \
         --trace-children=no --child-silent-after-fork=yes "$PYTHON"

@@ -18,6 +18,7 @@ def resident():
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 most = []
+KEPT = sys.version_info >= (3, 14)  # a thread keeps a chunk of before, and gives it to the first who needs one
 
 def deep(n, inside, end):
     if n:
@@ -63,10 +64,10 @@ print("gone")
 def test_deep_tasks_get_more_chunks_and_give_them_back() -> None:
     program = """
 slabs, large, small = run(crowd, 2_000, 40)
-assert large >= 2_000 and small >= 2_000, (large, small)
+assert large >= 2_000 - KEPT and small >= 2_000, (large, small)
 sleep(0)
 assert _slabs.chunks()[0] < 10, _slabs.chunks()
-assert _slabs.slabs() <= 3, _slabs.slabs()
+assert _slabs.slabs() <= 3 + KEPT, _slabs.slabs()
 print("gone")
 """
     assert run_crowd(program) == "gone\n"
@@ -120,7 +121,7 @@ main = getcurrent()
 crowd = [greenlet(lambda: main.switch()) for _ in range(1_000)]
 for one in crowd:
     one.switch()
-assert _slabs.chunks()[0] >= 1_000
+assert _slabs.chunks()[0] >= 1_000 - KEPT
 for one in crowd:
     one.switch()
 print(_slabs.chunks()[0] < 10)

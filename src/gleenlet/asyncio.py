@@ -125,7 +125,12 @@ def await_(awaitable: Awaitable[T]) -> T:
             except BaseException as error:
                 _interrupted(awaitable, error, owned=True)
         else:
-            awaitable = asyncio.ensure_future(awaitable, loop=loop)
+            around = _get_running_loop()
+            _set_running_loop(loop)  # an eager task takes its first step here
+            try:
+                awaitable = asyncio.ensure_future(awaitable, loop=loop)
+            finally:
+                _set_running_loop(around)
             _wait(awaitable, owned=True)
     try:
         return awaitable.result()

@@ -14,6 +14,7 @@ from child import run_script
 from gleenlet import (
     Cancelled,
     GleenletError,
+    current_task,
     get_hub,
     schedule_switch,
     schedule_throw,
@@ -248,3 +249,13 @@ def test_pool_refuses_strangers() -> None:
     idle = spawn(getcurrent).result()
     idle.throw(ValueError)  # it leaves the pool; the next task gets another greenlet
     assert spawn(int).result() == 0
+
+
+def test_task_whose_greenlet_gets_another_dict_goes_on_as_a_raw_greenlet() -> None:
+    def work() -> object:
+        getcurrent().__dict__ = {}  # where gleenlet keeps its own record of it
+        sleep(0)
+        return current_task()
+
+    assert spawn(work).result() is None
+    assert spawn(current_task).result() is not None  # on another greenlet

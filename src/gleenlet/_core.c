@@ -390,7 +390,7 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
             hub->steps++;
             continue;
         }
-        if (hub->n_pool >= POOL_MAX || hub->closed)
+        if (hub->n_pool >= POOL_MAX || hub->closed || as_fiber(current) != fiber) /* somebody set its __dict__ */
             break;
         fiber->next = hub->pool;
         hub->pool = fiber;

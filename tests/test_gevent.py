@@ -346,7 +346,7 @@ reader, writer = os.pipe()
 os.write(writer, b"x")
 watcher = hub.loop.io(reader, 1)
 def work():
-    end = time.perf_counter() + 0.0003
+    end = time.perf_counter() + 0.002     # more than a slice
     while time.perf_counter() < end:
         pass
     if {kind == "callback"}:

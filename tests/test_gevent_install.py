@@ -89,6 +89,14 @@ def test_the_hub_is_reached_through_its_table_and_by_name() -> None:
 gevent.sleep(0.001)
 assert gleenlet.gevent._slot is True
 log = []
+class Noted(gevent.Greenlet):
+    def switch_out(self):
+        log.append("out")
+
+Noted.spawn(gevent.sleep, 0).join()
+assert log == ["out"], log
+log.clear()
+
 def worker():
     gevent.get_hub().loop.run_callback(gevent.getcurrent().switch, "by name")
     log.append(gevent.get_hub().switch())

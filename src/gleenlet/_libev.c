@@ -14,9 +14,9 @@
  * callbacks ran (libev then skips the write to its pipe and waits for 0 s) are visible only in that timeout. So the
  * import of epoll_wait in the one library that holds libev is redirected; nothing else of the process is touched.
  *
- * Why no shorter: ELF tables, gevent's table of C methods and the self-tests of both are a quarter of this file, who runs
- * when (`wanted` to `yield_prepare`) and who may switch (`may_enter` to `switch_hub`) another; each rule there has a
- * test that fails without it.
+ * Why no shorter: the redirection, gevent's table of C methods, its queue and the self-tests of all three take a hundred
+ * lines, the functions for gevent.py a hundred more. What is left is who runs when (`wanted` and its neighbours) and who
+ * may switch (`may_enter` to `switch_hub`): each rule there has a test that fails without it.
  */
 #include "_core.h"
 #include "_glib.h"
@@ -314,7 +314,7 @@ static void find_hub(void) { /* made, but nothing has waited in it yet */
     L.touched = 0;
 }
 
-static void serve(int depth) { /* be the hub's home until it is suspended */
+static void serve(void) { /* be the hub's home until it is suspended */
     PyObject *result = NULL;
     while (L.hub && (result = enter()) != L.token) {
         PyGreenlet *current = PyGreenlet_GetCurrent();
@@ -322,8 +322,7 @@ static void serve(int depth) { /* be the hub's home until it is suspended */
         Py_DECREF(current);
         if (driver) {
             note_outcome(driver, result);
-            if (driver->depth == depth - 1)
-                return;
+            return;
         } else if (result)
             Py_DECREF(result);
         else
@@ -339,7 +338,6 @@ static void serve(int depth) { /* be the hub's home until it is suspended */
 
 static int dispatch(Source *Py_UNUSED(source), void *Py_UNUSED(callback), void *Py_UNUSED(data)) {
     PyGILState_STATE gil = PyGILState_Ensure();
-    int depth = g.main_depth();
     if (!L.hub)
         find_hub();
     if (L.hub && !may_enter(__builtin_frame_address(0), PyThreadState_Get()->gilstate_counter - 1)) {
@@ -347,8 +345,8 @@ static int dispatch(Source *Py_UNUSED(source), void *Py_UNUSED(callback), void *
         if (!L.complained++)
             tell("paused");
     } else
-        serve(depth);
-    L.fresh = depth;
+        serve();
+    L.fresh = g.main_depth();
     PyGILState_Release(gil);
     return 1;
 }

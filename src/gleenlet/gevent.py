@@ -55,6 +55,7 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
 
     attached = False  # is this the loop that GLib serves?
     broken = False
+    breaking: Any = None  # the callback that breaks once more: see thrown()
     before: Any = None  # the plain loop object that install() found
 
     def __init__(self, flags: Any = None, default: bool | None = None, ptr: int = 0) -> None:
@@ -80,6 +81,9 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
         while True:
             self.broken = False
             super().run()
+            if self.breaking is not None:
+                self.breaking.stop()
+                self.breaking = None
             if self.broken or not self.attached:
                 _core.set_guest(None, None)
                 _libev.release(True)
@@ -200,7 +204,8 @@ def thrown(error: BaseException) -> None:
     if _loop is not None:
         _loop.handle_error(_loop, type(error), error, error.__traceback__)
         if _loop.broken:
-            _loop.run_callback(_loop.break_)  # libev forgets a break that comes while it waits
+            # libev forgets a break that comes while it waits, unless it was built without assertions.
+            _loop.breaking = _loop.run_callback(_loop.break_)
 
 
 def stray(error: BaseException) -> None:

@@ -47,6 +47,15 @@ def test_program_in_the_readme_runs(code: str, output: str | None) -> None:
     assert matches(output or "", outcome.stdout), outcome.stdout
 
 
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_every_public_name_is_in_the_readme(path: Path) -> None:
+    named = set(re.findall(r"`(\w+)`", path.read_text()))
+    for module in ("__init__", "gevent", "asyncio"):
+        source = (ROOT / "src" / "gleenlet" / f"{module}.py").read_text()
+        public = re.findall(r'"(\w+)"', re.search(r"^__all__ = (\[.*?\])", source, re.MULTILINE | re.DOTALL)[1])  # type: ignore[index]
+        assert set(public) - named == set()
+
+
 def test_both_readmes_show_the_same_programs() -> None:
     english, chinese = (
         [re.sub(r"\s*#.*", "", code) for code, _ in BLOCK.findall(path.read_text())] for path in READMES

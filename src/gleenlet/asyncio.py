@@ -125,17 +125,21 @@ def await_(awaitable: Awaitable[T]) -> T:
             except BaseException as error:
                 _interrupted(awaitable, error, owned=True)
         else:
-            around = _get_running_loop()
-            _set_running_loop(loop)  # an eager task takes its first step here
+            coroutine, awaitable = awaitable, asyncio.Task(_inside(awaitable), loop=loop)
             try:
-                awaitable = asyncio.ensure_future(awaitable, loop=loop)
+                _wait(awaitable, owned=True)
             finally:
-                _set_running_loop(around)
-            _wait(awaitable, owned=True)
+                if asyncio.iscoroutine(coroutine):
+                    coroutine.close()  # which does nothing unless it was cancelled before its start
     try:
         return awaitable.result()
     except asyncio.CancelledError as error:
         raise Cancelled(*error.args) from error
+
+
+async def _inside(awaitable: Awaitable[T]) -> T:
+    """Make it a task where the loop runs: its task factory may start it at once."""
+    return await asyncio.ensure_future(awaitable)
 
 
 def _wait(future: asyncio.Future[Any], owned: bool) -> None:

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell started us with `&`: no test of Ctrl-C would end
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Run(NamedTuple):
     """A child process that has ended."""

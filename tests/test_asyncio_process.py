@@ -144,6 +144,41 @@ def test_the_program_ends_while_the_background_loop_runs() -> None:
     assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "end\n", "")
 
 
+LEAVES = """
+import asyncio, gleenlet
+from gleenlet.asyncio import await_
+
+started = gleenlet.Event()
+
+async def leave():
+    raise SystemExit(3)
+
+async def other():
+    started.set()
+    try:
+        await asyncio.sleep(1000)
+    finally:
+        print("cancelled")
+
+def main():
+    victim = gleenlet.spawn(await_, other())
+    started.wait()
+    try:
+        await_(leave())
+    except SystemExit:
+        print("leaves")
+    victim.join()
+    gleenlet.sleep(1000)
+
+gleenlet.run(main)
+"""
+
+
+def test_system_exit_in_a_coroutine_cancels_all_others_and_ends_the_program() -> None:
+    outcome = run_script(LEAVES)
+    assert (outcome.status, outcome.stdout) == (3, "leaves\ncancelled\n"), outcome.stderr
+
+
 def test_a_forked_child_starts_a_loop_of_its_own() -> None:
     outcome = run_script(
         "import asyncio, os, gleenlet, gleenlet.asyncio as ga\n"

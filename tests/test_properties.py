@@ -122,21 +122,37 @@ class QueueMachine(RuleBasedStateMachine):
         if waits:
             self.settle()
 
-    @precondition(lambda self: self.getters_waited and not self.putters)
-    @rule(count=st.integers(1, 2), turned=st.booleans(), pick=picks)
-    def race(self, count: int, turned: bool, pick: int) -> None:
-        """Items for getters that wait, and one of these is cancelled."""
+    @rule(count=st.integers(1, 2), behind=st.integers(1, 2), turned=st.booleans(), pick=st.integers(0, 1))
+    def race(self, count: int, behind: int, turned: bool, pick: int) -> None:
+        """Items for the getters that are next in line, and one of these is cancelled."""
+        count = min(count, self.maxsize or count)
         self.settle()
-        if not self.getters:
-            return
+        while self.stored or self.putters or len(self.getters) < count + behind:
+            self.get(waits=True)
         if turned:
-            self.cancel_getter(pick)
-        for _ in range(min(count, self.maxsize or count)):
+            self.cancel_getter(pick % count)
+        for _ in range(count):
             item = self.new_item()
             self.queue.put_nowait(item)
             self.stored.append(item)
         if not turned:
-            self.cancel_getter(pick)
+            self.cancel_getter(pick % count)
+        self.settle()
+
+    @precondition(lambda self: self.maxsize)
+    @rule(count=st.integers(1, 2), behind=st.integers(1, 2), turned=st.booleans(), pick=st.integers(0, 1))
+    def race_for_places(self, count: int, behind: int, turned: bool, pick: int) -> None:
+        """Places for the putters that are next in line, and one of these is cancelled."""
+        count = min(count, self.maxsize)
+        self.settle()
+        while self.getters or len(self.putters) < count + behind:
+            self.put(waits=True)
+        if turned:
+            self.cancel_putter(pick % count)
+        for _ in range(count):
+            assert self.queue.get_nowait() == self.stored.pop(0)
+        if not turned:
+            self.cancel_putter(pick % count)
         self.settle()
 
     @precondition(lambda self: not self.putters_waited)

@@ -1,0 +1,108 @@
+"""Wake-ups that newcomers make necessary, and what cancelled waiters leave behind: nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gleenlet import LifoQueue, PriorityQueue, Queue, spawn
+from inside import settle, start
+
+each_queue = pytest.mark.parametrize("make", [Queue, LifoQueue, PriorityQueue])
+
+
+@each_queue
+def test_woken_getter_wakes_who_had_to_queue_behind_it(make: Callable[[], Queue[int]]) -> None:
+    queue, log = make(), list[str]()
+    start(log, "a", queue.get)
+    settle()
+
+    def puts_and_gets() -> None:
+        queue.put(1)
+        queue.put(2)
+        queue.get()  # one of the two is promised to "a", who goes first
+
+    start(log, "b", puts_and_gets)
+    settle()
+    assert log == ["a", "b"]
+
+
+@each_queue
+def test_woken_getter_wakes_only_as_many_as_there_are_items(make: Callable[[], Queue[int]]) -> None:
+    queue, log = make(), list[str]()
+    start(log, "a", queue.get)
+    start(log, "b", queue.get)
+    settle()
+    queue.put(1)
+    settle()
+    assert log == ["a"]
+    assert (queue.qsize(), queue._items_due) == (0, 0)
+    queue.put(2)
+    settle()
+    assert log == ["a", "b"]
+
+
+@each_queue
+def test_woken_putter_wakes_who_had_to_queue_behind_it(make: Callable[[int], Queue[int]]) -> None:
+    queue, log = make(2), list[str]()
+    queue.put(0)
+    queue.put(1)
+    start(log, "a", lambda: queue.put(2))
+    settle()
+
+    def gets_and_puts() -> None:
+        queue.get()
+        queue.get()
+        queue.put(3)  # one of the two places is promised to "a", who goes first
+
+    start(log, "b", gets_and_puts)
+    settle()
+    assert log == ["a", "b"]
+    assert queue.full()
+
+
+@each_queue
+def test_woken_putter_wakes_only_as_many_as_there_are_places(make: Callable[[int], Queue[int]]) -> None:
+    queue, log = make(1), list[str]()
+    queue.put(0)
+    start(log, "a", lambda: queue.put(1))
+    start(log, "b", lambda: queue.put(2))
+    settle()
+    queue.get()
+    settle()
+    assert log == ["a"]
+    assert (queue.full(), queue._places) == (True, 0)
+    queue.get()
+    settle()
+    assert log == ["a", "b"]
+
+
+@each_queue
+def test_cancelled_waiters_are_out_of_their_lines_at_once(make: Callable[[int], Queue[int]]) -> None:
+    queue = make(1)
+    getter = spawn(queue.get)
+    settle()
+    getter.cancel()
+    settle()
+    assert len(queue._getters) == 0
+    queue.put(1)
+    putter, joiner = spawn(queue.put, 2), spawn(queue.join)
+    settle()
+    assert (len(queue._putters), len(queue._joiners)) == (1, 1)
+    putter.cancel()
+    joiner.cancel()
+    settle()
+    assert (len(queue._putters), len(queue._joiners)) == (0, 0)
+
+
+def test_those_behind_a_cancelled_waiter_keep_their_order() -> None:
+    queue, log = Queue[int](), list[str]()
+    tasks = [start(log, name, queue.get) for name in "abcd"]
+    settle()
+    tasks[1].cancel()
+    settle()
+    for item in range(3):
+        queue.put(item)
+        settle()
+    assert log == ["b Cancelled", "a", "c", "d"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from child import run_script
+from gleenlet import current_task, sleep, spawn
+from gleenlet.asyncio import as_future, await_
 
 PROGRAM = """
 import asyncio, threading
@@ -230,3 +235,33 @@ def test_library_works_in_the_handlers_of_a_gtk_program(library: str, work: str,
     outcome = run_script(PROGRAM.replace("{work}", work), display=True, bus=library == "dbus_fast", timeout=60)
     assert outcome.stdout == output + "drawn\n", outcome.stderr
     assert outcome.status == 0, outcome.stderr
+
+
+@pytest.mark.usefixtures("no_background_loop")
+def test_greenlet_spawn_and_tasks_do_not_see_each_others_greenlets() -> None:
+    util: Any = pytest.importorskip("sqlalchemy.util")
+    from sqlalchemy.exc import MissingGreenlet
+
+    def on_sqlalchemys_greenlet(name: str) -> tuple[str, str]:
+        for _ in range(3):
+            util.await_only(asyncio.sleep(0.001))
+        assert current_task() is asyncio_task
+        return name, util.await_only(as_future(spawn(in_a_task, name=name)))
+
+    def in_a_task() -> str:
+        coroutine = asyncio.sleep(0)
+        with pytest.raises(MissingGreenlet):
+            util.await_only(coroutine)
+        coroutine.close()
+        sleep(0.001)
+        return name_of(current_task())
+
+    def name_of(task: Any) -> str:
+        return str(task.name)
+
+    async def loops_task() -> object:
+        return current_task()
+
+    asyncio_task = await_(loops_task())
+    tasks = [spawn(await_, util.greenlet_spawn(on_sqlalchemys_greenlet, name)) for name in ("a", "b", "c")]
+    assert [task.result() for task in tasks] == [("a", "a"), ("b", "b"), ("c", "c")]

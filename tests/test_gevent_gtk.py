@@ -61,8 +61,8 @@ GLib.idle_add(lambda: True)               # an application that is never idle
 GLib.timeout_add(0, lambda: True)
 
 def pong(end):
-    while True:
-        end.sendall(end.recv(1))
+    while data := end.recv(1):
+        end.sendall(data)
 
 def worker():
     for _ in range(5):

@@ -33,6 +33,7 @@
 #define WORK_PRIORITY (-1)         /* libev has events: just above the application's own */
 #define YIELD_PRIORITY 200         /* a slice ended with work left: below redraws (120), among the idle */
 #define GUEST_SLICE_NS 1000000LL   /* how long gevent runs before GLib is looked at */
+#define LONG_SLICE_NS 16000000LL   /* at most so long, where frames kept it waiting for even longer */
 #define PASSED_OVER_NS 6000000LL   /* how long a yield may wait for busy sources above it */
 #define PAUSE_NS 5000000LL         /* how often a paused hub looks whether it may go on */
 #define LONG_TURN_NS 50000LL       /* greenlets that run longer than this: the clock is asked after each */
@@ -110,10 +111,12 @@ static PyObject *enter(void) {
     L.home = current;
     Py_XSETREF(L.host, (PyGreenlet *)Py_NewRef(current));
     L.state = RUNNING;
-    L.touched = L.yielded = 0;
     L.paused_until = 0;
     L.asked = clock_ns();
-    L.slice_end = L.asked + GUEST_SLICE_NS;
+    int64_t slice = L.yielded ? (L.asked - L.suspended_at) / 2 : 0; /* beside a window that never comes to rest: a third */
+    slice = slice > LONG_SLICE_NS ? LONG_SLICE_NS : slice;
+    L.slice_end = L.asked + (slice > GUEST_SLICE_NS ? slice : GUEST_SLICE_NS);
+    L.touched = L.yielded = 0;
     if (state == UNBORN)
         L.base = frame - 65536 < L.core->floor ? frame - 65536 : L.core->floor;
     PyObject *result = state == UNBORN ? switch_at_floor(L.base, hub, NULL, NULL) : PyGreenlet_Switch(hub, NULL, NULL);

@@ -52,6 +52,23 @@ class SemaphoreMachine(RuleBasedStateMachine):
         self.semaphore.release()
         self.units += 1
 
+    @rule()
+    def release_and_acquire(self) -> None:
+        """A task that may have to queue behind those whom it wakes."""
+        number = len(self.tasks)
+
+        def acts() -> None:
+            self.semaphore.release()
+            self.semaphore.release()
+            self.semaphore.acquire()
+            self.log.append(number)
+
+        self.settle()
+        self.tasks.append(spawn(acts))
+        self.units += 2
+        self.line.append(number)
+        self.settle()
+
     @precondition(lambda self: len(self.line) > self.settled_in)
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
@@ -176,6 +193,38 @@ class QueueMachine(RuleBasedStateMachine):
             except QueueEmpty:
                 return
             raise AssertionError("an item from nowhere")
+
+    @rule()
+    def put_and_get(self) -> None:
+        """A task that may have to queue behind those whom it wakes."""
+        items = [self.new_item(), self.new_item()]
+
+        def acts() -> int:
+            for item in items:
+                self.queue.put_nowait(item)
+            return self.queue.get()
+
+        self.settle()
+        if not self.putters and (not self.maxsize or len(self.stored) + 2 <= self.maxsize):
+            self.stored += items
+            self.getters.append(spawn(acts))
+            self.settle()
+
+    @rule()
+    def get_and_put(self) -> None:
+        """The same with places."""
+        item = self.new_item()
+
+        def acts() -> None:
+            self.queue.get_nowait()
+            self.queue.get_nowait()
+            self.queue.put(item)
+
+        self.settle()
+        if len(self.stored) >= 2:
+            del self.stored[:2]
+            self.putters.append((spawn(acts), item))
+            self.settle()
 
     @precondition(lambda self: self.putters)
     @rule(pick=picks)

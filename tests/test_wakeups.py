@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gleenlet import LifoQueue, PriorityQueue, Queue, spawn
+from gleenlet import BoundedSemaphore, LifoQueue, PriorityQueue, Queue, Semaphore, spawn
 from inside import settle, start
 
 each_queue = pytest.mark.parametrize("make", [Queue, LifoQueue, PriorityQueue])
@@ -106,3 +106,19 @@ def test_those_behind_a_cancelled_waiter_keep_their_order() -> None:
         queue.put(item)
         settle()
     assert log == ["b Cancelled", "a", "c", "d"]
+
+
+@pytest.mark.parametrize("make", [Semaphore, BoundedSemaphore])
+def test_cancelled_acquirer_is_out_of_its_line_at_once(make: Callable[[], Semaphore]) -> None:
+    semaphore, log = make(), list[str]()
+    semaphore.acquire()
+    task = start(log, "a", semaphore.acquire)
+    start(log, "b", semaphore.acquire)
+    settle()
+    task.cancel()
+    settle()
+    assert "waiters:1" in repr(semaphore)
+    semaphore.release()
+    settle()
+    assert log == ["a Cancelled", "b"]
+    assert repr(semaphore).endswith("[locked]>")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gleenlet import BoundedSemaphore, LifoQueue, PriorityQueue, Queue, Semaphore, spawn
+from gleenlet import Barrier, BoundedSemaphore, LifoQueue, PriorityQueue, Queue, Semaphore, spawn
 from inside import settle, start
 
 each_queue = pytest.mark.parametrize("make", [Queue, LifoQueue, PriorityQueue])
@@ -122,3 +122,25 @@ def test_cancelled_acquirer_is_out_of_its_line_at_once(make: Callable[[], Semaph
     settle()
     assert log == ["a Cancelled", "b"]
     assert repr(semaphore).endswith("[locked]>")
+
+
+def test_cancelled_party_is_out_of_its_line_at_once() -> None:
+    barrier, left = Barrier(2), list[int]()
+    party = spawn(barrier.wait)
+    settle()
+    party.cancel()
+    settle()
+    assert len(barrier._inside) == 0
+    spawn(barrier.wait)
+    settle()
+    barrier.wait()
+    door = spawn(barrier.wait, priority=-100)  # at the door: the one let go has not left yet
+
+    def cancels() -> None:
+        door.cancel()
+        door.join()
+        left.append(len(barrier._outside))
+
+    spawn(cancels, priority=-100)
+    settle()
+    assert left == [0]

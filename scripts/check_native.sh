@@ -72,6 +72,7 @@ step_sanitize() { # AddressSanitizer and UndefinedBehaviorSanitizer in our files
     library=$(gcc -print-file-name=libasan.so)
     export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:quarantine_size_mb=4:abort_on_error=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    TESTS+=(tests/test_gevent{,_stack,_errors,_api}.py) # in child processes, of which the other steps see nothing
     build sanitize "$PYTHON" -fsanitize=address,undefined --param=asan-stack=0 -fno-sanitize-recover=undefined &&
         PYTHONMALLOC=malloc LD_PRELOAD="$library $(gcc -print-file-name=libubsan.so)" tests sanitize "$PYTHON"
 }

@@ -121,6 +121,8 @@ static PyObject *enter(void) {
         L.base = frame - 65536 < L.core->floor ? frame - 65536 : L.core->floor;
     PyObject *result = state == UNBORN ? switch_at_floor(L.base, hub, NULL, NULL) : PyGreenlet_Switch(hub, NULL, NULL);
     L.home = home;
+    if (home)
+        Py_XSETREF(L.host, (PyGreenlet *)Py_NewRef(home));
     L.offset = L.level - thread->gilstate_counter;
     if (result != L.token && L.state == RUNNING && state != RUNNING)
         L.state = AWAY;

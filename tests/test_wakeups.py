@@ -144,3 +144,31 @@ def test_cancelled_party_is_out_of_its_line_at_once() -> None:
     spawn(cancels, priority=-100)
     settle()
     assert left == [0]
+
+
+def test_a_barrier_lets_one_round_leave_before_the_next_is_complete() -> None:
+    barrier, log = Barrier(2), list[str]()
+    spawn(barrier.wait)
+    settle()
+    barrier.wait()
+
+    def party(name: str) -> None:
+        barrier.wait()
+        log.append(name)
+
+    tasks = [spawn(party, name, priority=-100) for name in "abcd"]  # all at the door when the first round has left
+    for task in tasks:
+        task.join()
+    assert sorted(log[:2]) == ["a", "b"]
+    assert sorted(log[2:]) == ["c", "d"]
+
+
+def test_item_that_cannot_be_compared_takes_no_place() -> None:
+    queue, log = PriorityQueue[object](2), list[str]()
+    queue.put(1)
+    with pytest.raises(TypeError):
+        queue.put_nowait("x")
+    assert (queue.qsize(), queue.full()) == (1, False)
+    start(log, "a", lambda: queue.put(2))
+    settle()
+    assert log == ["a"]

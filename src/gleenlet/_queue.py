@@ -120,11 +120,7 @@ class Queue(_core.Queue, Generic[T]):
                 raise QueueShutDown("this queue was shut down")
             if self.full():
                 raise QueueFull(f"this queue holds {self._maxsize} items already")
-        try:
-            self._append(item)
-        except BaseException:  # a PriorityQueue compares items; the place goes to the next
-            self._promise_places(0)
-            raise
+        self._append(item)
         self._unfinished += 1
         if self._getters:
             self._promise_items(0)

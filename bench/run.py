@@ -77,7 +77,7 @@ def measure(options: argparse.Namespace) -> Data:
         asked = [peer for peer in options.peers if name == "main" or peer in its_peers] if options.peers else its_peers
         peers = installed(asked)
         missing += [peer for peer in asked if peer not in (*peers, *missing)]
-        rows = chosen(all_rows, options)
+        rows = chosen(all_rows, options) if peers else []
         found = collect(rows, peers, 1 if options.quick and name == "gtk" else repeats, seconds)
         tables[name] = (rows, its_peers[0], found)
     data = describe(tables, repeats)

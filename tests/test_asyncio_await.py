@@ -260,7 +260,47 @@ def test_a_task_group_holds_coroutines() -> None:
     assert work.log == ["started", "cancelled", "cleaned up"]
 
 
+@in_task
+def test_a_future_that_was_cancelled_is_cancelled_here() -> None:
+    async def start() -> tuple[asyncio.Future[None]]:
+        return (asyncio.get_running_loop().create_future(),)
+
+    (future,) = await_(start())
+    future.cancel("gone")
+    for _ in range(2):
+        with pytest.raises(Cancelled, match="gone"):
+            await_(future)
+
+
+@in_task
+def test_cancelling_one_that_waits_for_a_future_cancels_it() -> None:
+    work = Forever()
+
+    async def start() -> tuple[asyncio.Task[None]]:
+        return (asyncio.create_task(work()),)
+
+    (future,) = await_(start())
+    task = spawn(await_, future)
+    work.started.wait()
+    spawn(int).join()
+    task.cancel("enough")
+    with pytest.raises(Cancelled, match="enough"):
+        task.result()
+    assert future.cancelled()
+    assert work.log == ["started", "cancelled enough", "cleaned up"]
+
+
 # ---- the background loop ----
+
+
+@in_task
+def test_coroutines_that_sleep_are_woken_in_time_whatever_ends_at_once_meanwhile() -> None:
+    sleepers = [spawn(await_, asyncio.sleep(seconds, seconds)) for seconds in (0.03, 0.01, FOREVER)]
+    while not sleepers[0].done():
+        assert await_(at_once(1)) == 1
+        sleep(0.001)
+    assert [task.result() for task in sleepers[:2]] == [0.03, 0.01]
+    sleepers[2].cancel()
 
 
 def test_many_tasks_share_the_background_loop() -> None:

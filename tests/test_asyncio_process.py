@@ -129,6 +129,27 @@ def test_ctrl_c_at_its_wait_ends_run_in_a_task_as_well(main: str) -> None:
     assert (outcome.status, outcome.stdout) == (0, usual.stdout), outcome.stderr
 
 
+RUN_FOREVER = """
+import os, signal, sys, threading
+import asyncio, gleenlet.asyncio
+
+loop = asyncio.SelectorEventLoop() if sys.argv[1] == "asyncio" else gleenlet.asyncio.EventLoop()
+threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    loop.run_forever()
+except KeyboardInterrupt:
+    print("interrupted", loop.is_running())
+print(loop.run_until_complete(asyncio.sleep(0.001, "runs again")))
+loop.close()
+"""
+
+
+def test_ctrl_c_ends_run_forever() -> None:
+    for where in ("asyncio", "top"):
+        outcome = run_script(RUN_FOREVER, where)
+        assert (outcome.status, outcome.stdout) == (0, "interrupted False\nruns again\n"), outcome.stderr
+
+
 # ---- the end of the program, and forks ----
 
 
@@ -210,13 +231,16 @@ async def main():
     def handler():
         result = ga.await_(where())
         own = ga.run(where())
+        another = ga.EventLoop()
+        another.run_until_complete(where())
+        another.close()
         return result, own
     print(await gleenlet.spawn(handler))
     print(await ga.to_task(lambda: (gleenlet.sleep(0.001), "slept")[1]))
 
 loop = GLibEventLoop(GLib.MainContext.default())
 loop.run_until_complete(main())
-print(loops[0] is loop, loops[1] is loop)
+print([one is loop for one in loops])
 loop.close()
 """
 
@@ -224,7 +248,7 @@ loop.close()
 def test_await_uses_pygobjects_own_loop_where_it_runs() -> None:
     pytest.importorskip("gi.events")
     outcome = run_script(GI_EVENTS, timeout=20)
-    assert outcome.stdout == "('there', 'there')\nslept\nTrue False\n", outcome.stderr
+    assert outcome.stdout == "('there', 'there')\nslept\n[True, False, False]\n", outcome.stderr
 
 
 @pytest.mark.parametrize("version", ["no gi.events", "as installed"])

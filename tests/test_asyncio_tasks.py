@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from gi.repository import Gio, GObject
+from gi.repository import Gio, GLib, GObject
 
 from coroutines import FOREVER, after_a_while, answer, fail
 from gleenlet import (
@@ -94,6 +95,26 @@ def test_a_task_needs_a_loop_that_runs_glib() -> None:
 
     asyncio.run(main())
     sleep(0)
+
+
+def test_a_task_of_another_thread_cannot_be_awaited() -> None:
+    made: list[Task[int]] = []
+
+    def work() -> None:
+        context = GLib.MainContext.new()
+        context.push_thread_default()
+        made.append(spawn(int))
+        context.pop_thread_default()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    async def main() -> None:
+        with pytest.raises(GleenletError, match="belongs to another thread"):
+            await made[0]
+
+    run(main())
 
 
 # ---- cancellation and time ----

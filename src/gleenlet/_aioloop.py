@@ -13,7 +13,8 @@ import sys
 import threading
 from asyncio import unix_events
 from asyncio.events import _get_running_loop, _set_running_loop
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -82,16 +83,16 @@ class EventLoop(asyncio.SelectorEventLoop):
                 self._waiting.refused = True
                 raise
             return
-        around = _get_running_loop() if task._guard is None else None
-        if around is not None:
-            self._waiting.foreign = around
-            _set_running_loop(None)
+        with self._beside_foreign(task):
+            self._run_in(task)
+
+    def _run_in(self, task: Task[Any]) -> None:
         attached = False
         selector, running = self._waiting, thread.state.running
         try:
             self._check_closed()  # type: ignore[attr-defined]
             self._check_running()  # type: ignore[attr-defined]
-            selector.around = self._waiting.foreign
+            selector.around = selector.foreign
             selector.attach(task, thread.state)
             attached = True
             if not running:
@@ -109,9 +110,21 @@ class EventLoop(asyncio.SelectorEventLoop):
                 if not running:
                     sys.set_asyncgen_hooks(*thread.state.hooks)
                 announce(task._hub)
-            if around is not None:
-                self._waiting.foreign = None
-                _set_running_loop(around)
+
+    @contextmanager
+    def _beside_foreign(self, task: Task[Any] | None) -> Iterator[None]:
+        """PyGObject's loop, which a task sees running on this thread, is no obstacle: this one is not inside it."""
+        around = _get_running_loop() if task is not None and task._guard is None else None
+        if around is None:
+            yield
+            return
+        self._waiting.foreign = around
+        _set_running_loop(None)
+        try:
+            yield
+        finally:
+            self._waiting.foreign = None
+            _set_running_loop(around)
 
     def run_until_complete(self, future: Any) -> Any:
         """Run until a coroutine or future is done; return its result, as asyncio's.
@@ -129,7 +142,8 @@ class EventLoop(asyncio.SelectorEventLoop):
         waiting = self._waiting
         before, waiting.main = waiting.main, future
         try:
-            return super().run_until_complete(future)
+            with self._beside_foreign(task):
+                return super().run_until_complete(future)
         except asyncio.CancelledError:
             interruption, waiting.interruption = waiting.interruption, None
             if interruption is not None and future.cancelled():

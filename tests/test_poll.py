@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from gi.repository import GLib
 
 from child import run_script
 from gleenlet import (
@@ -118,3 +119,24 @@ def test_forked_child_polls_its_own(pair: tuple[socket.socket, socket.socket]) -
         "wait_readable(b); print(b.recv(99)); print(os.waitpid(pid, 0)[1] >> 8)"
     )
     assert outcome.stdout == "b'from the child'\n7\n", outcome.stderr
+
+
+def test_descriptor_that_is_always_ready_leaves_the_loop_its_turns(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    one.send(b"nobody reads this")
+    waits, drawn = 0, False
+
+    def wait_and_wait() -> None:
+        nonlocal waits
+        while not drawn:
+            wait_readable(other)
+            waits += 1
+
+    def draw() -> None:
+        nonlocal drawn
+        drawn = True
+
+    task = spawn(wait_and_wait)
+    GLib.idle_add(draw)
+    assert task.join()
+    assert 0 < waits < 10_000  # a slice is some hundreds; where it did not count it was more than 20,000

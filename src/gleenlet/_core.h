@@ -55,7 +55,6 @@ typedef struct Watch Watch;
 typedef struct Lane {
     Hub *hub;                               /* borrowed: the hub owns its lanes */
     struct Source *source;
-    void *poll_tag;                         /* the epoll descriptor in this source, or NULL */
     int priority;
     int64_t spent;                          /* when the slice was used up: wait until all others had their turn; or 0 */
     int64_t since;                          /* not served since; 0: not yet looked at */

@@ -41,9 +41,6 @@ typedef struct {                            /* GPollFD */
     X(void, source_unref, (Source *))                                                                                 \
     X(void, source_add_poll, (Source *, PollFD *))                                                                    \
     X(void, source_remove_poll, (Source *, PollFD *))                                                                 \
-    X(void *, source_add_unix_fd, (Source *, int, int))                                                               \
-    X(void, source_remove_unix_fd, (Source *, void *))                                                                \
-    X(unsigned, source_query_unix_fd, (Source *, void *))                                                             \
     X(void *, main_context_default, (void))                                                                           \
     X(void *, main_context_ref_thread_default, (void))                                                                \
     X(void *, main_context_get_thread_default, (void))                                                                \

@@ -5,6 +5,7 @@
 struct Source {
     SOURCE_HEAD
     Lane *lane;                             /* ours; NULL once the hub is closed */
+    PollFD epoll;                           /* the hub's epoll descriptor */
 };
 
 int load_glib(void) { return load_functions(); }
@@ -88,7 +89,7 @@ static int source_check(Source *source) {
         return 0;
     int64_t now = clock_ns();
     return due(lane, now, &level) ||
-           (lane->poll_tag && !waits_for_others(lane, now) && g.source_query_unix_fd(source, lane->poll_tag));
+           (source->epoll.revents && !waits_for_others(lane, now));
 }
 
 static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_UNUSED(data)) {
@@ -99,8 +100,10 @@ static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_U
         return 1;
     PyGILState_STATE gil = PyGILState_Ensure();
     Hub *hub = (Hub *)Py_NewRef(lane->hub);
-    if (lane->poll_tag && g.source_query_unix_fd(source, lane->poll_tag))
+    if (source->epoll.revents) {
+        source->epoll.revents = 0;
         poll_ready(hub);
+    }
     if (hub->n_held && frame > hub->held_at) {
         for (Py_ssize_t i = 0; i < hub->n_held; i++)
             push((Item *)hub->held[i]);
@@ -114,6 +117,17 @@ static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_U
 }
 
 static const SourceFuncs source_funcs = {source_prepare, source_check, source_dispatch, NULL, NULL, NULL};
+
+/* An epoll descriptor, -1 for none: readable means that poll_ready() has work. Not g_source_add_unix_fd(): GLib dispatches
+ * such a source whenever the descriptor is ready, even if check() says that it has to wait for others (glib/gmain.c,
+ * g_main_context_check). */
+static void watch_in(Source *source, int fd) {
+    if (source->epoll.events)
+        g.source_remove_poll(source, &source->epoll);
+    source->epoll = (PollFD){fd, fd >= 0, 0}; /* G_IO_IN is 1 */
+    if (fd >= 0)
+        g.source_add_poll(source, &source->epoll);
+}
 
 Lane *get_lane(Hub *hub, int priority) {
     int i = 0;
@@ -137,7 +151,7 @@ Lane *get_lane(Hub *hub, int priority) {
     g.source_set_priority(lane->source, priority);
     g.source_set_can_recurse(lane->source, 1); /* nested loops under a Call: their dispatch is checked like any other */
     if (hub->poll_fd >= 0 && priority <= 0)
-        lane->poll_tag = g.source_add_unix_fd(lane->source, hub->poll_fd, 1);
+        watch_in(lane->source, hub->poll_fd);
     memmove(lanes + i + 1, lanes + i, (hub->n_lanes - i) * sizeof *lanes);
     lanes[i] = lane;
     hub->n_lanes++;
@@ -145,16 +159,11 @@ Lane *get_lane(Hub *hub, int priority) {
     return lane;
 }
 
-void watch_fd(Hub *hub, int fd) { /* an epoll descriptor: readable means that poll_ready() has work */
+void watch_fd(Hub *hub, int fd) {
     hub->poll_fd = fd;
-    for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= 0; i++) {
-        Lane *lane = hub->lanes[i];
-        if (!lane->source)
-            continue;
-        if (lane->poll_tag)
-            g.source_remove_unix_fd(lane->source, lane->poll_tag);
-        lane->poll_tag = fd >= 0 ? g.source_add_unix_fd(lane->source, fd, 1) : NULL;
-    }
+    for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= 0; i++)
+        if (hub->lanes[i]->source)
+            watch_in(hub->lanes[i]->source, fd);
 }
 
 void destroy_sources(Hub *hub) {

@@ -171,7 +171,7 @@ typedef struct Ring {                       /* a deque in C */
 
 extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType, RingType, EventType, LockType, QueueType;
 extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved,
-    *str_wait_for_place, *str_wait_for_item;
+    *str_refuse_put, *str_refuse_get;
 
 static inline unsigned long this_thread(void) { return (unsigned long)pthread_self(); } /* PyThread_get_thread_ident() */
 

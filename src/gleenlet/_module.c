@@ -2,8 +2,8 @@
 #include "_core.h"
 
 void **greenlet_api;
-PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_wait_for_place,
-    *str_wait_for_item;
+PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_refuse_put,
+    *str_refuse_get;
 
 static PyObject *core_current_task(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     PyGreenlet *current = PyGreenlet_GetCurrent();
@@ -77,8 +77,8 @@ static int core_exec(PyObject *module) {
         !(str_report = PyUnicode_InternFromString("_report")) ||
         !(str_complain = PyUnicode_InternFromString("_complain")) ||
         !(str_block = PyUnicode_InternFromString("_block")) ||
-        !(str_wait_for_place = PyUnicode_InternFromString("_wait_for_place")) ||
-        !(str_wait_for_item = PyUnicode_InternFromString("_wait_for_item")) ||
+        !(str_refuse_put = PyUnicode_InternFromString("_refuse_put")) ||
+        !(str_refuse_get = PyUnicode_InternFromString("_refuse_get")) ||
         !(str_stack_saved = PyUnicode_InternFromString("_stack_saved")) || ready_fiber_type() || add_types(module) ||
         PyModule_AddIntConstant(module, "IDLE_PRIORITY", IDLE_PRIORITY) ||
         PyModule_AddIntConstant(module, "DONE", DONE) || PyModule_AddIntConstant(module, "FAILED", FAILED) ||

@@ -1,6 +1,5 @@
-/* The uncontended paths of Queue, flat; what has to wait or to raise is in _queue.py, in the methods named below. Each
- * method looks first whether it is in the queue's thread (0: none yet); the slow ones find out which of the reasons
- * it was. */
+/* put() and get() of queues; the rest is in _queue.py. The usual case comes first, flat, and asks all at once whether it
+ * is one; wait_for_place() and wait_for_item() find out why not. */
 #include "_core.h"
 
 #include <structmember.h>
@@ -67,15 +66,57 @@ static int complete(Queue *queue) { /* not if __init__ was never called, or fail
     return 0;
 }
 
+/* Wait in `line`, where *promised counts those who were woken and have not run yet. A woken waiter passes on what it was
+ * promised when it cannot take it; with more to give, it wakes the next, who may have come while newcomers had to
+ * queue. A shutdown wakes all to see for themselves: `check`. */
+static int wait_in(Queue *queue, Ring *line, Py_ssize_t *promised, int (*promise_more)(Queue *, Py_ssize_t),
+                   int (*check)(Queue *)) {
+    int woken, failed = wait_in_line(line, &woken) || check(queue);
+    *promised -= woken;
+    if (!failed)
+        return line->count ? promise_more(queue, 1) : 0;
+    if (woken) {
+        PyObject *error = take_exception();
+        if (promise_more(queue, 0))
+            PyErr_WriteUnraisable((PyObject *)queue);
+        raise_exception(error);
+    }
+    return -1;
+}
+
+static int refuse(Queue *queue, PyObject *method) { /* which raises QueueShutDown */
+    Py_XDECREF(PyObject_CallMethodNoArgs((PyObject *)queue, method));
+    return -1;
+}
+
+static int check_open(Queue *queue) { return queue->room < 0 ? refuse(queue, str_refuse_put) : 0; }
+
+static int check_items(Queue *queue) { return size_of(queue->items) ? 0 : refuse(queue, str_refuse_get); }
+
+static int wait_for_place(Queue *queue) {
+    if (claim(&queue->thread, (PyObject *)queue) || check_open(queue))
+        return -1;
+    if (!queue->places && size_of(queue->items) < queue->room)
+        return 0;
+    return wait_in(queue, queue->putters, &queue->places, promise_places, check_open);
+}
+
+static int wait_for_item(Queue *queue) {
+    if (claim(&queue->thread, (PyObject *)queue))
+        return -1;
+    if (!queue->items_due && size_of(queue->items))
+        return 0;
+    if (!queue->items_due && queue->room < 0)
+        return refuse(queue, str_refuse_get);
+    return wait_in(queue, queue->getters, &queue->items_due, promise_items, check_items);
+}
+
 static PyObject *queue_put(Queue *queue, PyObject *item) {
     if (!complete(queue))
         return NULL;
-    if (queue->places || queue->thread != this_thread() || size_of(queue->items) >= queue->room) {
-        PyObject *done = PyObject_CallMethodNoArgs((PyObject *)queue, str_wait_for_place);
-        if (!done)
-            return NULL;
-        Py_DECREF(done);
-    }
+    if ((queue->places || queue->thread != this_thread() || size_of(queue->items) >= queue->room) &&
+        wait_for_place(queue))
+        return NULL;
     if (Py_IS_TYPE(queue->items, &RingType)) {
         if (ring_push((Ring *)queue->items, item))
             return NULL;
@@ -99,12 +140,8 @@ static PyObject *queue_put(Queue *queue, PyObject *item) {
 static PyObject *queue_get(Queue *queue, PyObject *Py_UNUSED(ignored)) {
     if (!complete(queue))
         return NULL;
-    if (queue->items_due || queue->thread != this_thread() || size_of(queue->items) <= 0) {
-        PyObject *done = PyObject_CallMethodNoArgs((PyObject *)queue, str_wait_for_item);
-        if (!done)
-            return NULL;
-        Py_DECREF(done);
-    }
+    if ((queue->items_due || queue->thread != this_thread() || size_of(queue->items) <= 0) && wait_for_item(queue))
+        return NULL;
     PyObject *item = Py_IS_TYPE(queue->items, &RingType) && ((Ring *)queue->items)->count
                          ? ring_pop((Ring *)queue->items)
                          : PyObject_CallNoArgs(queue->pop);

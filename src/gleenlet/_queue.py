@@ -11,7 +11,7 @@ import math
 import sys
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from gleenlet import _core
 from gleenlet._core import claim, get_ident, own_methods
@@ -117,7 +117,7 @@ class Queue(_core.Queue, Generic[T]):
         if self._places or len(self._items) >= self._room or self._thread != get_ident():
             self._thread = claim(self._thread, self)
             if self._room == SHUT:
-                raise QueueShutDown("this queue was shut down")
+                self._refuse_put()
             if self.full():
                 raise QueueFull(f"this queue holds {self._maxsize} items already")
         self._append(item)
@@ -133,7 +133,7 @@ class Queue(_core.Queue, Generic[T]):
         if len(self._items) <= self._items_due or self._thread != get_ident():
             self._thread = claim(self._thread, self)
             if self._room == SHUT and not self._items:
-                raise QueueShutDown("this queue was shut down, and nothing is left in it")
+                self._refuse_get()
             if len(self._items) <= self._items_due:
                 raise QueueEmpty("nothing is in this queue")
         item: T = self._pop()
@@ -197,55 +197,11 @@ class Queue(_core.Queue, Generic[T]):
         self._promise_items(0)
         self._promise_places(0)
 
-    # A woken waiter passes on what it was promised when it cannot take it; with more to give, it wakes the
-    # next, who may have come while newcomers had to queue. A shutdown wakes all to see for themselves.
+    def _refuse_put(self) -> NoReturn:
+        raise QueueShutDown("this queue was shut down")
 
-    def _wait_for_place(self) -> None:
-        self._thread = claim(self._thread, self)
-        if self._room == SHUT:
-            raise QueueShutDown("this queue was shut down")
-        if not self._places and len(self._items) < self._room:
-            return
-        waiter = Waiter()
-        self._putters.append(waiter)
-        try:
-            waiter.wait()
-            if self._room == SHUT:
-                raise QueueShutDown("this queue was shut down")
-        except BaseException:
-            if waiter.woken:
-                self._places -= 1
-                self._promise_places(0)
-            else:
-                discard(self._putters, waiter)
-            raise
-        self._places -= 1
-        if self._putters:
-            self._promise_places(1)
-
-    def _wait_for_item(self) -> None:
-        self._thread = claim(self._thread, self)
-        if not self._items_due:
-            if self._items:
-                return
-            if self._room == SHUT:
-                raise QueueShutDown("this queue was shut down, and nothing is left in it")
-        waiter = Waiter()
-        self._getters.append(waiter)
-        try:
-            waiter.wait()
-            if not self._items:  # only a shutdown wakes more getters than there are items
-                raise QueueShutDown("this queue was shut down, and nothing is left in it")
-        except BaseException:
-            if waiter.woken:
-                self._items_due -= 1
-                self._promise_items(0)
-            else:
-                discard(self._getters, waiter)
-            raise
-        self._items_due -= 1
-        if self._getters:
-            self._promise_items(1)
+    def _refuse_get(self) -> NoReturn:
+        raise QueueShutDown("this queue was shut down, and nothing is left in it")
 
     def _wake_joiners(self) -> None:
         joiners = self._joiners

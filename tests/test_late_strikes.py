@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from gleenlet import MoveOn, TaskGroup, Timeout, get_hub, move_on_after, shield, sleep, timeout
+from gleenlet import Cancelled, MoveOn, TaskGroup, Timeout, get_hub, move_on_after, shield, sleep, timeout
 from inside import FOREVER, crash, in_task, me
 
 
@@ -73,3 +73,26 @@ def test_a_cancellation_from_outside_is_still_put_off() -> None:
         sleep(0)
     me().uncancel()
     sleep(0)
+
+
+@in_task
+def test_a_limit_strikes_at_once_again_when_an_inner_shield_is_left() -> None:
+    with shield(), pytest.raises(TimeoutError), timeout(0.001):
+        with shield():
+            pass
+        sleep(FOREVER)
+
+
+@in_task
+def test_what_an_inner_shield_put_off_is_told_once() -> None:
+    reached_end = False
+    with shield(), move_on_after(0) as limit:
+        with pytest.raises(Cancelled), shield():
+            while not limit.expired():
+                sleep(0)
+        with shield():
+            pass
+        sleep(0)
+        reached_end = True
+    assert limit.expired()
+    assert reached_end

@@ -91,7 +91,7 @@ def test_the_famous_program_counts_while_the_loop_turns_and_then_sleeps() -> Non
 
 def test_schedule_switch_does_not_spin_and_refuses_the_loops_greenlet() -> None:
     spins = numbers(run_hazard("idle_spin_bare").stdout)[-1]
-    assert spins > 1000
+    assert spins > 100  # in half a second; a million on an idle machine
 
     outcome = run_hazard("idle_spin")
     counted, refused, iterations = outcome.stdout.splitlines()

@@ -159,7 +159,9 @@ def test_the_list_of_refusals_is_not_longer_than_it_must_be() -> None:
     reason="needs GIRepository 2.0 of GLib 2.84",
 )
 def test_the_typelib_names_the_finish_function() -> None:
-    assert _introspect.named_in_typelib(Gio.File.replace_contents_bytes_async) == "replace_contents_finish"
+    assert _introspect.named_in_typelib(Gio.File.query_info_async) == "query_info_finish"
+    # No name to be guessed from the method's; GLib 2.84's typelib does not tell it.
+    assert _introspect.named_in_typelib(Gio.File.replace_contents_bytes_async) in {"replace_contents_finish", None}
     assert _introspect.named_in_typelib(Gio.bus_get) == "bus_get_finish"
     assert _introspect.named_in_typelib(Gio.File.get_path) is None
 

@@ -20,6 +20,7 @@ from gleenlet import (
     as_completed,
     from_thread,
     get_hub,
+    sleep,
     spawn,
     timeout,
     to_thread,
@@ -117,3 +118,11 @@ def test_the_ways_in() -> None:
 
     assert to_thread(work) == (1, True)
     assert event.wait()
+
+
+def test_a_task_takes_callbacks_from_its_own_thread_only() -> None:
+    task = spawn(sleep, FOREVER)
+    assert "another thread" in refused(lambda: task.add_done_callback(print))
+    assert not task._callbacks
+    task.cancel()
+    assert task.join()

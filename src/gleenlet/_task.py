@@ -169,6 +169,8 @@ class Task(_core.Job, Generic[T_co]):
     def add_done_callback(self, func: Callable[[Task[T_co]], object], /) -> None:
         """Have the loop call `func(task)` soon after the task has ended; at once in its next pass if it has.
 
+        Raises: TypeError: `func` cannot be called. GleenletError: in another thread than the hub's.
+
         >>> from gleenlet import sleep
         >>> task = spawn(int, name="x")
         >>> task.add_done_callback(print)
@@ -177,6 +179,7 @@ class Task(_core.Job, Generic[T_co]):
         """
         if not callable(func):
             raise TypeError(f"a function to call is needed, not {type(func).__name__}")
+        self._hub._check_thread()
         if self.done():
             self._hub.call_soon(func, self)
         elif self._callbacks is None:

@@ -12,6 +12,7 @@ OWN_MODULE = ("_slabs", "_libev")  # C files that are modules of their own; all 
 # After the flags of the Python that builds: a distribution's own would put probes into the floor's padding
 # (stack-clash) and slow down the hot path (stack-protector).
 FLAGS = ["-O2", "-fno-stack-clash-protection", "-fno-stack-protector", "-fvisibility=hidden"]
+LTO = ["-flto", "-O2"]  # a wait's way leads through several files of the core
 FLAGS += ["-Wall", "-Wextra"]
 if os.environ.get("GLEENLET_WERROR") == "1":
     FLAGS.append("-Werror")
@@ -34,7 +35,8 @@ def extension(name: str, sources: list[Path]) -> Extension:
         [str(path) for path in sources],
         include_dirs=[greenlet_include()],
         depends=[*map(str, sorted(SOURCES.glob("*.h"))), "setup.py"],
-        extra_compile_args=FLAGS,
+        extra_compile_args=FLAGS + LTO,
+        extra_link_args=FLAGS + LTO,
     )
 
 

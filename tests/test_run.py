@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from gi.repository import GLib
@@ -173,3 +174,33 @@ def test_unsafe_switch_error_is_a_runtime_error_naming_itself() -> None:
     waiter.throw(UnsafeSwitchError)
     with pytest.raises(RuntimeError):
         waiter.wait()
+
+
+INTERRUPTS_BEFORE_POLL = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int poll(struct pollfd *fds, nfds_t n, int timeout) {
+    static int (*real)(struct pollfd *, nfds_t, int), done;
+    if (!real)
+        real = dlsym(RTLD_NEXT, "poll");
+    if (timeout > 50000 && !done++)
+        raise(SIGINT);
+    return real(fds, n, timeout);
+}
+"""
+
+
+def test_interrupt_just_before_the_poll_is_not_lost(tmp_path: Path) -> None:
+    source, library = tmp_path / "poll.c", tmp_path / "poll.so"
+    source.write_text(INTERRUPTS_BEFORE_POLL)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    outcome = run_script(
+        "import gleenlet\ntry: gleenlet.run(gleenlet.sleep, 1000)\nexcept KeyboardInterrupt: print('interrupted')",
+        env={"LD_PRELOAD": str(library)},
+    )
+    assert outcome.stdout == "interrupted\n", outcome.stderr

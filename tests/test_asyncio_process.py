@@ -119,7 +119,7 @@ print("then:", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 
 @pytest.mark.parametrize("main", ["sleeps", "refuses", "fails", "computes", "waits_for_others", "ends_at_once"])
 def test_ctrl_c_ends_run_as_it_ends_asyncio_run(main: str) -> None:
-    untraced = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}  # the tracer and a signal can lock up
+    untraced = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}  # slow children lose the signal
     usual = run_script(MAINS, "asyncio", main, env=untraced)
     assert usual.stdout
     for where in ("top", "runner"):

@@ -1,8 +1,9 @@
-"""What tests of waits share: being a task, starting one that logs, two things in either order."""
+"""What tests of waits share: being a task, starting one that logs, two things in either order, another thread."""
 
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
@@ -92,3 +93,21 @@ def crash_when_cancelled(error: type[BaseException] = ZeroDivisionError) -> None
 
 def kinds(group: BaseExceptionGroup[BaseException]) -> list[str]:
     return sorted(type(error).__name__ for error in group.exceptions)
+
+
+def used_in_another_thread(use: Callable[[], object]) -> BaseException | None:
+    """What `use` raises in another thread; None if nothing."""
+    errors: list[BaseException | None] = []
+
+    def thread() -> None:
+        try:
+            use()
+        except BaseException as error:
+            errors.append(error)
+        else:
+            errors.append(None)
+
+    worker = threading.Thread(target=thread)
+    worker.start()
+    worker.join()
+    return errors[0]

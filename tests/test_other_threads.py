@@ -26,26 +26,14 @@ from gleenlet import (
     to_thread,
     wait,
 )
-from inside import FOREVER, in_task
+from inside import FOREVER, in_task, used_in_another_thread
 
 
 def refused(use: Callable[[], object]) -> str:
     """What the error says that `use` raises in another thread."""
-    errors = list[BaseException | None]()
-
-    def thread() -> None:
-        try:
-            use()
-        except BaseException as error:
-            errors.append(error)
-        else:
-            errors.append(None)
-
-    worker = threading.Thread(target=thread)
-    worker.start()
-    worker.join()
-    assert isinstance(errors[0], GleenletError), errors
-    return str(errors[0])
+    error = used_in_another_thread(use)
+    assert isinstance(error, GleenletError), error
+    return str(error)
 
 
 @pytest.mark.parametrize("make", [Lock, RLock, Condition, Semaphore, BoundedSemaphore])

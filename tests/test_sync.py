@@ -5,7 +5,6 @@ After `settle()` all tasks wait or have ended.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -28,7 +27,7 @@ from gleenlet import (
     sleep,
     spawn,
 )
-from inside import both_orders, in_task, settle, start
+from inside import both_orders, in_task, settle, start, used_in_another_thread
 
 either_order = pytest.mark.parametrize("turned", [False, True], ids=["woken first", "cancelled first"])
 
@@ -147,23 +146,6 @@ def test_blocking_in_a_callback_is_refused_and_leaves_nothing_behind() -> None:
     assert "waiters" not in repr(lock) + repr(event)
     lock.release()
     assert not lock.locked()
-
-
-def used_in_another_thread(use: Callable[[], object]) -> BaseException | None:
-    errors: list[BaseException | None] = []
-
-    def thread() -> None:
-        try:
-            use()
-        except BaseException as error:
-            errors.append(error)
-        else:
-            errors.append(None)
-
-    worker = threading.Thread(target=thread)
-    worker.start()
-    worker.join()
-    return errors[0]
 
 
 def uses() -> list[Callable[[], object]]:

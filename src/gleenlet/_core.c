@@ -56,13 +56,19 @@ static Item *pop(Lane *lane) {
     return item;
 }
 
+void notify(Hub *hub, PyObject *func) { /* call it; its exception is nobody's */
+    Py_INCREF(func);
+    PyObject *result = PyObject_CallNoArgs(func);
+    if (!result)
+        report(hub, func);
+    Py_XDECREF(result);
+    Py_DECREF(func);
+}
+
 void ready(Waiter *waiter) { /* it has an outcome: queue who waits */
-    if (waiter->notify) {
-        PyObject *result = PyObject_CallNoArgs(waiter->notify);
-        if (!result)
-            report(waiter->hub, waiter->notify);
-        Py_XDECREF(result);
-    } else if (waiter->greenlet && !waiter->queued)
+    if (waiter->notify)
+        notify(waiter->hub, waiter->notify);
+    else if (waiter->greenlet && !waiter->queued)
         push((Item *)Py_NewRef(waiter));
 }
 

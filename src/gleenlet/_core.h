@@ -235,6 +235,7 @@ void report(Hub *hub, PyObject *what);
 int here(Hub *hub);
 Waiter *new_waiter(Hub *hub);
 void push(Item *item);
+void notify(Hub *hub, PyObject *func);
 void ready(Waiter *waiter);
 int timer_add(Item *item);
 void drop_timer(Item *item);

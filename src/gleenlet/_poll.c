@@ -182,14 +182,8 @@ void poll_ready(Hub *hub) {
         unsigned ready = events[i].events;
         if (ready & (EPOLLERR | EPOLLHUP))
             ready |= EPOLLIN | EPOLLOUT;
-        PyObject *nested = hub->watches[fd].nested;
-        if (nested) {
-            Py_INCREF(nested);
-            PyObject *result = PyObject_CallNoArgs(nested);
-            if (!result)
-                report(hub, nested);
-            Py_XDECREF(result);
-            Py_DECREF(nested);
+        if (hub->watches[fd].nested) {
+            notify(hub, hub->watches[fd].nested);
             continue;
         }
         if (ready & EPOLLIN)

@@ -13,6 +13,7 @@ LAYERS = [
     "_errors",
     "_core",
     "_slabs",
+    "_wakeup",
     "_hub",
     "_task",
     "_scopes",

@@ -188,19 +188,37 @@ int poll(struct pollfd *fds, nfds_t n, int timeout) {
     static int (*real)(struct pollfd *, nfds_t, int), done;
     if (!real)
         real = dlsym(RTLD_NEXT, "poll");
-    if (timeout > 50000 && !done++)
+    if (timeout > 50000 && !done && !real(fds, n, 0)) {
+        done = 1;
         raise(SIGINT);
+    }
     return real(fds, n, timeout);
 }
 """
 
 
-def test_interrupt_just_before_the_poll_is_not_lost(tmp_path: Path) -> None:
+SLEEPS = {
+    "sleep": "gleenlet.sleep(1000)",
+    "run": "gleenlet.run(gleenlet.sleep, 1000)",
+    "in a context of its own": (
+        "context = GLib.MainContext.new(); context.push_thread_default(); gleenlet.run(gleenlet.sleep, 1000)"
+    ),
+    "asyncio.run": "gleenlet.asyncio.run(asyncio.sleep(1000))",
+    "asyncio.Runner": "asyncio.Runner(loop_factory=gleenlet.asyncio.EventLoop).run(asyncio.sleep(1000))",
+    "run_forever": "loop = gleenlet.asyncio.EventLoop(); loop.call_later(1000, print); loop.run_forever()",
+}
+
+
+@pytest.mark.parametrize("program", SLEEPS)
+def test_interrupt_just_before_the_poll_is_not_lost(program: str, tmp_path: Path) -> None:
     source, library = tmp_path / "poll.c", tmp_path / "poll.so"
     source.write_text(INTERRUPTS_BEFORE_POLL)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     outcome = run_script(
-        "import gleenlet\ntry: gleenlet.run(gleenlet.sleep, 1000)\nexcept KeyboardInterrupt: print('interrupted')",
+        "import asyncio, gleenlet, gleenlet.asyncio, signal\nfrom gi.repository import GLib\n"
+        f"try: {SLEEPS[program]}\n"
+        "except KeyboardInterrupt: print('interrupted', signal.set_wakeup_fd(-1))",
         env={"LD_PRELOAD": str(library)},
+        timeout=20,
     )
-    assert outcome.stdout == "interrupted\n", outcome.stderr
+    assert outcome.stdout == "interrupted -1\n", outcome.stderr

@@ -16,6 +16,7 @@ from gleenlet import (
     Cancelled,
     GleenletError,
     _unix,
+    _wakeup,
     call,
     run,
     spawn,
@@ -191,7 +192,7 @@ def handlers_are_as_before() -> Iterator[None]:
     yield
     assert [signal.getsignal(number) for number in numbers] == before
     assert _unix.watches == {}
-    assert _unix.wakeup.readers == {}
+    assert _wakeup.wakeup.users == {}
 
 
 def test_wait_unix_signal_returns_when_it_comes() -> None:
@@ -402,3 +403,44 @@ def test_a_wake_up_descriptor_set_meanwhile_stays() -> None:
     assert signal.set_wakeup_fd(-1) == -1
     os.close(reader)
     os.close(writer)
+
+
+FORKS = """
+import os, signal
+from gleenlet import _wakeup, run, sleep, spawn, wait_child, wait_unix_signal
+
+def descriptor():
+    fd = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(fd)
+    return _wakeup.identity(fd)
+
+def main():
+    waiting = spawn(wait_unix_signal, signal.SIGUSR1)
+    sleep(0)
+    parents = descriptor()
+    pid = os.fork()
+    if pid:
+        print(descriptor() == parents, wait_child(pid))
+    else:
+        print(descriptor() in (None, parents), flush=True)
+    os.write(_wakeup.wakeup.writer, b" ")  # as Python's C handler does
+    while not forwarded:
+        sleep(0.001)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    waiting.join()
+    if not pid:
+        os._exit(0)
+
+forwarded = []
+forward = _wakeup.Wakeup.forward
+def noted(self):
+    forward(self)
+    forwarded.append(1)
+_wakeup.Wakeup.forward = noted
+run(main)
+"""
+
+
+def test_a_forked_child_has_a_wake_up_descriptor_of_its_own() -> None:
+    outcome = run_script(FORKS, timeout=30)
+    assert (outcome.status, outcome.stdout) == (0, "False\nTrue 0\n"), outcome.stderr

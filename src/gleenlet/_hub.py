@@ -22,6 +22,7 @@ from greenlet import getcurrent, greenlet
 from gleenlet import _core, _slabs
 from gleenlet._core import Handle, Waiter, sleep, wait_fd
 from gleenlet._errors import GleenletError, UnsafeSwitchError
+from gleenlet._wakeup import restart_in_child, signals_wake
 
 __all__ = [
     "Handle",
@@ -165,21 +166,29 @@ class Hub(_core.Hub):
                 )
             GLib.usleep(1000)
         self._drivers += 1
-        # Not the override of PyGObject, which triples an empty turn.
-        iterate = super(GLib.MainContext, self.context).iteration  # type: ignore[misc]
         if self._crossing is not None:
             self._crossing(self._outside)  # plain callbacks see asyncio's loop from the first iteration on
         try:
-            while waiter.queued or not waiter.done:
-                iterate(True)
-                if self._fatal is not None:
-                    fatal, self._fatal = self._fatal, None
-                    raise fatal
+            # What is ready already needs no sleep, and so no descriptor for signals, which costs more than a turn.
+            if not self._iterate(waiter, False):
+                with signals_wake(self):
+                    self._iterate(waiter, True)
         finally:
             self._drivers -= 1
             if self._crossing is not None and not self._drivers:
                 self._crossing(None)
             self.context.release()
+
+    def _iterate(self, waiter: Waiter, may_sleep: bool) -> bool:
+        iterate = super(GLib.MainContext, self.context).iteration  # type: ignore[misc]  # the override takes thrice as long
+        while waiter.queued or not waiter.done:
+            dispatched = iterate(may_sleep)
+            if self._fatal is not None:
+                fatal, self._fatal = self._fatal, None
+                raise fatal
+            if not dispatched and not may_sleep:
+                return False
+        return True
 
     def _report(self, exception: BaseException, what: object) -> None:
         if isinstance(exception, SystemExit | KeyboardInterrupt) and self._drivers:
@@ -444,6 +453,7 @@ def _close_all() -> None:
 def _forget_in_child() -> None:
     for hub in _hubs().values():
         hub._forget_descriptors()
+    restart_in_child()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Generator
 from types import FrameType
 from typing import Any, Generic, Literal, ParamSpec, TextIO, TypeVar, cast, overload
 
-from gi import _ossighelper  # type: ignore[attr-defined]  # not in the stubs
 from gi.repository import GLib
 
 from gleenlet import _core
@@ -409,9 +408,7 @@ def run(main: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     task: Task[T] = Task(main, args, kwargs, 0, None, True)
     interrupts = _Interrupts(hub, task)
     try:
-        # A signal that comes just before poll() does not interrupt it; a descriptor for signals ends the poll.
-        with _ossighelper.wakeup_on_signal():
-            return task.result()
+        return task.result()
     except BaseException:
         if not task.done():
             task._interrupt(Cancelled("run() was left"))

@@ -14,8 +14,8 @@ from gi import _ossighelper  # type: ignore[attr-defined]  # not in the stubs
 
 from gleenlet._core import Waiter, sleep
 from gleenlet._errors import GleenletError
-from gleenlet._hub import Hub, get_hub, wait_readable
-from gleenlet._task import Task, spawn
+from gleenlet._hub import get_hub, wait_readable
+from gleenlet._wakeup import signals_wake
 
 # ---- children ----
 
@@ -124,10 +124,7 @@ def open_pidfd(pid: int) -> int | None:
 # ---- Unix signals ----
 #
 # GLib.unix_signal_add would take the C handler away from Python's. So these waits use a Python handler,
-# which calls the one that was there before. Python runs handlers between two of its instructions, and a
-# loop that sleeps in poll runs none: the C handler writes to the wake-up descriptor, and a task reads it.
-# PyGObject has a descriptor of its own while GLib.MainLoop.run or Gtk.Application.run are under way; it gets
-# a copy.
+# which calls the one that was there before.
 
 Handler = Callable[[int, FrameType | None], Any] | int
 
@@ -164,6 +161,7 @@ def wait_unix_signal(signum: int, timeout: float | None = None) -> None:
 
     Thread: the main thread, where Python runs signal handlers.
 
+    >>> from gleenlet import spawn
     >>> task = spawn(os.kill, os.getpid(), signal.SIGUSR1)
     >>> wait_unix_signal(signal.SIGUSR1)
     """
@@ -172,13 +170,9 @@ def wait_unix_signal(signum: int, timeout: float | None = None) -> None:
         raise GleenletError("wait_unix_signal() works in the main thread only: Python runs signal handlers there")
     watch = watches.get(signum) or begin(signum)
     watch.waiters.append(waiter)
-    hub = get_hub()
     try:
-        wakeup.hold(hub)
-        try:
+        with signals_wake(get_hub()):
             waiter.wait()
-        finally:
-            wakeup.release(hub)
     finally:
         watch.waiters.remove(waiter)
         if not watch.waiters:
@@ -231,73 +225,3 @@ def is_stale(handler: Handler) -> bool:
 def c_handler(signum: int) -> int:
     """What C has as the handler: 0 and 1 are the default action and none, -1 is unknown."""
     return int(_ossighelper.PyOS_getsig(signum))
-
-
-class Wakeup:
-    """The descriptor that Python's C handler writes to, while somebody waits for a signal."""
-
-    def __init__(self) -> None:
-        self.reader = self.writer = -1
-        self.former = -1
-        self.former_is: tuple[int, int] | None = None
-        self.readers: dict[Hub, tuple[int, Task[None]]] = {}
-
-    def hold(self, hub: Hub) -> None:
-        if not self.readers:
-            self.install()
-        count, task = self.readers.get(hub, (0, None))
-        self.readers[hub] = count + 1, task or spawn(self.read, name="gleenlet: Unix signals")
-
-    def release(self, hub: Hub) -> None:
-        count, task = self.readers.pop(hub)
-        if count > 1:
-            self.readers[hub] = count - 1, task
-            return
-        task.cancel()
-        if not self.readers:
-            self.uninstall()
-
-    def install(self) -> None:
-        if self.reader < 0:
-            # Never closed: whoever has set a descriptor over ours restores ours, perhaps when nobody waits.
-            self.reader, self.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.former = signal.set_wakeup_fd(self.writer, warn_on_full_buffer=False)
-        if self.former == self.writer:
-            self.former = -1
-        self.former_is = identity(self.former)
-
-    def uninstall(self) -> None:
-        self.forward()
-        current = signal.set_wakeup_fd(self.former if self.former_is_open() else -1)
-        if current != self.writer:
-            signal.set_wakeup_fd(current)  # set by somebody else meanwhile: theirs stays
-
-    def read(self) -> None:
-        while True:
-            wait_readable(self.reader)
-            self.forward()
-
-    def forward(self) -> None:
-        """Take what the C handler has written, and give it to whoever had the descriptor before."""
-        try:
-            numbers = os.read(self.reader, 4096)
-            if self.former_is_open():
-                os.write(self.former, numbers)
-        except OSError:
-            pass  # nothing there, or theirs is full or has gone
-
-    def former_is_open(self) -> bool:
-        """PyGObject closes its own when its loop ends, and the number may be another file's by then."""
-        return self.former_is is not None and identity(self.former) == self.former_is
-
-
-def identity(fd: int) -> tuple[int, int] | None:
-    """What tells whether a descriptor is still the same file; None if it is closed."""
-    try:
-        found = os.fstat(fd)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-wakeup = Wakeup()

@@ -46,6 +46,8 @@ extern void **greenlet_api;
 #define SLICE_NS 2000000LL                  /* how long tasks may run before all others get a turn: an eighth of a frame */
 #define AGE_NS 10000000LL                   /* ready work passed over for so long is served whatever its priority */
 #define SPIN_NS 50000LL                     /* a deadline nearer than this is polled for: GLib's poll counts in ms */
+#define TICKS 100000                        /* of the processor's counter, between two looks at the clock */
+#define NEAR_NS 200000LL                    /* more than TICKS take: a deadline as near has the clock asked each time */
 #define POOL_MAX 1000                       /* idle Fibers kept for the next tasks */
 
 typedef struct Hub Hub;
@@ -158,7 +160,9 @@ struct Hub {
     PyGreenlet *home;
     char *home_frame;
     int home_count, level;
-    int64_t slice_end, now;
+    int64_t slice_end;
+    int64_t now;                            /* see tell_time */
+    uint64_t ticks;
     int64_t budget;                         /* what is left of the slice, over several dispatches */
     Fiber *running;                         /* whom we switched to last; borrowed */
 };
@@ -235,6 +239,7 @@ void report(Hub *hub, PyObject *what);
 int here(Hub *hub);
 Waiter *new_waiter(Hub *hub);
 void push(Item *item);
+void tell_time(Hub *hub);
 void notify(Hub *hub, PyObject *func);
 void ready(Waiter *waiter);
 int timer_add(Item *item);

@@ -130,8 +130,8 @@ static PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n)
 
 /* For a task that runs a loop of its own: should it give way, by sleep(0)? */
 static PyObject *hub_must_yield(Hub *hub, PyObject *Py_UNUSED(ignored)) {
-    int64_t now = clock_ns();
-    int yields = now >= hub->slice_end || (hub->n_timers && hub->timers[0].deadline <= now);
+    tell_time(hub);
+    int yields = hub->now >= hub->slice_end || (hub->n_timers && hub->timers[0].deadline <= hub->now);
     for (int i = 0; !yields && i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY; i++)
         yields = hub->lanes[i]->head != NULL;
     return PyBool_FromLong(yields);

@@ -41,7 +41,9 @@ Job *owner(PyGreenlet *greenlet) { /* the task that this greenlet works for: its
 static int parse_seconds(PyObject *number, const char *what, int64_t *span) {
     if (number == Py_None)
         return 0;
-    double seconds = PyFloat_CheckExact(number) ? PyFloat_AS_DOUBLE(number) : PyFloat_AsDouble(number);
+    double seconds = PyFloat_CheckExact(number)  ? PyFloat_AS_DOUBLE(number)
+                     : PyLong_CheckExact(number) ? PyLong_AsDouble(number)
+                                                 : PyFloat_AsDouble(number);
     if (seconds == -1.0 && PyErr_Occurred()) {
         if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
             PyErr_Clear();

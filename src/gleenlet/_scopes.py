@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, cast
 
 from gi.repository import GLib
 
 from gleenlet._core import Handle, claim, get_ident
 from gleenlet._errors import Cancelled, GleenletError
 from gleenlet._hub import Hub, Waiter, get_hub
-from gleenlet._task import Task, current_task, spawn
+from gleenlet._task import Parent, Task, current_task
 
 __all__ = [
     "MoveOn",
@@ -37,7 +37,7 @@ class shield:
     A `timeout` or `TaskGroup` entered inside the block still cuts its own waits short. Outside any task there
     is nothing to put off.
 
-    >>> from gleenlet import sleep
+    >>> from gleenlet import sleep, spawn
     >>> def save():
     ...     with shield():
     ...         task.cancel()  # here, or from elsewhere meanwhile
@@ -324,7 +324,7 @@ def move_on_after(seconds: float | None) -> MoveOn:
     return MoveOn(None if seconds is None else get_hub().time() + seconds)
 
 
-class TaskGroup:
+class TaskGroup(Parent):
     """A block that ends when all its tasks have ended, as `asyncio.TaskGroup`.
 
     The first failure cancels the other tasks and the block; all failures are raised together at its end.
@@ -387,9 +387,9 @@ class TaskGroup:
             raise GleenletError(f"{self!r} is finished: start the task with spawn()")
         if self._aborting:
             raise GleenletError(f"{self!r} is shutting down: no task can be added")
-        task = spawn(func, *args, name=name, priority=priority, **kwargs)
+        task: Task[T] = Task(func, args, kwargs, priority, name, True)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task._callbacks = [self]
         return task
 
     def __enter__(self) -> Self:
@@ -462,17 +462,18 @@ class TaskGroup:
             for task in self._tasks:
                 task.cancel()
 
-    def _ended(self, task: Task[Any]) -> None:
-        self._tasks.discard(task)
+    def _child_done(self, child: Task[Any]) -> None:
+        self._tasks.discard(child)
         if self._waiter is not None and not self._tasks:
             self._waiter.wake()
-        if task.cancelled():
+
+    def _child_failed(self, child: Task[Any]) -> None:
+        self._child_done(child)
+        if child.cancelled():
             return
-        error = task.exception()
-        if error is None:
-            return
+        error = cast(BaseException, child.exception())
         if self._over:
-            task._hub.report(error, f"in {task!r}, whose TaskGroup is over")
+            child._hub.report(error, f"in {child!r}, whose TaskGroup is over")
             return
         self._errors.append(error)
         if isinstance(error, SystemExit | KeyboardInterrupt) and self._base_error is None:

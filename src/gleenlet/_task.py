@@ -229,10 +229,25 @@ class Task(_core.Job, Generic[T_co]):
             waited_for = True
             if isinstance(callback, Waiter):
                 callback.wake()
+            elif isinstance(callback, Parent):
+                if self._state == DONE:
+                    callback._child_done(self)
+                else:
+                    self._hub.call_soon(callback._child_failed, self)
             else:
                 self._hub.call_soon(callback, self)
         if self._state == FAILED and not waited_for:
             self._hub._report(self._value, self)
+
+
+class Parent:
+    """Among a task's callbacks: told at once that it is done, and in the loop's next pass that it has failed."""
+
+    def _child_done(self, child: Task[Any]) -> None:
+        raise NotImplementedError
+
+    def _child_failed(self, child: Task[Any]) -> None:
+        raise NotImplementedError
 
 
 def current_task() -> Task[Any] | None:

@@ -405,6 +405,18 @@ def test_a_wake_up_descriptor_set_meanwhile_stays() -> None:
     os.close(writer)
 
 
+def test_an_interrupt_while_the_descriptor_is_being_set_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_wakeup.Wakeup, "install", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        wait_unix_signal(signal.SIGUSR1)
+    assert _wakeup.wakeup.users == {}
+    assert signal.set_wakeup_fd(-1) == -1
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+
+
 FORKS = """
 import os, signal
 from gleenlet import _wakeup, run, sleep, spawn, wait_child, wait_unix_signal
@@ -444,3 +456,23 @@ run(main)
 def test_a_forked_child_has_a_wake_up_descriptor_of_its_own() -> None:
     outcome = run_script(FORKS, timeout=30)
     assert (outcome.status, outcome.stdout) == (0, "False\nTrue 0\n"), outcome.stderr
+
+
+def test_a_thread_may_fork_while_the_main_thread_waits_for_a_signal() -> None:
+    outcome = run_script(
+        "import os, signal, threading, warnings; warnings.simplefilter('ignore')\n"
+        "from gleenlet import from_thread, run, sleep, spawn, wait_child, wait_unix_signal\n"
+        "def fork():\n"
+        "    pid = os.fork()\n"
+        "    if not pid: os._exit(7)\n"
+        "    print(from_thread(wait_child, pid))\n"
+        "    os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "def main():\n"
+        "    waiting = spawn(wait_unix_signal, signal.SIGUSR1)\n"
+        "    sleep(0)\n"
+        "    threading.Thread(target=fork).start()\n"
+        "    waiting.join()\n"
+        "run(main)",
+        timeout=30,
+    )
+    assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "7\n", "")

@@ -123,8 +123,8 @@ def open_pidfd(pid: int) -> int | None:
 
 # ---- Unix signals ----
 #
-# GLib.unix_signal_add would take the C handler away from Python's. So these waits use a Python handler,
-# which calls the one that was there before.
+# GLib.unix_signal_add would take the C handler away from Python's. So these waits use a Python handler, which calls
+# the one that was there before.
 
 Handler = Callable[[int, FrameType | None], Any] | int
 

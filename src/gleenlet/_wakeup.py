@@ -29,14 +29,16 @@ class Wakeup:
         self.users: dict[Hub, int] = {}
 
     def hold(self, hub: Hub) -> None:
-        if not self.users:
-            self.install()
-        if hub not in self.users:
-            hub._nest(self.reader, self.forward)
+        first = not self.users
         self.users[hub] = self.users.get(hub, 0) + 1
+        if first:
+            self.install()
+        if self.users[hub] == 1:
+            hub._nest(self.reader, self.forward)
 
     def release(self, hub: Hub) -> None:
-        self.users[hub] -= 1
+        """Undo `hold`, also one that Ctrl-C has cut short."""
+        self.users[hub] = self.users.get(hub, 1) - 1
         if self.users[hub]:
             return
         del self.users[hub]
@@ -99,8 +101,8 @@ def signals_wake(hub: Hub) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    wakeup.hold(hub)
     try:
+        wakeup.hold(hub)
         yield
     finally:
         wakeup.release(hub)
@@ -116,4 +118,5 @@ def restart_in_child() -> None:
     for fd in former:
         os.close(fd)
     for hub in wakeup.users:
-        hub._nest(wakeup.reader, wakeup.forward)
+        if hub.thread == threading.get_ident():  # no other thread lives on in the child
+            hub._nest(wakeup.reader, wakeup.forward)

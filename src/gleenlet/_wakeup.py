@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 
 from gleenlet._core import Hub
@@ -57,7 +57,7 @@ class Wakeup:
 
     def uninstall(self) -> None:
         self.forward()
-        replace(self.writer, self.former if self.former_is_open() else -1)
+        replace((self.writer,), self.former if self.former_is_open() else -1)
 
     def forward(self) -> None:
         """Take what the C handler has written, and give it to whoever had the descriptor before."""
@@ -84,12 +84,11 @@ def identity(fd: int) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def replace(fd: int, successor: int) -> None:
-    """Set another descriptor for signals, unless somebody has set theirs meanwhile: it stays."""
+def replace(fds: Container[int], successor: int) -> None:
+    """Set another descriptor for signals in place of one of `fds`; what somebody else has set meanwhile stays."""
     current = signal.set_wakeup_fd(-1)
-    if current != fd:
-        successor = current if identity(current) else -1
-    signal.set_wakeup_fd(successor, warn_on_full_buffer=False)
+    fd = successor if current in fds else current
+    signal.set_wakeup_fd(fd if identity(fd) else -1, warn_on_full_buffer=False)
 
 
 wakeup = Wakeup()
@@ -112,10 +111,11 @@ def restart_in_child() -> None:
     """Give a forked child a pipe of its own; its hubs' descriptors are forgotten by now."""
     if wakeup.reader < 0:
         return
-    former = wakeup.reader, wakeup.writer
+    parents = wakeup.reader, wakeup.writer
     wakeup.reader, wakeup.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    replace(former[1], wakeup.writer)
-    for fd in former:
+    # From Python 3.12 on asyncio's own hook takes away what was set, whose ever it was.
+    replace((parents[1], -1) if wakeup.users else (parents[1],), wakeup.writer)
+    for fd in parents:
         os.close(fd)
     for hub in wakeup.users:
         if hub.thread == threading.get_ident():  # no other thread lives on in the child

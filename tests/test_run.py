@@ -181,18 +181,25 @@ INTERRUPTS_BEFORE_POLL = """
 #include <dlfcn.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+/* GLib has poll(), from 2.80 on ppoll(); each asks here once for a signal if it is about to sleep for long. */
+static void interrupt(int ready, long seconds) {
+    static int done;
+    if (seconds > 50 && !ready && !done++)
+        raise(SIGINT);
+}
 
 int poll(struct pollfd *fds, nfds_t n, int timeout) {
-    static int (*real)(struct pollfd *, nfds_t, int), done;
-    if (!real)
-        real = dlsym(RTLD_NEXT, "poll");
-    if (timeout > 50000 && !done && !real(fds, n, 0)) {
-        done = 1;
-        raise(SIGINT);
-    }
+    int (*real)(struct pollfd *, nfds_t, int) = dlsym(RTLD_NEXT, "poll");
+    interrupt(real(fds, n, 0), timeout / 1000);
     return real(fds, n, timeout);
+}
+
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask) {
+    int (*real)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *) = dlsym(RTLD_NEXT, "ppoll");
+    struct timespec none = {0, 0};
+    interrupt(real(fds, n, &none, mask), timeout ? timeout->tv_sec : 0);
+    return real(fds, n, timeout, mask);
 }
 """
 

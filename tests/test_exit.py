@@ -10,6 +10,7 @@ import pytest
 
 from child import run_script
 from gleenlet import (
+    Task,
     get_hub,
     spawn,
 )
@@ -75,6 +76,9 @@ def test_garbage_of_the_core_is_collected() -> None:
     class Thing:
         pass
 
+    class Own(Task[int]):  # it has a __dict__, as no Task of ours
+        pass
+
     import weakref
 
     thing = Thing()
@@ -82,7 +86,10 @@ def test_garbage_of_the_core_is_collected() -> None:
     thing.task.join()  # type: ignore[attr-defined]
     thing.handle = get_hub().call_later(100, print, thing)  # type: ignore[attr-defined]
     thing.handle.cancel()  # type: ignore[attr-defined]
+    own = thing.own = Own(int, (), {}, 0, None, True)  # type: ignore[attr-defined]
+    own.thing = thing  # type: ignore[attr-defined]
+    own.join()
     ref = weakref.ref(thing)
-    del thing
+    del thing, own
     gc.collect()
     assert ref() is None

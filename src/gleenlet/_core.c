@@ -335,7 +335,8 @@ __attribute__((noinline)) static void finish(Hub *hub, Job *job, PyObject *resul
     Py_CLEAR(job->args);
     Py_CLEAR(job->kwargs);
     PyObject_GC_Track(job->context); /* I5: from here on both may be garbage */
-    PyObject_GC_Track(job);
+    if (PyObject_IS_GC(job->value) || Py_TYPE(job)->tp_dictoffset) /* else it is in no cycle: it refers to the hub only */
+        PyObject_GC_Track(job);
     Py_CLEAR(job->context);
     if (job->callbacks || job->state == FAILED) {
         PyObject *done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);

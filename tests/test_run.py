@@ -225,7 +225,7 @@ def test_interrupt_just_before_the_poll_is_not_lost(program: str, tmp_path: Path
         "import asyncio, gleenlet, gleenlet.asyncio, signal\nfrom gi.repository import GLib\n"
         f"try: {SLEEPS[program]}\n"
         "except KeyboardInterrupt: print('interrupted', signal.set_wakeup_fd(-1))",
-        env={"LD_PRELOAD": str(library)},
+        env={"LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {library}"},  # a sanitizer's comes first
         timeout=20,
     )
     assert outcome.stdout == "interrupted -1\n", outcome.stderr

@@ -16,7 +16,7 @@ CHROOT_PACKAGES=(
     python3-gi python3-gi-cairo python3-greenlet python3-gevent python3-pytest python3-pytest-cov python3-hypothesis
     python3-trio python3-aiohttp python3-httpx python3-websockets python3-aiosqlite python3-sqlalchemy
     python3-requests python3-flask
-    gir1.2-gtk-4.0 gir1.2-gtk-3.0 gir1.2-soup-3.0 gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
+    gir1.2-gtk-4.0 gir1.2-gtk-3.0 gir1.2-adw-1 gir1.2-soup-3.0 gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
     gstreamer1.0-plugins-base gir1.2-dex-1
     xvfb xauth dbus-daemon dbus-bin adwaita-icon-theme fonts-dejavu-core fonts-cantarell
 )

@@ -7,6 +7,8 @@ import os
 from typing import Any
 
 import pytest
+from gi.repository import Gio, GLib, GObject
+from greenlet import greenlet
 
 from gleenlet import (
     Cancelled,
@@ -133,3 +135,88 @@ def test_cancel_overrides_a_wake_up_not_yet_taken() -> None:
     with pytest.raises(Cancelled):
         task.result()
     assert waiter.woken
+
+
+# ---- resume: whoever waits runs inside the callback ----
+
+
+def waits_twice(log: list[Any], waiter: Waiter) -> None:
+    log.append(waiter.wait())
+    sleep(0)
+    log.append("later")
+
+
+def test_resumed_waiter_runs_up_to_its_next_wait_inside_the_callback() -> None:
+    log: list[Any] = []
+    waiter = Waiter(10)
+    task = spawn(waits_twice, log, waiter)
+    settle()
+
+    def callback() -> None:
+        log.append(waiter.resume("resumed"))
+        log.append(waiter.resume("again"))
+
+    get_hub().call_soon(callback)
+    settle()
+    assert log == ["resumed", True, False, "later"]
+    assert task.done()
+
+
+def test_resume_inside_an_emission_moves_none_of_its_frames() -> None:
+    log: list[Any] = []
+    waiters = [Waiter() for _ in range(50)]
+    tasks = [spawn(waits_twice, log, waiter) for waiter in waiters]
+    settle()
+    store = Gio.ListStore.new(GObject.Object)
+    store.connect("items-changed", lambda _, place, *__: waiters[place].resume(place))
+    for _ in range(50):
+        store.append(GObject.Object())
+    settle()
+    assert log == [*range(50), *["later"] * 50]
+    assert all(task.done() for task in tasks)
+
+
+def test_resume_in_a_task_or_for_who_drives_the_loop_only_wakes() -> None:
+    log: list[Any] = []
+    waiter = Waiter()
+    spawn(waits_twice, log, waiter)
+    assert spawn(lambda: (waiter.resume("woken"), list(log))).result() == (True, [])
+    settle()
+    assert log == ["woken", "later"]
+
+    driven = Waiter()
+    get_hub().call_soon(driven.resume, "driven")
+    assert driven.wait() == "driven"
+
+
+def test_resumed_waiter_that_fails_or_is_cancelled_meanwhile() -> None:
+    failing, cancelled = Waiter(), Waiter()
+    fails = spawn(lambda: 1 // failing.wait())
+    ends = spawn(cancelled.wait)
+    settle()
+    get_hub().call_soon(lambda: (failing.resume(0), ends.cancel(), cancelled.resume(0)))
+    assert isinstance(fails.exception(), ZeroDivisionError)
+    with pytest.raises(Cancelled):
+        ends.result()
+
+
+def test_raw_greenlet_that_does_not_fit_a_nested_loop_goes_on_after_it() -> None:
+    log: list[Any] = []
+    waiter = Waiter()
+    listener = greenlet(waits_twice)
+
+    def nested() -> None:
+        waiter.resume("raw")
+        log.append("nested")
+
+    def outer() -> None:
+        get_hub().call_soon(nested)
+        while "nested" not in log:
+            GLib.MainContext.default().iteration(True)
+        log.append("outer")
+
+    get_hub().call_soon(listener.switch, log, waiter)  # its stack begins between the two loops
+    get_hub().call_soon(outer)
+    settle()
+    assert log == ["nested", "outer", "raw", "later"]
+    assert listener.dead

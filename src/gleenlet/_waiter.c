@@ -156,6 +156,24 @@ PyObject *as_exception(PyObject *exception) { /* a new reference to an instance,
     return PyErr_Format(PyExc_TypeError, "an exception is needed, not %.100s", Py_TYPE(exception)->tp_name);
 }
 
+/* In a callback whose caller needs what the task does, a frame of a window for one: the callback is home for this one step,
+ * as for job_start(). Not where whoever waits is driving the loop himself (no greenlet), and not below the floor. */
+static PyObject *waiter_resume(Waiter *waiter, PyObject *value) {
+    char *frame = __builtin_frame_address(0);
+    Hub *hub = waiter->hub;
+    if (!here(hub))
+        return NULL;
+    if (waiter->state > WAITING)
+        Py_RETURN_FALSE;
+    if (waiter->state != WAITING || !waiter->greenlet || waiter->notify || frame <= hub->floor)
+        return decide(waiter, value, 0);
+    waiter->woken = waiter->queued = 1; /* as if in its lane: settle() leaves it to us */
+    settle(waiter, Py_NewRef(value), 0);
+    waiter->queued = 0;
+    be_home(hub, INT_MIN, frame, (Item *)Py_NewRef(waiter));
+    Py_RETURN_TRUE;
+}
+
 static PyObject *waiter_throw(Waiter *waiter, PyObject *exception) {
     PyObject *instance = as_exception(exception);
     PyObject *result = instance ? decide(waiter, instance, 1) : NULL;
@@ -335,6 +353,8 @@ static PyObject *waiter_done(Waiter *waiter, void *Py_UNUSED(closure)) {
 static PyMethodDef waiter_methods[] = {
     {"wait", (PyCFunction)waiter_wait, METH_NOARGS, "Block until there is an outcome: return it or raise it."},
     {"wake", (PyCFunction)(void (*)(void))waiter_wake, METH_FASTCALL, "Have wait() return a value; False if too late."},
+    {"resume", (PyCFunction)waiter_resume, METH_O,
+     "As wake(), in a callback: whoever waits runs before this returns, up to its next wait, where that is safe."},
     {"throw", (PyCFunction)waiter_throw, METH_O, "Have wait() raise an exception; False if too late."},
     {"interrupt", (PyCFunction)waiter_interrupt, METH_O,
      "As throw(), from somebody who does not know what it waits for: no wake-up, and not too late before wait() is back."},

@@ -67,7 +67,7 @@ blocking-suite: setup ## CPython's asyncio tests of locks, queues, groups and ti
 	$(BIN)/python scripts/blocking_suite.py
 
 clean: ## remove all that make made, but for .compat
-	rm -rf .venv build dist src/*.egg-info src/gleenlet/*.so htmlcov .coverage .coverage.* \
+	rm -rf .venv build dist src/*.egg-info src/gleenlet/*/*.so htmlcov .coverage .coverage.* \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.compat/*' -prune -exec rm -rf {} +
 
@@ -85,8 +85,8 @@ debian:
 	$(BIN)/pip install -q --no-cache-dir --no-build-isolation -e '.[gevent,test]'
 	touch $@
 
-.venv/.built: $(wildcard src/gleenlet/*.c src/gleenlet/*.h) .venv/.installed \
-		$(if $(wildcard src/gleenlet/_core.*.so),,FORCE)
+.venv/.built: $(wildcard src/native/*.h src/native/*/*.[ch]) .venv/.installed \
+		$(if $(wildcard src/gleenlet/_core/_native.*.so),,FORCE)
 	$(BIN)/python setup.py -q build_ext --inplace
 	touch $@
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-SOURCES = Path("src/gleenlet")
-OWN_MODULE = ("_slabs", "_libev")  # C files that are modules of their own; all others make up _core
+NATIVE = Path("src/native")  # one folder an extension
+MODULES = {"core": "gleenlet._core._native", "slabs": "gleenlet._core._slabs", "libev": "gleenlet.gevent._libev"}
 
 # After the flags of the Python that builds: a distribution's own would put probes into the floor's padding
 # (stack-clash) and slow down the hot path (stack-protector).
@@ -29,22 +29,15 @@ def greenlet_include() -> str:
     return str(header.parent.parent)
 
 
-def extension(name: str, sources: list[Path]) -> Extension:
+def extension(folder: str, name: str) -> Extension:
     return Extension(
-        f"gleenlet.{name}",
-        [str(path) for path in sources],
+        name,
+        [str(path) for path in sorted((NATIVE / folder).glob("*.c"))],
         include_dirs=[greenlet_include()],
-        depends=[*map(str, sorted(SOURCES.glob("*.h"))), "setup.py"],
+        depends=[*map(str, sorted(NATIVE.glob("**/*.h"))), "setup.py"],
         extra_compile_args=FLAGS + LTO,
         extra_link_args=FLAGS + LTO,
     )
 
 
-def extensions() -> list[Extension]:
-    files = sorted(SOURCES.glob("*.c"))
-    core = [path for path in files if path.stem not in OWN_MODULE]
-    own = [path for path in files if path.stem in OWN_MODULE]
-    return [extension("_core", core)] * bool(core) + [extension(path.stem, [path]) for path in own]
-
-
-setup(ext_modules=extensions())
+setup(ext_modules=[extension(folder, name) for folder, name in MODULES.items()])

@@ -34,7 +34,7 @@ def child(report: str, module: str, loop: str) -> None:
 
         import gleenlet
         import gleenlet.asyncio
-        from gleenlet._aioselect import Selector
+        from gleenlet.asyncio._selector import Selector
 
         class Loop(gleenlet.asyncio.EventLoop):
             """Some tests choose a selector; EventLoop has its own."""

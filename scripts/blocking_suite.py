@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import gleenlet
-from gleenlet._barrier import Barrier as _Barrier
+from gleenlet._sync.barrier import Barrier as _Barrier
 
 MODULES = ("test_locks", "test_queues", "test_taskgroups", "test_timeouts")
 

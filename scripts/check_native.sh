@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 ROOT=$PWD
 OUT=$ROOT/build/native
 PYTHON=$ROOT/.venv/bin/python
-TESTS=(tests/test_{hub,waiter,poll,unsafe_switch,raw_greenlets,exit,task,run,callback,slabs,sync,lock,queue}.py)
+TESTS=(tests/core/test_{hub,waiter,unsafe_switch,raw_greenlets,exit,task,run,callback,slabs}.py
+    tests/sync/test_{sync,lock,queue}.py)
 # valgrind is some 40 times slower: what walks each way through the core once, and no test that counts milliseconds.
 VALGRIND_TESTS='cancel or throw or timeout or failure or callback or green or garbage or pool or name or result'
 VALGRIND_SKIPS='crowd or ten_thousand or starve or slice or latency or burn or ctrl_c or stall'
@@ -21,8 +22,8 @@ site=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 build() { # $1: step, $2: python, then compiler flags: a package of its own in $OUT/$1
     local step=$1 python=$2
     shift 2
-    rm -rf "${OUT:?}/$step" && mkdir -p "$OUT/$step/gleenlet" &&
-        cp src/gleenlet/*.py src/gleenlet/py.typed "$OUT/$step/gleenlet" &&
+    rm -rf "${OUT:?}/$step" && mkdir -p "$OUT/$step" && cp -r src/gleenlet "$OUT/$step/" &&
+        find "$OUT/$step" -name '*.so' -delete &&
         CFLAGS="-g -fno-omit-frame-pointer $*" LDFLAGS="$*" GLEENLET_WERROR=1 "$python" setup.py -q build_ext --force \
             --build-lib "$OUT/$step" --build-temp "$OUT/$step/temp"
 }
@@ -30,7 +31,7 @@ build() { # $1: step, $2: python, then compiler flags: a package of its own in $
 tests() { # $1: step, then the command that stands for python
     local step=$1
     shift
-    PYTHONPATH=$OUT/$step:$ROOT/tests "$@" -c "
+    PYTHONPATH=$OUT/$step:$ROOT/tests/helpers "$@" -c "
 import sys, gleenlet, pytest
 assert gleenlet.__file__.startswith('$OUT'), gleenlet.__file__
 sys.exit(pytest.main(sys.argv[1:]))" -q -p no:cacheprovider -o addopts= --import-mode=importlib \
@@ -42,7 +43,7 @@ more=()
 step_analyzer() { # what gcc finds on paths through one function
     local flags=(-fanalyzer -O2 -Wall -Wextra -Werror -Wno-analyzer-malloc-leak) include file
     include=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("include"))')
-    for file in src/gleenlet/*.c; do
+    for file in src/native/*/*.c; do
         echo "$file"
         gcc -c "${flags[@]}" -I"$include" -I"$site" "$file" -o /dev/null || return
     done
@@ -72,7 +73,7 @@ step_sanitize() { # AddressSanitizer and UndefinedBehaviorSanitizer in our files
     library=$(gcc -print-file-name=libasan.so)
     export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:quarantine_size_mb=4:abort_on_error=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    TESTS+=(tests/test_gevent{,_stack,_errors,_api}.py) # in child processes, of which the other steps see nothing
+    TESTS+=(tests/gevent/test_gevent{,_stack,_errors,_api}.py) # in child processes, of which the other steps see nothing
     build sanitize "$PYTHON" -fsanitize=address,undefined --param=asan-stack=0 -fno-sanitize-recover=undefined &&
         PYTHONMALLOC=malloc LD_PRELOAD="$library $(gcc -print-file-name=libubsan.so)" tests sanitize "$PYTHON"
 }
@@ -80,7 +81,7 @@ step_sanitize() { # AddressSanitizer and UndefinedBehaviorSanitizer in our files
 step_valgrind() { # reads of what was never written or was freed
     build valgrind "$PYTHON" || return
     more=(-k "($VALGRIND_TESTS) and not ($VALGRIND_SKIPS)" -o faulthandler_timeout=0)
-    TESTS=(tests/test_{hub,waiter,poll,unsafe_switch,raw_greenlets,exit,task,run,callback,sync,lock,queue}.py)
+    TESTS=(tests/core/test_{hub,waiter,unsafe_switch,raw_greenlets,exit,task,run,callback}.py tests/sync/test_{sync,lock,queue}.py)
     PYTHONMALLOC=malloc GLEENLET_SLABS=${GLEENLET_SLABS:-1} tests valgrind valgrind -q --error-exitcode=99 \
         --suppressions=scripts/valgrind.supp --max-stackframe=16777216 --num-callers=30 \
         --trace-children=no --child-silent-after-fork=yes "$PYTHON"

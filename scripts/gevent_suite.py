@@ -24,7 +24,7 @@ def child(polls: str, module: str, everywhere: bool) -> None:
     """
 
     def count() -> None:
-        native = sys.modules.get("gleenlet._libev")
+        native = sys.modules.get("gleenlet.gevent._libev")
         Path(polls).write_text(str(native.polls() if native else 0))
 
     parent = os.getpid()

@@ -1,19 +1,61 @@
 """gleenlet: greenlets on the GLib main loop. Straight-line code in GTK, GStreamer and D-Bus programs."""
 
-from gleenlet import _core  # noqa: F401  # first: it refuses subinterpreters before GLib is loaded into one
-from gleenlet._barrier import Barrier, BrokenBarrierError
-from gleenlet._core import sleep
-from gleenlet._errors import Cancelled, GleenletError, UnsafeSwitchError
-from gleenlet._gio import call
-from gleenlet._glib import signals, wait_property, wait_signal
-from gleenlet._hub import Hub, get_hub, schedule_switch, schedule_throw, wait_readable, wait_writable
-from gleenlet._queue import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull, QueueShutDown
-from gleenlet._scopes import MoveOn, TaskGroup, Timeout, move_on_after, shield, timeout, timeout_at
-from gleenlet._sync import BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
-from gleenlet._task import Task, callback, current_task, green, run, spawn
-from gleenlet._threads import from_thread, to_thread
-from gleenlet._unix import wait_child, wait_unix_signal
-from gleenlet._wait import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, as_completed, wait
+from gleenlet._core import (
+    Cancelled,
+    GleenletError,
+    Hub,
+    Task,
+    UnsafeSwitchError,
+    callback,
+    current_task,
+    get_hub,
+    green,
+    run,
+    schedule_switch,
+    schedule_throw,
+    sleep,
+    spawn,
+)
+from gleenlet._glib import (
+    call,
+    signals,
+    wait_child,
+    wait_property,
+    wait_readable,
+    wait_signal,
+    wait_unix_signal,
+    wait_writable,
+)
+from gleenlet._sync import (
+    ALL_COMPLETED,
+    FIRST_COMPLETED,
+    FIRST_EXCEPTION,
+    Barrier,
+    BoundedSemaphore,
+    BrokenBarrierError,
+    Condition,
+    Event,
+    LifoQueue,
+    Lock,
+    MoveOn,
+    PriorityQueue,
+    Queue,
+    QueueEmpty,
+    QueueFull,
+    QueueShutDown,
+    RLock,
+    Semaphore,
+    TaskGroup,
+    Timeout,
+    as_completed,
+    from_thread,
+    move_on_after,
+    shield,
+    timeout,
+    timeout_at,
+    to_thread,
+    wait,
+)
 
 __all__ = [
     "ALL_COMPLETED",
@@ -67,3 +109,8 @@ __all__ = [
     "wait_unix_signal",
     "wait_writable",
 ]
+
+for _name in __all__:  # where users import them from: tracebacks, help() and pickle show it
+    if callable(_public := globals()[_name]):
+        _public.__module__ = "gleenlet"
+del _name, _public

@@ -24,7 +24,7 @@ class GleenletPlugin(Plugin):
     """Gives each call of `gleenlet.call` a signature of its own."""
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], CallableType] | None:
-        return signature_of_call if fullname == "gleenlet._gio.call" else None
+        return signature_of_call if fullname == "gleenlet._glib.gio.call" else None
 
 
 def signature_of_call(context: FunctionSigContext) -> CallableType:

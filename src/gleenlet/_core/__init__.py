@@ -1,0 +1,66 @@
+"""The core: it switches greenlets, and imports nothing of ours outside itself. This is its door."""
+
+from gleenlet._core import _native  # first: it refuses subinterpreters before GLib is loaded into one
+from gleenlet._core._native import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    Handle,
+    Ring,
+    Waiter,
+    callback_depth,
+    claim,
+    get_ident,
+    main_depth,
+    own_methods,
+    runs_tasks,
+    set_guest,
+    sleep,
+    wait_fd,
+)
+from gleenlet._core.blame import describe, explain, user_frame, where
+from gleenlet._core.errors import Cancelled, GleenletError, UnsafeSwitchError
+from gleenlet._core.green import callback, green
+from gleenlet._core.hub import Hub, get_hub
+from gleenlet._core.raw import schedule_switch, schedule_throw
+from gleenlet._core.run import run
+from gleenlet._core.task import Parent, Task, current_task, spawn
+from gleenlet._core.wakeup import signals_wake
+
+__all__ = [
+    "CANCELLED",
+    "DONE",
+    "FAILED",
+    "Cancelled",
+    "GleenletError",
+    "Handle",
+    "Hub",
+    "Parent",
+    "Ring",
+    "Task",
+    "UnsafeSwitchError",
+    "Waiter",
+    "_native",
+    "callback",
+    "callback_depth",
+    "claim",
+    "current_task",
+    "describe",
+    "explain",
+    "get_hub",
+    "get_ident",
+    "green",
+    "main_depth",
+    "own_methods",
+    "run",
+    "runs_tasks",
+    "schedule_switch",
+    "schedule_throw",
+    "set_guest",
+    "signals_wake",
+    "sleep",
+    "spawn",
+    "user_frame",
+    "wait_fd",
+    "where",
+]

@@ -1,0 +1,261 @@
+"""One Hub per thread and context: deadlines, descriptors, and resuming greenlets from the loop.
+
+Whoever dispatches the context's sources drives the hub; it has no greenlet and no start-up call of its own.
+This file knows nothing of tasks but that they are `_native.Job`s.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from gi.repository import GLib
+from greenlet import getcurrent, greenlet
+
+from gleenlet._core import _native, _slabs
+from gleenlet._core._native import Handle, Waiter
+from gleenlet._core.blame import explain, where
+from gleenlet._core.errors import GleenletError, UnsafeSwitchError
+from gleenlet._core.wakeup import restart_in_child, signals_wake
+
+__all__ = ["Hub", "get_hub"]
+
+
+class Hub(_native.Hub):
+    """The adapter between greenlets and one GLib main context, on one thread.
+
+    Made by `get_hub()`; never by hand.
+
+    >>> hub = get_hub()
+    >>> hub is get_hub()
+    True
+    """
+
+    stack_reserve: ClassVar[int] = 0
+    """Bytes of a thread's stack kept for the loop's own frames, above every task; 0: an eighth of the
+    stack, between 64 KiB and 1 MiB. Set it before the thread's first use of gleenlet."""
+
+    def __init__(self) -> None:
+        super().__init__(self.stack_reserve)
+        self._stack_chunk = _slabs.SMALL if _slabs.install() else 0
+        self.context: GLib.MainContext = GLib.MainContext.ref_thread_default()
+        self._switches: dict[greenlet, Waiter] = {}
+        self._drivers = 0
+        self._fatal: BaseException | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{len(self.tasks())} tasks"
+        return f"<gleenlet.Hub of thread {self.thread}, {state}>"
+
+    def time(self) -> float:
+        """Return the hub's clock in seconds: `time.monotonic()`."""
+        return time.monotonic()
+
+    def call_soon(self, func: Callable[..., Any], /, *args: Any) -> Handle:
+        """Have the loop call `func(*args)` in its next pass, outside any task: it must not block.
+
+        Returns: a handle whose `cancel()` calls it off.
+        Thread: the hub's own.
+
+        >>> from gleenlet import run, sleep
+        >>> get_hub().call_soon(print, "soon") and run(sleep, 0)
+        soon
+        """
+        self._check_thread()
+        return self._call(func, args, None)
+
+    def call_soon_threadsafe(self, func: Callable[..., Any], /, *args: Any) -> Handle:
+        """As `call_soon`, from any thread: wakes the loop up.
+
+        >>> import threading
+        >>> from gleenlet import run, sleep
+        >>> thread = threading.Thread(target=get_hub().call_soon_threadsafe, args=(print, "hello"))
+        >>> thread.start(); thread.join(); run(sleep, 0)
+        hello
+        """
+        return self._call(func, args, None)
+
+    def call_later(self, seconds: float, func: Callable[..., Any], /, *args: Any) -> Handle:
+        """Have the loop call `func(*args)` in so many seconds.
+
+        Raises: ValueError: `seconds` is negative or NaN.
+
+        >>> from gleenlet import run, sleep
+        >>> get_hub().call_later(0.001, print, "later") and run(sleep, 0.01)
+        later
+        """
+        if not seconds >= 0:
+            raise ValueError(f"seconds must be 0 or more seconds, not {seconds!r}")
+        return self._call(func, args, self.time() + seconds)
+
+    def call_at(self, deadline: float, func: Callable[..., Any], /, *args: Any) -> Handle:
+        """Have the loop call `func(*args)` when `time()` reaches `deadline`; at once if it has.
+
+        >>> from gleenlet import run, sleep
+        >>> hub = get_hub()
+        >>> hub.call_at(hub.time(), print, "now") and run(sleep, 0.001)
+        now
+        """
+        return self._call(func, args, deadline)
+
+    def switch(self) -> Any:
+        """Suspend the current greenlet until somebody calls `schedule_switch` or `schedule_throw` for it.
+
+        Returns: what was given to `schedule_switch`: None, one value, or a tuple of them.
+        Raises: what was given to `schedule_throw`; UnsafeSwitchError: a GLib callback is on the stack here.
+
+        >>> from gleenlet import schedule_switch
+        >>> task_greenlet = getcurrent()
+        >>> get_hub().call_soon(schedule_switch, task_greenlet, "hello") and get_hub().switch()
+        'hello'
+        """
+        current = getcurrent()
+        waiter = self._switches[current] = Waiter()
+        try:
+            return waiter.wait()
+        finally:
+            del self._switches[current]
+
+    def _check_thread(self) -> None:
+        if _native.get_ident() != self.thread:
+            raise GleenletError(
+                "this hub belongs to another thread: use Hub.call_soon_threadsafe() or from_thread() "
+                "to enter it from here"
+            )
+
+    # ---- called by _core ----
+
+    def _block(self, waiter: Waiter) -> bool:
+        """Block where a plain switch is not allowed: drive the loop (False), go back by hand (True), or refuse."""
+        current = getcurrent()
+        depth = _native.main_depth()
+        ours = _native.runs_tasks(current)
+        if not depth and not ours and self._home is None:
+            self._drive(waiter)
+            return False
+        if self._home is None and current.parent is not None and _native.callback_depth() <= depth:
+            # Somebody else switched to this greenlet in a GLib callback, and every C callback on the stack is
+            # one of the loop's dispatches: going back to him moves nothing that he did not move himself.
+            return True
+        raise UnsafeSwitchError(explain(in_task=current is not self._home and self._home is not None))
+
+    def _drive(self, waiter: Waiter) -> None:
+        deadline = self.time() + 1
+        while not self.context.acquire():
+            # A thread of GLib's has it for the time of one callback (g_main_context_invoke); who runs a loop keeps it.
+            if self.time() > deadline:
+                raise GleenletError(
+                    "this thread cannot drive the main context: another thread runs it; use from_thread() to enter it"
+                )
+            GLib.usleep(1000)
+        self._drivers += 1
+        if self._crossing is not None:
+            self._crossing(self._outside)  # plain callbacks see asyncio's loop from the first iteration on
+        try:
+            # What is ready already needs no sleep, and so no descriptor for signals, which costs more than a turn.
+            if not self._iterate(waiter, False):
+                with signals_wake(self):
+                    self._iterate(waiter, True)
+        finally:
+            self._drivers -= 1
+            if self._crossing is not None and not self._drivers:
+                self._crossing(None)
+            self.context.release()
+
+    def _iterate(self, waiter: Waiter, may_sleep: bool) -> bool:
+        iterate = super(GLib.MainContext, self.context).iteration  # type: ignore[misc]  # the override takes thrice as long
+        while waiter.queued or not waiter.done:
+            dispatched = iterate(may_sleep)
+            if self._fatal is not None:
+                fatal, self._fatal = self._fatal, None
+                raise fatal
+            if not dispatched and not may_sleep:
+                return False
+        return True
+
+    def _report(self, exception: BaseException, what: object) -> None:
+        if isinstance(exception, SystemExit | KeyboardInterrupt) and self._drivers:
+            self._fatal = exception
+            return
+        if isinstance(exception, SystemExit):
+            # PyGObject ends the process when a source's callback raises it, whoever runs the loop.
+            source = GLib.Idle()
+            source.set_priority(GLib.PRIORITY_DEFAULT)
+            source.set_callback(_raise, exception)
+            source.attach(self.context)
+            return
+        self.report(exception, f"in {what!r}")
+
+    def report(self, exception: BaseException, context: str) -> None:
+        """Report an exception that nobody waits for, through `sys.excepthook`, as PyGObject does."""
+        try:
+            exception.add_note(f"({context})")
+            sys.excepthook(type(exception), exception, exception.__traceback__)
+        except BaseException as error:
+            print(
+                f"gleenlet: {type(exception).__name__} {context} cannot be printed: {type(error).__name__}",
+                file=sys.stderr,
+            )
+
+    def _complain(self, foreign: bool) -> None:
+        if foreign:
+            text = (
+                "tasks of one thread wait for a main context that another thread now runs; start them from that "
+                "thread, with from_thread() or Hub.call_soon_threadsafe()"
+            )
+        else:
+            text = (
+                f"a main loop runs inside a task ({where()[1]}): tasks wait until it ends; "
+                "start what opens it outside, or use green() for what it calls"
+            )
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+def _raise(exception: BaseException) -> None:
+    raise exception
+
+
+def _hubs() -> dict[int, Hub]:
+    """This thread's hubs, by the address of their context."""
+    hubs: dict[int, Hub] = _native.thread_dict().setdefault("gleenlet", {})
+    return hubs
+
+
+def get_hub() -> Hub:
+    """Return the hub of this thread and its thread-default context, made at first use.
+
+    Raises: GleenletError: this thread's stack is too small, or it is used up too far already.
+    Thread: any; each has its own.
+
+    >>> get_hub() is get_hub()
+    True
+    """
+    context, hubs = _native.current_context(), _hubs()
+    hub = hubs.get(context)
+    if hub is None or hub.closed:
+        hub = hubs[context] = Hub()
+    return hub
+
+
+_native.on_missing_hub(get_hub)
+
+
+@atexit.register
+def _close_all() -> None:
+    """What still waits when the interpreter exits is abandoned, as daemon threads are."""
+    for hub in _hubs().values():
+        hub._close()
+
+
+def _forget_in_child() -> None:
+    for hub in _hubs().values():
+        hub._forget_descriptors()
+    restart_in_child()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

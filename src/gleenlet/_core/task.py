@@ -1,0 +1,279 @@
+"""Tasks: functions that run on greenlets of the hub's pool; spawning, waiting for and cancelling them."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import traceback
+from collections.abc import Callable, Generator
+from typing import Any, Generic, ParamSpec, TextIO, TypeVar, cast
+
+from gi.repository import GLib
+
+from gleenlet._core import _native
+from gleenlet._core._native import CANCELLED, DONE, FAILED, Waiter
+from gleenlet._core.errors import Cancelled, GleenletError
+
+__all__ = ["Parent", "Task", "current_task", "spawn"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+P = ParamSpec("P")
+
+_numbers = itertools.count(1)
+
+
+class Task(_native.Job, Generic[T_co]):
+    """A function that runs on a greenlet of its own; made by `spawn`.
+
+    Differs from asyncio's in this: cancelling a task that waits in `join()` or `result()` does not cancel the
+    task it waits for.
+
+    >>> task = spawn(pow, 2, 10, name="power")
+    >>> task.result()
+    1024
+    >>> task
+    <Task 'power' done>
+    """
+
+    __slots__ = ("__weakref__", "_cancelling")
+
+    _cancelling: int
+
+    @property
+    def name(self) -> str:
+        """Its name: as given to `spawn`, else the function's with a number."""
+        if self._name is None:
+            func = self._func
+            self._name = f"{getattr(func, '__name__', None) or 'Task'}-{next(_numbers)}"
+        return cast(str, self._name)
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = str(name)
+
+    def __repr__(self) -> str:
+        if not self.done():
+            state = "running" if self is current_task() else "waiting" if self.greenlet else "new"
+        else:
+            state = {DONE: "done", FAILED: "failed", CANCELLED: "cancelled"}[self._state]
+        return f"<Task {self.name!r} {state}>"
+
+    def cancel(self, msg: object = None) -> bool:
+        """Raise `Cancelled` in the task at its wait, or at its next one; before its start, it never runs.
+
+        Returns: False if it has ended already. Calls add up, see `cancelling()`.
+        Thread: the hub's own.
+
+        >>> from gleenlet import sleep
+        >>> task = spawn(sleep, 10)
+        >>> task.cancel(), task.join(), task.cancelled()
+        (True, True, True)
+        """
+        if self.done():
+            return False
+        self._interrupt(Cancelled() if msg is None else Cancelled(msg))
+        self._cancelling = self.cancelling() + 1
+        return True
+
+    def cancelling(self) -> int:
+        """Return how often `cancel()` was called, less the calls of `uncancel()`.
+
+        >>> spawn(int).cancelling()
+        0
+        """
+        return getattr(self, "_cancelling", 0)
+
+    def uncancel(self) -> int:
+        """Take one cancellation back, for who has handled it; return how many are left, as asyncio's does.
+
+        >>> spawn(int).uncancel()
+        0
+        """
+        self._cancelling = left = max(self.cancelling() - 1, 0)
+        if not left and self._pending is not None:
+            del self._pending
+        return left
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the task has ended, however it ends.
+
+        Args:
+            timeout: seconds, None for no limit.
+
+        Returns: True; False if `timeout` seconds were not enough.
+        Raises: GleenletError: a task cannot wait for itself. Cancelled, UnsafeSwitchError: as in `sleep`.
+
+        >>> spawn(print, "hello").join()
+        hello
+        True
+        """
+        if self.done():
+            return True
+        self._hub._check_thread()
+        waiter = Waiter(timeout)
+        if self is current_task():
+            raise GleenletError(f"{self!r} cannot wait for itself")
+        callbacks = self._callbacks
+        if callbacks is None:
+            callbacks = self._callbacks = []
+        callbacks.append(waiter)
+        try:
+            waiter.wait()
+        except TimeoutError:
+            if not waiter.expired:
+                raise
+            return self.done()
+        finally:
+            callbacks.remove(waiter)
+        return True
+
+    def result(self, timeout: float | None = None) -> T_co:
+        """Wait until the task has ended; return its result or raise its exception.
+
+        Raises:
+            TimeoutError: not within `timeout` seconds.
+            Cancelled: the task, or the one that waits, was cancelled.
+            UnsafeSwitchError: a GLib callback is on the stack here.
+
+        >>> spawn(max, 1, 2).result()
+        2
+        """
+        if not self.join(timeout):
+            raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
+        if self._state == DONE:
+            return cast(T_co, self._value)
+        if self._state == CANCELLED and not isinstance(self._value, Cancelled):
+            raise Cancelled from self._value
+        raise self._value
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait until the task has ended; return its exception, None if it has none.
+
+        Raises: TimeoutError, Cancelled: as `result()`.
+
+        >>> spawn(int, "1").exception() is None
+        True
+        """
+        if not self.join(timeout):
+            raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
+        if self._state == CANCELLED:
+            raise self._value
+        return cast(BaseException, self._value) if self._state == FAILED else None
+
+    def add_done_callback(self, func: Callable[[Task[T_co]], object], /) -> None:
+        """Have the loop call `func(task)` soon after the task has ended; at once in its next pass if it has.
+
+        Raises: TypeError: `func` cannot be called. GleenletError: in another thread than the hub's.
+
+        >>> from gleenlet import run, sleep
+        >>> task = spawn(int, name="x")
+        >>> task.add_done_callback(print)
+        >>> task.join() and run(sleep, 0)
+        <Task 'x' done>
+        """
+        if not callable(func):
+            raise TypeError(f"a function to call is needed, not {type(func).__name__}")
+        self._hub._check_thread()
+        if self.done():
+            self._hub.call_soon(func, self)
+        elif self._callbacks is None:
+            self._callbacks = [func]
+        else:
+            self._callbacks.append(func)
+
+    def remove_done_callback(self, func: Callable[[Task[T_co]], object], /) -> int:
+        """Call it off; return how many were removed."""
+        callbacks = self._callbacks or []
+        count = callbacks.count(func)
+        for _ in range(count):
+            callbacks.remove(func)
+        return count
+
+    def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
+        """Print where the task stands, as `traceback.print_stack` does.
+
+        >>> spawn(int, name="new").print_stack(file=sys.stdout)
+        <Task 'new' new>
+        """
+        file = file or sys.stderr
+        print(repr(self), file=file)
+        frame = self.greenlet.gr_frame if self.greenlet else None
+        if self is current_task():
+            frame = sys._getframe(1)
+        if frame is not None:
+            traceback.print_stack(frame, limit=limit, file=file)
+
+    def __await__(self) -> Generator[Any, None, T_co]:
+        """Wait for the task in a coroutine, on `gleenlet.asyncio`'s loop or PyGObject's own.
+
+        >>> import gleenlet.asyncio
+        >>> async def main(): return await spawn(max, 1, 2)
+        >>> gleenlet.asyncio.run(main())
+        2
+        """
+        from gleenlet._core.future import as_future  # loads asyncio, which most programs do not need
+
+        return as_future(self).__await__()
+
+    def _finished(self) -> None:
+        """Called by _core when it has ended and somebody waits, or it has failed."""
+        callbacks, self._callbacks = self._callbacks, None
+        waited_for = False
+        for callback in callbacks or ():
+            waited_for = True
+            if isinstance(callback, Waiter):
+                callback.wake()
+            elif isinstance(callback, Parent):
+                if self._state == DONE:
+                    callback._child_done(self)
+                else:
+                    self._hub.call_soon(callback._child_failed, self)
+            else:
+                self._hub.call_soon(callback, self)
+        if self._state == FAILED and not waited_for:
+            self._hub._report(self._value, self)
+
+
+class Parent:
+    """Among a task's callbacks: told at once that it is done, and in the loop's next pass that it has failed."""
+
+    def _child_done(self, child: Task[Any]) -> None:
+        raise NotImplementedError
+
+    def _child_failed(self, child: Task[Any]) -> None:
+        raise NotImplementedError
+
+
+def current_task() -> Task[Any] | None:
+    """Return the task that runs here, or whose code started the greenlet that does; None outside any.
+
+    >>> spawn(lambda: current_task().name, name="me").result()
+    'me'
+    """
+    return cast("Task[Any] | None", _native.current_task())
+
+
+def spawn(
+    func: Callable[..., T],
+    /,
+    *args: Any,
+    name: str | None = None,
+    priority: int = GLib.PRIORITY_DEFAULT,
+    **kwargs: Any,
+) -> Task[T]:
+    """Start `func(*args, **kwargs)` as a task of this thread's loop; it first runs from the loop, never here.
+
+    Args:
+        func: any function; generators and coroutines are not run by calling them.
+        name: for messages; by default the function's with a number.
+        priority: the GLib priority of its wake-ups.
+
+    Returns: the task. A failure that nobody waits for is reported at once.
+    Raises: TypeError: `func` cannot be called.
+    Thread: any; the task runs on this one.
+
+    >>> spawn("{} {}".format, 1, 2).result()
+    '1 2'
+    """
+    return Task(func, args, kwargs, priority, name, True)

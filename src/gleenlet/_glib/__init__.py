@@ -1,0 +1,19 @@
+"""Waits for what GLib has: signals, properties, descriptors, children, asynchronous operations. This is its door."""
+
+from gleenlet._glib.children import wait_child
+from gleenlet._glib.descriptors import wait_readable, wait_writable
+from gleenlet._glib.gio import call
+from gleenlet._glib.properties import wait_property
+from gleenlet._glib.signals import signals, wait_signal
+from gleenlet._glib.unix_signals import wait_unix_signal
+
+__all__ = [
+    "call",
+    "signals",
+    "wait_child",
+    "wait_property",
+    "wait_readable",
+    "wait_signal",
+    "wait_unix_signal",
+    "wait_writable",
+]

@@ -1,0 +1,106 @@
+"""`call`: wait for a Gio-style asynchronous operation. The binding of its arguments is _introspect.py's."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gi.repository import Gio, GObject
+
+from gleenlet._core import Cancelled, Waiter
+from gleenlet._glib.introspect import operation_of, read
+
+CANCEL_GRACE = 2.0  # seconds that a cancelled task waits for its operation to end
+
+new_cancellable: Callable[[], Gio.Cancellable] = Gio.Cancellable.new
+
+
+def call(
+    function: Callable[..., object],
+    /,
+    *args: Any,
+    cancellable: Gio.Cancellable | None = None,
+    finish: Callable[..., Any] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Start an asynchronous operation, wait for its end and return what its finish function returns.
+
+    Args:
+        function: any method, constructor or static function with an `*_async`/`*_finish` pair.
+        args: its arguments in the C order, less io_priority, cancellable, callback and user data.
+            io_priority may stand in its place too.
+        cancellable: cancels this operation too; GLib.Error with Gio.IOErrorEnum.CANCELLED is raised then.
+        finish: the finish function, needed only where neither GIRepository nor its name tells it.
+        kwargs: arguments by name; `io_priority` is GLib.PRIORITY_DEFAULT if left out.
+
+    Raises:
+        TypeError: `function` is not asynchronous, has no known finish function, or the arguments do not fit.
+        GLib.Error: the operation failed.
+        Cancelled: the task was cancelled. The operation was cancelled too and has ended; one that has not
+            ended after 2 seconds, or at a second cancel, is left alone and its result dropped.
+        UnsafeSwitchError: a GLib callback is on the stack here.
+
+    Thread: the one whose context runs the task.
+
+    >>> from gi.repository import Gio
+    >>> root = Gio.File.new_for_path("/")
+    >>> call(root.query_info_async, "standard::name", Gio.FileQueryInfoFlags.NONE).get_name()
+    '/'
+    """
+    operation = operation_of(function) if finish is None else read(function, finish)
+    if cancellable is not None and not operation.cancellable:
+        raise TypeError(f"{operation.name} takes no cancellable")
+    end = operation.finish
+    own = new_cancellable()
+    waiter = Waiter()
+    outcome: tuple[Any, Any] | None = None
+    abandoned = False
+    kept: Sequence[Any] = ()
+
+    def done(source: Any, result: Any, *_: Any) -> None:
+        nonlocal outcome, kept
+        kept = ()  # until here the operation may read the memory it was given, cancelled or not
+        outcome = source, result
+        if abandoned:
+            drop(end, source, result)
+        else:
+            waiter.wake()
+
+    follower = 0 if cancellable is None else follow(cancellable, own)
+    try:
+        if len(args) == operation.simple and not kwargs and function is not operation.unbound:
+            function(*args, *operation.tail, own, done)
+        else:
+            kept = operation.arrange(function, args, kwargs, own)
+            function(*kept, done)
+        try:
+            waiter.wait()
+        except BaseException as reason:
+            own.cancel()
+            if outcome is None and operation.cancellable and isinstance(reason, Cancelled):
+                waiter = Waiter(CANCEL_GRACE)
+                with contextlib.suppress(TimeoutError, Cancelled):
+                    waiter.wait()
+            abandoned = True
+            if outcome is not None:
+                drop(end, *outcome)
+            raise
+    finally:
+        if cancellable is not None:
+            GObject.Object.disconnect(cancellable, follower)
+    return end(*outcome)  # type: ignore[misc]  # woken by nobody but `done`
+
+
+def drop(finish: Callable[[Any, Any], Any], source: Any, result: Any) -> None:
+    """Finish an operation that nobody waits for: its GTask owns the result, an error included, until then."""
+    with contextlib.suppress(Exception):
+        finish(source, result)
+
+
+def follow(leader: Gio.Cancellable, own: Gio.Cancellable) -> int:
+    """Cancel `own` when `leader` is, or at once if it was already; returns the handler."""
+    handler: int = GObject.Object.connect(leader, "cancelled", lambda _: own.cancel())
+    if leader.is_cancelled():
+        own.cancel()
+    return handler

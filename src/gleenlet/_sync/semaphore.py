@@ -1,0 +1,113 @@
+"""Semaphore and BoundedSemaphore: asyncio's, for callers that block. As the locks, they bind to one thread."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal
+
+from gleenlet._core import Waiter, claim, get_ident
+from gleenlet._sync.line import describe, discard
+
+__all__ = ["BoundedSemaphore", "Semaphore"]
+
+
+class Semaphore:
+    """A counter that `acquire` takes from and `release` gives to, as `asyncio.Semaphore`.
+
+    First come, first served.
+
+    >>> semaphore = Semaphore(2)
+    >>> with semaphore:
+    ...     semaphore.locked()
+    False
+    """
+
+    # `_value` is what is free; a unit that a woken waiter has not taken yet is not in it. While such waiters
+    # are on their way (`_woken`), newcomers queue behind them.
+    __slots__ = ("__weakref__", "_thread", "_value", "_waiters", "_woken")
+
+    def __init__(self, value: int = 1) -> None:
+        if value < 0:
+            raise ValueError(f"Semaphore initial value must be >= 0, not {value!r}")
+        self._thread = 0
+        self._value = value
+        self._woken = 0
+        self._waiters: deque[Waiter] = deque()
+
+    def __repr__(self) -> str:
+        state = "locked" if self.locked() else f"unlocked, value:{self._value}"
+        return describe(self, state, len(self._waiters))
+
+    def locked(self) -> bool:
+        """Would `acquire` wait? Thread: any."""
+        return self._value == 0 or self._woken > 0
+
+    def acquire(self) -> Literal[True]:
+        """Wait until the counter is above 0, and take 1 from it.
+
+        Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
+        """
+        if self._thread != get_ident():
+            self._thread = claim(self._thread, self)
+        if self._value > 0 and not self._woken:
+            self._value -= 1
+            return True
+        waiter = Waiter()
+        self._waiters.append(waiter)
+        try:
+            waiter.wait()
+        except BaseException:
+            if waiter.woken:
+                self._woken -= 1
+                self._value += 1
+                self._hand_out()
+            else:
+                discard(self._waiters, waiter)
+            raise
+        self._woken -= 1
+        if self._value > 0:
+            self._hand_out()
+        return True
+
+    def release(self) -> None:
+        """Add 1 to the counter, or give it to who has waited longest. Never blocks."""
+        if self._thread != get_ident():
+            self._thread = claim(self._thread, self)
+        self._value += 1
+        if self._waiters:
+            self._hand_out()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def _hand_out(self) -> None:
+        waiters = self._waiters
+        while waiters and self._value > 0:
+            if waiters.popleft().wake():
+                self._value -= 1
+                self._woken += 1
+
+
+class BoundedSemaphore(Semaphore):
+    """A semaphore that refuses more releases than acquires, as `asyncio.BoundedSemaphore`.
+
+    >>> BoundedSemaphore(1).release()
+    Traceback (most recent call last):
+    ValueError: BoundedSemaphore released too many times
+    """
+
+    __slots__ = ("_bound",)
+
+    def __init__(self, value: int = 1) -> None:
+        super().__init__(value)
+        self._bound = value
+
+    def release(self) -> None:
+        """As `Semaphore.release`. Raises: ValueError: the counter would exceed its first value."""
+        if self._value >= self._bound:
+            self._thread = claim(self._thread, self)
+            raise ValueError("BoundedSemaphore released too many times")
+        super().release()

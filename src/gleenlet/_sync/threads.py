@@ -1,0 +1,139 @@
+"""to_thread and from_thread: blocking functions out of the loop's thread, and other threads into it.
+
+The threads are those of one `concurrent.futures.ThreadPoolExecutor`; this file knows of tasks and the hub's
+`call_soon_threadsafe` only.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar, cast
+
+from gi.repository import GLib
+
+from gleenlet._core import GleenletError, Hub, Task, Waiter, get_hub, get_ident, spawn
+
+__all__ = ["from_thread", "to_thread"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_THREADS = min(32, (os.cpu_count() or 1) + 4)
+
+_pool: ThreadPoolExecutor | None = None
+_came_from: contextvars.ContextVar[Hub | None] = contextvars.ContextVar("gleenlet.to_thread", default=None)
+"""In a function that `to_thread` runs: the hub that called it."""
+
+
+def to_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `func(*args, **kwargs)` in a thread of its own and wait for it, as `asyncio.to_thread`.
+
+    It sees the caller's context variables. At most 32 such threads run (fewer with less than 28 processors),
+    others wait for one. A cancelled caller goes at once: what has not begun is called off; what runs goes on,
+    its result is dropped, its exception is reported.
+
+    Returns: its result. Raises: its exception. Cancelled, UnsafeSwitchError: as in `sleep`.
+    Thread: any; `func` must use neither GTK nor anything else of this one: `from_thread` brings it back here.
+
+    >>> to_thread(pow, 2, 10)
+    1024
+    """
+    global _pool
+    hub = get_hub()
+    waiter = Waiter()
+    context = contextvars.copy_context()
+    context.run(_came_from.set, hub)
+
+    def over(future: Future[T]) -> None:  # in the thread
+        try:
+            hub.call_soon_threadsafe(settle, future)
+        except GleenletError:
+            pass  # the loop's thread has ended meanwhile: nobody waits
+
+    def settle(future: Future[T]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            waiter.wake(future.result())
+        elif not waiter.throw(error):
+            hub.report(error, f"in to_thread({func!r}), whose caller has gone")
+
+    if _pool is None:
+        _pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="gleenlet")
+    future = _pool.submit(context.run, functools.partial(func, *args, **kwargs))
+    future.add_done_callback(over)
+    try:
+        return cast(T, waiter.wait())
+    except BaseException as raised:
+        if not waiter.woken:
+            future.cancel()
+        elif (error := future.exception()) is not None and error is not raised:
+            hub.report(error, f"in to_thread({func!r}), whose caller was cancelled")
+        raise
+
+
+def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `func(*args, **kwargs)` as a task on the loop's thread, and wait here for it.
+
+    The loop is the one whose task called `to_thread`; in any other thread the one of GLib's default context.
+    `func` sees this thread's context variables. While no loop runs there, it waits.
+
+    Returns: its result. Raises: its exception; GleenletError: this is the loop's own thread.
+    Thread: any but the loop's.
+
+    >>> from gleenlet import current_task
+    >>> to_thread(from_thread, lambda: current_task() is not None)
+    True
+    """
+    hub = _came_from.get()
+    main_context = GLib.MainContext.default()
+    if (
+        get_ident() == hub.thread
+        if hub is not None
+        else main_context.is_owner() or threading.current_thread() is threading.main_thread()
+    ):
+        raise GleenletError(
+            "from_thread() was called on the loop's own thread, where waiting for the loop would never end: "
+            "call the function as it is, or start it with spawn()"
+        )
+    future: Future[T] = Future()
+    context = contextvars.copy_context()
+    context.run(_came_from.set, None)
+
+    def over(task: Task[T]) -> None:
+        try:
+            future.set_result(task.result())
+        except BaseException as error:
+            future.set_exception(error)
+
+    def begin() -> Task[T]:
+        return spawn(functools.partial(func, *args, **kwargs), name=getattr(func, "__name__", None))
+
+    def start() -> None:
+        try:
+            context.run(begin).add_done_callback(over)
+        except BaseException as error:
+            future.set_exception(error)
+
+    if hub is not None:
+        hub.call_soon_threadsafe(start)
+    else:
+        source = GLib.Idle()
+        source.set_priority(GLib.PRIORITY_DEFAULT)
+        source.set_callback(lambda *_: start() is not None)  # PyGObject 3.58 gives it no argument, others None
+        source.attach(main_context)
+    return future.result()
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None
+
+
+os.register_at_fork(after_in_child=_forget_pool)  # the child has none of its threads

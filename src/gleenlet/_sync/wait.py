@@ -1,0 +1,131 @@
+"""wait and as_completed: several tasks at once. Cancels none; knows only how a task tells of its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from gleenlet._core import Task, Waiter, get_hub
+
+__all__ = ["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "as_completed", "wait"]
+
+T = TypeVar("T")
+
+FIRST_COMPLETED = "FIRST_COMPLETED"
+FIRST_EXCEPTION = "FIRST_EXCEPTION"
+ALL_COMPLETED = "ALL_COMPLETED"
+
+
+def wait(
+    tasks: Iterable[Task[T]], timeout: float | None = None, return_when: str = ALL_COMPLETED
+) -> tuple[set[Task[T]], set[Task[T]]]:
+    """Wait until tasks have ended; none is cancelled, and no failure of theirs is raised.
+
+    Args:
+        timeout: seconds, None for no limit.
+        return_when: FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED.
+
+    Returns: two sets: those that have ended, and the others.
+    Raises: ValueError: no tasks, an unknown `return_when`, a negative `timeout`. TypeError: not tasks.
+        Cancelled, UnsafeSwitchError: as in `sleep`.
+
+    >>> from gleenlet import spawn
+    >>> done, pending = wait([spawn(int)])
+    >>> len(done), len(pending)
+    (1, 0)
+    """
+    if return_when not in (FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED):
+        raise ValueError(f"Invalid return_when value: {return_when!r}")
+    everything = _tasks(tasks, "wait")
+    if not everything:
+        raise ValueError("Set of Tasks is empty: wait() needs one at least")
+    waiter = Waiter(timeout)
+    left = 0
+
+    def enough(task: Task[Any]) -> bool:
+        return return_when == FIRST_COMPLETED or (
+            return_when == FIRST_EXCEPTION and not task.cancelled() and task.exception() is not None
+        )
+
+    def ended(task: Task[Any]) -> None:
+        nonlocal left
+        left -= 1
+        if not left or enough(task):
+            waiter.wake()
+
+    running = [task for task in everything if not task.done()]
+    if running and not any(task.done() and enough(task) for task in everything):
+        left = len(running)
+        for task in running:
+            task.add_done_callback(ended)
+        try:
+            waiter.wait()
+        except TimeoutError:
+            if not waiter.expired:
+                raise
+        finally:
+            for task in running:
+                task.remove_done_callback(ended)
+    done = {task for task in everything if task.done()}
+    return done, set(everything) - done
+
+
+def as_completed(tasks: Iterable[Task[T]], timeout: float | None = None) -> Iterator[Task[T]]:
+    """Iterate over tasks in the order in which they end; each step waits for the next one.
+
+    Args:
+        timeout: seconds for all of them together, from this call; None for no limit.
+
+    Returns: the iterator; what it gives has ended: ask it for its `result()`.
+    Raises: TypeError: not tasks. ValueError: `timeout` is negative or NaN. By a step: TimeoutError: they did
+        not all end within `timeout` seconds. Cancelled, UnsafeSwitchError: as in `sleep`.
+
+    >>> from gleenlet import spawn
+    >>> [task.result() for task in as_completed([spawn(int), spawn(str)])]
+    [0, '']
+    """
+    Waiter(timeout)  # refuses bad input at once
+    deadline = None if timeout is None else get_hub().time() + timeout
+    return _as_completed(_tasks(tasks, "as_completed"), deadline)
+
+
+def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task[T]]:
+    finished: list[Task[T]] = []
+    waiter: Waiter | None = None
+
+    def ended(task: Task[T]) -> None:
+        finished.append(task)
+        if waiter is not None:
+            waiter.wake()
+
+    for task in tasks:
+        if task.done():
+            finished.append(task)
+        else:
+            task.add_done_callback(ended)
+    try:
+        for step in range(len(tasks)):
+            while step >= len(finished):
+                waiter = Waiter(None if deadline is None else max(deadline - get_hub().time(), 0))
+                try:
+                    waiter.wait()
+                except TimeoutError:
+                    if not waiter.expired or step >= len(finished):
+                        raise
+            yield finished[step]
+    finally:
+        for task in tasks:
+            task.remove_done_callback(ended)
+
+
+def _tasks(tasks: Iterable[Task[T]], who: str) -> list[Task[T]]:
+    """Each once, in the order given."""
+    if isinstance(tasks, Task):
+        raise TypeError(f"{who}() needs a list or another iterable of tasks, not one task")
+    everything = list(dict.fromkeys(tasks))
+    for task in everything:
+        if not isinstance(task, Task):
+            raise TypeError(f"{who}() needs tasks, not {type(task).__name__}: start functions with spawn()")
+        if not task.done():
+            task._hub._check_thread()
+    return everything

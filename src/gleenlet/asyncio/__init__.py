@@ -1,0 +1,6 @@
+"""asyncio beside GLib and tasks: coroutines in tasks, tasks in coroutines. This is its door."""
+
+from gleenlet.asyncio._loop import EventLoop
+from gleenlet.asyncio._run import as_future, await_, run, stop, to_task
+
+__all__ = ["EventLoop", "as_future", "await_", "run", "stop", "to_task"]

@@ -1,0 +1,274 @@
+"""asyncio's own event loop, unmodified but for its selector (_selector.py): any number of them, each in a task.
+
+What belongs to the thread, and not to one of its greenlets, is kept right here: who is the running loop where,
+the hooks for asynchronous generators, the descriptor for signals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import signal
+import sys
+import threading
+from asyncio import unix_events
+from asyncio.events import _get_running_loop, _set_running_loop
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeVar
+
+from gi.repository import GLib
+
+from gleenlet._core import Hub, Task, UnsafeSwitchError, _slabs, current_task, get_hub, spawn
+from gleenlet.asyncio._selector import Selector
+
+__all__ = ["EventLoop", "announce", "run_outside", "thread"]
+
+T = TypeVar("T")
+
+
+class State:
+    """The loops of one thread."""
+
+    def __init__(self) -> None:
+        self.running: list[EventLoop] = []
+        self.background: dict[Hub, tuple[EventLoop, Task[None]]] = {}
+        self.hooks: Any = None  # the asynchronous generators' hooks as they were before the first loop ran
+        self.hooked: EventLoop | None = None  # whose hooks are set: they belong to the thread, too
+
+
+class Thread(threading.local):
+    def __init__(self) -> None:
+        self.state = State()
+
+
+thread = Thread()
+
+
+class EventLoop(asyncio.SelectorEventLoop):
+    """asyncio's own event loop, run by a task: `asyncio.Runner(loop_factory=EventLoop)`.
+
+    Outside a task it drives the thread's GLib loop, as `Task.result()` does; in a GLib callback it raises
+    `UnsafeSwitchError`. Cancelling the task that runs it cancels what `run_until_complete` runs.
+
+    >>> with asyncio.Runner(loop_factory=EventLoop) as runner:
+    ...     runner.run(asyncio.sleep(0.001, "done"))
+    'done'
+    """
+
+    _signal_handlers: dict[int, asyncio.Handle]
+    _task_factory: Any
+    _debug: bool
+
+    def __init__(self) -> None:
+        # All that is ours is there: with more than 30 attributes, call_at and call_soon included, CPython's caches of
+        # attributes would not work for the loop, which costs a tenth of its speed.
+        self._waiting = Selector()
+        self._waiting.loop = self
+        super().__init__(self._waiting)
+
+    def run_forever(self) -> None:
+        """Run until `stop()`, as asyncio's."""
+        task = current_task()
+        if task is None:
+            self._check_closed()  # type: ignore[attr-defined]
+            self._check_running()  # type: ignore[attr-defined]
+            try:
+                run_outside(self.run_forever)
+            except UnsafeSwitchError:
+                self._waiting.refused = True
+                raise
+            return
+        with self._beside_foreign(task):
+            self._run_in(task)
+
+    def _run_in(self, task: Task[Any]) -> None:
+        attached = False
+        selector, running = self._waiting, thread.state.running
+        try:
+            self._check_closed()  # type: ignore[attr-defined]
+            self._check_running()  # type: ignore[attr-defined]
+            selector.around = selector.foreign
+            selector.attach(task, thread.state)
+            attached = True
+            if not running:
+                thread.state.hooks = sys.get_asyncgen_hooks()
+            running.append(self)
+            thread.state.hooked = self
+            announce(task._hub)
+            _with_room(super().run_forever)
+        finally:
+            if attached:
+                selector.detach()
+                running.remove(self)
+                thread.state.hooked = None
+                _set_running_loop(None)
+                if not running:
+                    sys.set_asyncgen_hooks(*thread.state.hooks)
+                announce(task._hub)
+
+    @contextmanager
+    def _beside_foreign(self, task: Task[Any] | None) -> Iterator[None]:
+        """PyGObject's loop, which a task sees running on this thread, is no obstacle: this one is not inside it."""
+        around = _get_running_loop() if task is not None and task._guard is None else None
+        if around is None:
+            yield
+            return
+        self._waiting.foreign = around
+        _set_running_loop(None)
+        try:
+            yield
+        finally:
+            self._waiting.foreign = None
+            _set_running_loop(around)
+
+    def run_until_complete(self, future: Any) -> Any:
+        """Run until a coroutine or future is done; return its result, as asyncio's.
+
+        Raises: Cancelled, KeyboardInterrupt: what its task was interrupted with, if that ended the coroutine.
+        """
+        self._check_closed()  # type: ignore[attr-defined]
+        task = current_task()
+        if self._running_here(task):
+            self._check_running()  # type: ignore[attr-defined]
+        is_new = not asyncio.isfuture(future)
+        future = asyncio.ensure_future(future, loop=self)
+        if is_new:
+            future._log_destroy_pending = False
+        waiting = self._waiting
+        before, waiting.main = waiting.main, future
+        try:
+            with self._beside_foreign(task):
+                return super().run_until_complete(future)
+        except asyncio.CancelledError:
+            interruption, waiting.interruption = waiting.interruption, None
+            if interruption is not None and future.cancelled():
+                raise interruption  # noqa: B904  the cancellation is its consequence
+            raise
+        except BaseException:
+            if is_new and future.done() and not future.cancelled():
+                future.exception()  # it is raised here: no report that nobody has seen it
+            raise
+        finally:
+            waiting.main, waiting.interruption = before, None
+
+    def _running_here(self, task: Task[Any] | None) -> bool:
+        return self.is_running() or task is None or task._guard is not None
+
+    def stop(self) -> None:
+        """End `run_forever` after this iteration, as asyncio's; from outside an iteration, at once."""
+        super().stop()
+        self._waiting.wake()
+
+    def close(self) -> None:
+        """Close it, as asyncio's; what it was refused to run has been told by an error already."""
+        if self._waiting.refused:
+            for task in asyncio.all_tasks(self):
+                coroutine = task.get_coro()
+                if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                    task._log_destroy_pending = False  # type: ignore[attr-defined]
+                    coroutine.close()
+        super().close()
+
+    # ---- signals: asyncio lets Python write their numbers to the loop's socket. There is one such descriptor
+    # in a process, and PyGObject and other loops want it as well; so the handlers are called by Python, and
+    # the descriptor, whoever has it, only wakes somebody up.
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
+        """Have the loop call `callback(*args)` at a signal, as asyncio's."""
+        before = _wakeup_fd()
+        super().add_signal_handler(sig, callback, *args)
+        if signal.getsignal(sig) is unix_events._sighandler_noop:  # type: ignore[attr-defined]
+            signal.signal(sig, self._signalled)
+            signal.siginterrupt(sig, False)
+            self._waiting.wakeup_fd = self._csock.fileno()  # type: ignore[attr-defined]
+            self._put_back(before)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Undo `add_signal_handler`; False if there was none."""
+        before = _wakeup_fd()
+        removed = super().remove_signal_handler(sig)
+        self._put_back(before)
+        return removed
+
+    def _put_back(self, wakeup_fd: int) -> None:
+        if wakeup_fd not in (-1, self._waiting.wakeup_fd):
+            signal.set_wakeup_fd(wakeup_fd)
+
+    def _signalled(self, sig: int, _frame: FrameType | None) -> None:
+        self._handle_signal(sig)  # type: ignore[attr-defined]
+        self._waiting.wake()
+
+    def _process_self_data(self, data: bytes) -> None:
+        pass
+
+    def _set_hooks(self) -> None:
+        thread.state.hooked = self
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
+
+
+def _with_room(func: Callable[[], None]) -> None:
+    """Call it beyond the end of the task's small first chunk of Python stack.
+
+    Where a loop's frames lie across that end, each callback makes a new chunk and frees it, at 2 % of the speed.
+    """
+    func()
+
+
+_with_room.__code__ = _with_room.__code__.replace(co_stacksize=_slabs.SMALL // 8)
+
+
+def _wakeup_fd() -> int:
+    if threading.current_thread() is not threading.main_thread():
+        return -1
+    fd = signal.set_wakeup_fd(-1)
+    try:
+        signal.set_wakeup_fd(fd)
+    except OSError:
+        return -1  # closed meanwhile
+    return fd
+
+
+def announce(hub: Hub) -> None:
+    """Set the running loop that plain GLib callbacks see: the background loop, else the first that runs."""
+    state = thread.state
+    loop, _ = state.background.get(hub, (None, None))
+    if loop not in state.running:
+        loop = next((one for one in state.running if one._waiting.hub is hub), None)
+    if loop is not None and loop._waiting.foreign is not None:
+        loop = None
+    hub._outside = loop
+    hub._crossing = None if loop is None else _set_running_loop
+
+
+def run_outside(func: Callable[..., T], *args: Any) -> T:
+    """Run in a task what runs a loop, and drive GLib's loop meanwhile; an interrupt here ends it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main and GLib.MainContext.get_thread_default() is None:
+        return _in_own_context(func, *args)  # the default context is for the main thread to run
+    task = spawn(func, *args, name="asyncio")
+    while True:
+        try:
+            return task.result()
+        except BaseException as error:
+            if task.done():
+                raise
+            if task.greenlet is None:
+                task.cancel()
+                raise
+            loop = next((loop for loop in thread.state.running if loop._waiting.task is task), None)
+            if loop is not None:
+                loop._waiting.throw(error)
+            else:
+                task._interrupt(error)
+
+
+def _in_own_context(func: Callable[..., T], *args: Any) -> T:
+    context = GLib.MainContext.new()
+    context.push_thread_default()
+    try:
+        return run_outside(func, *args)
+    finally:
+        get_hub()._close()
+        context.pop_thread_default()

@@ -1,0 +1,294 @@
+/* gleenlet._core._native: the stack floor, the depth probe, the run queue and the hand-over.
+ *
+ * It knows greenlets, the C stack and GLib's sources; it knows nothing of tasks' names, scopes or signals.
+ * On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
+ *
+ * Files. switch.c: queue, timers, floor, probe, hand-over. source.c: GLib. waiter.c: the one way to block. job.c: what
+ * runs. hub.c, module.c: what Python sees. epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
+ *
+ * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
+ * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started) and a Waiter (a greenlet
+ * to resume). A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the
+ * innermost dispatch: who blocks goes to the next ready Fiber or home.
+ *
+ * Invariants.
+ *  I1  The floor. Every Fiber is first switched to from an address below `floor` (F4: `switch_at_floor`), and no
+ *      dispatch runs from a frame below it. So a switch between Fibers and home never moves a frame of the loop.
+ *  I2  The probe. A switch happens only while gilstate_counter has the value it had when home dispatched: every C
+ *      callback into Python raises it by one (CPython, PyGILState_Ensure), so none is on the Fiber's stack.
+ *  I3  A greenlet whose stack may begin above the dispatch is not resumed from it: see `fits`.
+ *  I4  Everything is changed with the GIL held, and all but `push` in the hub's thread only. prepare and check run
+ *      without the GIL: they read words that only their own thread, or a push, writes.
+ *  I5  An item in a lane or in the timers is owned by it, a Job by its hub until it is finished, a Fiber that has
+ *      started by itself until it ends. These two, and a Job's context, cannot be garbage until then, so they are off
+ *      the collector's lists: with a crowd asleep, looking at all of them again and again took a third of the time.
+ *  I6  Whoever registers a Waiter unregisters it on every way out: value, exception, death of the greenlet.
+ */
+#ifndef GLEENLET_CORE_H
+#define GLEENLET_CORE_H
+#define PY_SSIZE_T_CLEAN
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <Python.h>
+#include <limits.h>
+#include <pthread.h>
+#include <time.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-variable"
+#include "greenlet/greenlet.h"
+#pragma GCC diagnostic pop
+#define _PyGreenlet_API greenlet_api        /* greenlet.h gives each file a table of functions; this is one for all */
+extern void **greenlet_api;
+
+#define IDLE_PRIORITY 201                   /* yields: below redraws (120) and below everything idle (200) */
+#define SLICE_NS 2000000LL                  /* how long tasks may run before all others get a turn: an eighth of a frame */
+#define AGE_NS 10000000LL                   /* ready work passed over for so long is served whatever its priority */
+#define SPIN_NS 50000LL                     /* a deadline nearer than this is polled for: GLib's poll counts in ms */
+#define TICKS 100000                        /* of the processor's counter, between two looks at the clock */
+#define NEAR_NS 200000LL                    /* more than TICKS take: a deadline as near has the clock asked each time */
+#define POOL_MAX 1000                       /* idle Fibers kept for the next tasks */
+
+typedef struct Hub Hub;
+typedef struct Fiber Fiber;
+typedef struct Watch Watch;
+
+typedef struct Lane {
+    Hub *hub;                               /* borrowed: the hub owns its lanes */
+    struct Source *source;
+    int priority;
+    int64_t spent;                          /* when the slice was used up: wait until all others had their turn; or 0 */
+    int64_t since;                          /* not served since; 0: not yet looked at */
+    struct Item *head, *tail;
+} Lane;
+
+enum Kind { CALL, JOB, WAITER };
+enum State { NEW, WAITING, READY, DONE, FAILED, CANCELLED };
+
+#define ITEM_HEAD                                                                                                     \
+    PyObject_HEAD                                                                                                     \
+    struct Item *next;                      /* in its lane */                                                        \
+    Hub *hub;                                                                                                         \
+    Lane *lane;                                                                                                       \
+    int64_t deadline;                       /* CLOCK_MONOTONIC, ns */                                                \
+    uint64_t order;                         /* first come, first served among equal deadlines */                     \
+    Py_ssize_t timer;                       /* place in the timers, -1: none */                                      \
+    uint8_t kind, state, queued;
+
+typedef struct Item {
+    ITEM_HEAD
+} Item;
+
+typedef struct {
+    int64_t deadline;                       /* the item's */
+    Item *item;
+} Timer;
+
+typedef struct Waiter {
+    ITEM_HEAD
+    uint8_t raises;                         /* value is an exception */
+    uint8_t woken;                          /* wake() or throw() decided, not the clock and not a cancellation */
+    uint8_t expired;                        /* the clock decided */
+    uint8_t open;                           /* a guest's switch by hand is an outcome: it is the guest we wait for */
+    uint8_t quiet;                          /* the end of the time is a result (sleep), not a TimeoutError */
+    uint8_t by_hand;                        /* schedule_switch: value is (args, kwargs) for the greenlet's switch() */
+    PyGreenlet *greenlet;                   /* who waits */
+    struct Waiter *beside;                  /* the next one for the same descriptor and direction */
+    char *stack;                            /* of a greenlet that is not ours: where it blocked; NULL: unknown */
+    PyObject *value;
+    PyObject *notify;                       /* for a greenlet of a guest loop: called instead of queueing it */
+} Waiter;
+
+typedef struct {
+    ITEM_HEAD
+    PyObject *func, *args, *kwargs, *context;
+} Call;
+
+typedef struct Job {
+    ITEM_HEAD
+    PyObject *func, *args, *kwargs, *context;
+    PyObject *value;                        /* result or exception */
+    PyObject *pending;                      /* exception for the next wait */
+    PyObject *callbacks;                    /* list or NULL */
+    PyObject *name;
+    PyObject *guard;                        /* called instead of waiting; it raises */
+    Waiter *waiter;                         /* borrowed: its wait() owns it */
+    Fiber *fiber;                           /* borrowed: see I5 */
+    struct Job *previous, *following;       /* the hub's unfinished jobs */
+    int shields;
+} Job;
+
+/* What a greenlet of ours is known by: it is its __dict__. The greenlet itself is of greenlet's own type, for that
+ * checks the type of each greenlet a dozen times a switch, and a subclass is a search every time. */
+struct Fiber {
+    PyDictObject dict;
+    PyGreenlet *greenlet;                   /* borrowed: it owns us */
+    Hub *hub;
+    Job *job;                               /* owned while it runs */
+    Fiber *next;                            /* in the pool, which owns the greenlet */
+    char *base;
+};
+
+struct Hub {
+    PyObject_HEAD
+    PyObject *weakrefs;
+    unsigned long thread;
+    void *context;
+    char *floor;
+    Lane **lanes;                           /* by priority, most urgent first */
+    Lane *normal, *idle;                    /* PRIORITY_DEFAULT, and where yields go */
+    int n_lanes;
+    Timer *timers;                          /* a heap by (deadline, order) */
+    Py_ssize_t n_timers, timers_size;
+    uint64_t orders, steps;
+    Fiber *pool;
+    int n_pool;
+    int stack_chunk;                        /* bytes of a Fiber's first Python stack chunk; 0: as CPython has it */
+    Job *jobs;
+    Py_ssize_t n_jobs;
+    int poll_fd;                            /* the epoll; -1: not yet needed */
+    int n_watches;
+    Watch *watches;                         /* by descriptor */
+    Waiter **held;                          /* greenlets that do not fit the dispatch they met (I3) */
+    Py_ssize_t n_held;
+    PyObject *foreign;                      /* dict: greenlets that are not ours -> the Waiter they wait in */
+    char *held_at;
+    PyObject *crossing, *outside;           /* crossing(None) when tasks begin to run, crossing(outside) after */
+    uint8_t closed, complained, leaving;
+    /* the innermost dispatch; its caller's values are kept in locals of `dispatch` */
+    PyGreenlet *home;
+    char *home_frame;
+    int home_count, level;
+    int64_t slice_end;
+    int64_t now;                            /* see tell_time */
+    uint64_t ticks;
+    int64_t budget;                         /* what is left of the slice, over several dispatches */
+    Fiber *running;                         /* whom we switched to last; borrowed */
+};
+
+typedef struct Ring {                       /* a deque in C */
+    PyObject_HEAD
+    PyObject **slots;
+    Py_ssize_t head, count, size;           /* size: 0 or a power of two */
+} Ring;
+
+extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType, RingType, EventType, LockType, QueueType;
+extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved,
+    *str_refuse_put, *str_refuse_get;
+
+static inline unsigned long this_thread(void) { return (unsigned long)pthread_self(); } /* PyThread_get_thread_ident() */
+
+static inline Fiber *as_fiber(PyGreenlet *greenlet) { /* NULL: it is not ours */
+    return greenlet->dict && Py_IS_TYPE(greenlet->dict, &FiberType) ? (Fiber *)greenlet->dict : NULL;
+}
+
+static inline int64_t clock_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static inline PyObject *take_exception(void) {
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback)
+        PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+#endif
+}
+
+static inline void raise_exception(PyObject *exception) { /* steals */
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_DECREF(exception);
+}
+
+/* F4. greenlet copies to the heap the part of the C stack that two greenlets share. A greenlet's stack begins where
+ * it is first switched to, so a greenlet born here, deeper than any frame of the loop, shares none with the loop: no
+ * switch ever moves a frame that GLib or GObject points to. Padding is one subtraction from the stack pointer and
+ * touches no page (all is compiled without stack-clash probing). */
+__attribute__((noinline, unused)) static PyObject *switch_at_floor(char *floor, PyGreenlet *greenlet, PyObject *args,
+                                                           PyObject *kwargs) {
+    char *frame = __builtin_frame_address(0);
+    char *padding = __builtin_alloca(frame > floor ? frame - floor : 16);
+    __asm__ volatile("" ::"r"(padding) : "memory");
+    PyObject *result = PyGreenlet_Switch(greenlet, args, kwargs);
+    __asm__ volatile("" ::"r"(padding) : "memory");
+    return result;
+}
+
+/* source.c */
+int load_glib(void);
+void *context_ref(void);                    /* the thread's default context, with a reference */
+void *context_peek(void);                   /* the same without */
+void context_unref(void *context);
+void context_wakeup(void *context);
+int main_depth(void);
+Lane *get_lane(Hub *hub, int priority);
+void watch_fd(Hub *hub, int fd);
+void destroy_sources(Hub *hub);
+
+/* switch.c */
+void report(Hub *hub, PyObject *what);
+int here(Hub *hub);
+Waiter *new_waiter(Hub *hub);
+void push(Item *item);
+void tell_time(Hub *hub);
+void notify(Hub *hub, PyObject *func);
+void ready(Waiter *waiter);
+int timer_add(Item *item);
+void drop_timer(Item *item);
+char *find_floor(size_t reserve);
+int may_switch(Hub *hub, PyGreenlet *current);
+PyObject *leave(Hub *hub, PyGreenlet *current);
+PyObject *fiber_run(PyObject *module, PyObject *ignored);
+void be_home(Hub *hub, int level, char *frame, Item *first);
+
+/* epoll.c */
+PyObject *core_wait_fd(PyObject *module, PyObject *const *args, Py_ssize_t n);
+PyObject *hub_nest(Hub *hub, PyObject *const *args, Py_ssize_t n);
+PyObject *hub_unnest(Hub *hub, PyObject *file);
+PyObject *hub_forget_descriptors(Hub *hub, PyObject *ignored);
+int visit_watches(Hub *hub, visitproc visit, void *arg);
+void poll_ready(Hub *hub);
+void close_poll(Hub *hub);
+
+/* job.c */
+Fiber *new_fiber(Hub *hub, Job *job);
+int ready_fiber_type(void);
+
+/* waiter.c */
+Hub *get_hub(PyGreenlet *current);
+void forget_hub(Hub *hub);
+Job *owner(PyGreenlet *greenlet);
+void settle(Waiter *waiter, PyObject *value, int raises);
+PyObject *as_exception(PyObject *exception);
+Waiter *waiter_here(PyGreenlet **current);
+Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current);
+PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields);
+int wake(Waiter *waiter, PyObject *value, int raises);
+PyObject *core_sleep(PyObject *module, PyObject *seconds);
+PyObject *core_on_missing_hub(PyObject *module, PyObject *func);
+PyObject *core_set_guest(PyObject *module, PyObject *args);
+extern const char sleep_doc[];
+
+/* ring.c */
+Ring *new_ring(void);
+int ring_push(Ring *ring, PyObject *item);
+PyObject *ring_pop(Ring *ring);
+int wait_in_line(Ring *line, int *woken);
+int wake_next(Ring *line);
+
+/* lock.c */
+int claim(unsigned long *thread, PyObject *what);
+PyObject *core_claim(PyObject *module, PyObject *args);
+PyObject *core_own_methods(PyObject *module, PyObject *type);
+extern const char own_methods_doc[];
+
+#endif

@@ -1,0 +1,193 @@
+/* Hub: what _hub.py's class is made of. The invariants stand in core.h. */
+#include "core.h"
+
+#include <math.h>
+#include <structmember.h>
+
+static int hub_init(Hub *hub, PyObject *args, PyObject *Py_UNUSED(names)) {
+    Py_ssize_t reserve = 0;
+    if (!PyArg_ParseTuple(args, "|n", &reserve))
+        return -1;
+    if (hub->floor || !(hub->floor = find_floor(reserve)))
+        return -1;
+    hub->thread = this_thread();
+    hub->context = context_ref();
+    hub->poll_fd = -1;
+    hub->level = INT_MIN;
+    hub->foreign = PyDict_New();
+    if (!hub->foreign || !(hub->idle = get_lane(hub, IDLE_PRIORITY)) || !(hub->normal = get_lane(hub, 0)))
+        return -1;
+    return 0;
+}
+
+static int hub_traverse(Hub *hub, visitproc visit, void *arg) {
+    for (int i = 0; i < hub->n_lanes; i++)
+        for (Item *item = hub->lanes[i]->head; item; item = item->next)
+            Py_VISIT(item);
+    for (Py_ssize_t i = 0; i < hub->n_timers; i++)
+        Py_VISIT(hub->timers[i].item);
+    for (Py_ssize_t i = 0; i < hub->n_held; i++)
+        Py_VISIT(hub->held[i]);
+    for (Job *job = hub->jobs; job; job = job->following)
+        Py_VISIT(job);
+    Py_VISIT(hub->foreign);
+    Py_VISIT(hub->crossing);
+    Py_VISIT(hub->outside);
+    return visit_watches(hub, visit, arg);
+}
+
+static PyObject *hub_close(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    hub->closed = 1;
+    forget_hub(hub);
+    destroy_sources(hub);
+    Py_RETURN_NONE;
+}
+
+static void hub_dealloc(Hub *hub) { /* nothing is queued or running: each item and each Fiber keeps its hub */
+    PyObject_GC_UnTrack(hub);
+    if (hub->weakrefs)
+        PyObject_ClearWeakRefs((PyObject *)hub);
+    forget_hub(hub);
+    if (hub->floor)
+        close_poll(hub);
+    destroy_sources(hub);
+    for (int i = 0; i < hub->n_lanes; i++)
+        PyMem_Free(hub->lanes[i]);
+    PyMem_Free(hub->lanes);
+    PyMem_Free(hub->timers);
+    PyMem_Free(hub->held);
+    if (hub->context)
+        context_unref(hub->context);
+    Py_CLEAR(hub->foreign);
+    Py_CLEAR(hub->crossing);
+    Py_CLEAR(hub->outside);
+    Py_TYPE(hub)->tp_free(hub);
+}
+
+static PyObject *hub_wakeup(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    context_wakeup(hub->context);
+    Py_RETURN_NONE;
+}
+
+/* _call(func, args, deadline in seconds or None) -> Handle; any thread where there is no deadline */
+static PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n) {
+    int64_t deadline = 0;
+    if (n != 3 || !PyTuple_Check(args[1]))
+        return PyErr_Format(PyExc_TypeError, "_call() takes a function, a tuple and a deadline");
+    if (!PyCallable_Check(args[0]))
+        return PyErr_Format(PyExc_TypeError, "a function to call is needed, not %.100s", Py_TYPE(args[0])->tp_name);
+    if (hub->closed)
+        return here(hub), NULL;
+    if (args[2] != Py_None) {
+        double seconds = PyFloat_AsDouble(args[2]);
+        if ((seconds == -1.0 && PyErr_Occurred()) || !here(hub))
+            return NULL;
+        if (isnan(seconds))
+            return PyErr_Format(PyExc_ValueError, "a deadline must not be NaN");
+        deadline = seconds > 9e9 ? INT64_MAX : seconds < 0 ? 0 : (int64_t)(seconds * 1e9);
+    }
+    Call *call = (Call *)CallType.tp_alloc(&CallType, 0);
+    if (!call)
+        return NULL;
+    call->hub = (Hub *)Py_NewRef(hub);
+    call->lane = hub->normal;
+    call->timer = -1;
+    call->kind = CALL;
+    call->func = Py_NewRef(args[0]);
+    call->args = Py_NewRef(args[1]);
+    call->deadline = deadline;
+    if (!(call->context = PyContext_CopyCurrent()) || (args[2] != Py_None && timer_add((Item *)call))) {
+        Py_DECREF(call);
+        return NULL;
+    }
+    if (args[2] == Py_None) {
+        push((Item *)Py_NewRef(call));
+        if (this_thread() != hub->thread)
+            context_wakeup(hub->context);
+    }
+    return (PyObject *)call;
+}
+
+/* _switch_later(greenlet, args, kwargs, exception or None): resume it from the loop with greenlet's own switch */
+static PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n) {
+    if (n != 4 || !here(hub))
+        return n == 4 ? NULL : PyErr_Format(PyExc_TypeError, "_switch_later() takes 4 arguments");
+    PyObject *exception = args[3] == Py_None ? NULL : as_exception(args[3]);
+    PyObject *value = exception ? exception : PyErr_Occurred() ? NULL : PyTuple_Pack(2, args[1], args[2]);
+    Waiter *waiter = value ? new_waiter(hub) : NULL;
+    if (!waiter) {
+        Py_XDECREF(value);
+        return NULL;
+    }
+    waiter->by_hand = 1;
+    waiter->state = READY;
+    waiter->raises = exception != NULL;
+    waiter->value = value;
+    waiter->greenlet = (PyGreenlet *)Py_NewRef(args[0]);
+    push((Item *)waiter);
+    Py_RETURN_NONE;
+}
+
+/* For a task that runs a loop of its own: should it give way, by sleep(0)? */
+static PyObject *hub_must_yield(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    tell_time(hub);
+    int yields = hub->now >= hub->slice_end || (hub->n_timers && hub->timers[0].deadline <= hub->now);
+    for (int i = 0; !yields && i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY; i++)
+        yields = hub->lanes[i]->head != NULL;
+    return PyBool_FromLong(yields);
+}
+
+static PyObject *hub_tasks(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    PyObject *list = PyList_New(0);
+    for (Job *job = hub->jobs; list && job; job = job->following)
+        if (PyList_Append(list, (PyObject *)job))
+            Py_CLEAR(list);
+    if (list && PyList_Reverse(list))
+        Py_CLEAR(list);
+    return list;
+}
+
+static PyMethodDef hub_methods[] = {
+    {"tasks", (PyCFunction)hub_tasks, METH_NOARGS, "tasks($self, /)\n--\n\n"
+     "The unfinished tasks, oldest first."},
+    {"must_yield", (PyCFunction)hub_must_yield, METH_NOARGS, "must_yield($self, /)\n--\n\n"
+     "Is the slice over, or does another task wait for its turn?"},
+    {"wakeup", (PyCFunction)hub_wakeup, METH_NOARGS, "wakeup($self, /)\n--\n\n"
+     "Have the context look at its sources again. Thread: any."},
+    {"_close", (PyCFunction)hub_close, METH_NOARGS, NULL},
+    {"_nest", (PyCFunction)(void (*)(void))hub_nest, METH_FASTCALL, NULL},
+    {"_unnest", (PyCFunction)hub_unnest, METH_O, NULL},
+    {"_forget_descriptors", (PyCFunction)hub_forget_descriptors, METH_NOARGS, NULL},
+    {"_call", (PyCFunction)(void (*)(void))hub_call, METH_FASTCALL, NULL},
+    {"_switch_later", (PyCFunction)(void (*)(void))hub_switch_later, METH_FASTCALL, NULL},
+    {NULL}};
+
+static PyMemberDef hub_members[] = {
+    {"thread", T_ULONG, offsetof(Hub, thread), READONLY, "The identifier of its thread."},
+    {"closed", T_BOOL, offsetof(Hub, closed), READONLY, NULL},
+    {"floor", T_ULONGLONG, offsetof(Hub, floor), READONLY, "Where the stack of its tasks begins."},
+    {"steps", T_ULONGLONG, offsetof(Hub, steps), READONLY, "How often a task or greenlet was resumed so far."},
+    {"_home", T_OBJECT, offsetof(Hub, home), READONLY, "The greenlet that is in the innermost dispatch, or None."},
+    {"_home_count", T_INT, offsetof(Hub, home_count), READONLY, NULL},
+    {"_crossing", T_OBJECT, offsetof(Hub, crossing), 0, NULL},
+    {"_outside", T_OBJECT, offsetof(Hub, outside), 0, NULL},
+    {"_foreign", T_OBJECT, offsetof(Hub, foreign), READONLY, NULL},
+    {"_complained", T_BOOL, offsetof(Hub, complained), 0, NULL},
+    {"_held", T_PYSSIZET, offsetof(Hub, n_held), READONLY, NULL},
+    {"_timers", T_PYSSIZET, offsetof(Hub, n_timers), READONLY, NULL},
+    {"_pooled", T_INT, offsetof(Hub, n_pool), READONLY, NULL},
+    {"_stack_chunk", T_INT, offsetof(Hub, stack_chunk), 0, NULL},
+    {NULL}};
+
+PyTypeObject HubType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Hub",
+    .tp_basicsize = sizeof(Hub),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_init = (initproc)hub_init,
+    .tp_traverse = (traverseproc)hub_traverse,
+    .tp_dealloc = (destructor)hub_dealloc,
+    .tp_weaklistoffset = offsetof(Hub, weakrefs),
+    .tp_methods = hub_methods,
+    .tp_members = hub_members,
+};

@@ -1,0 +1,264 @@
+/* Call, Job and Fiber: what the loop calls, what Task is made of, and what runs it. The invariants stand in core.h. */
+#include "core.h"
+
+#include <structmember.h>
+
+/* ---- Call: a function for the loop, now or later ---- */
+
+static int call_traverse(Call *call, visitproc visit, void *arg) {
+    Py_VISIT(call->hub);
+    Py_VISIT(call->func);
+    Py_VISIT(call->args);
+    Py_VISIT(call->kwargs);
+    Py_VISIT(call->context);
+    return 0;
+}
+
+static int call_clear(Call *call) {
+    Py_CLEAR(call->func);
+    Py_CLEAR(call->args);
+    Py_CLEAR(call->kwargs);
+    Py_CLEAR(call->context);
+    return 0;
+}
+
+static void call_dealloc(Call *call) {
+    PyObject_GC_UnTrack(call);
+    call_clear(call);
+    Py_CLEAR(call->hub);
+    Py_TYPE(call)->tp_free(call);
+}
+
+static PyObject *call_cancel(Call *call, PyObject *Py_UNUSED(ignored)) {
+    if (!here(call->hub))
+        return NULL;
+    if (call->state < DONE) {
+        call->state = CANCELLED;
+        drop_timer((Item *)call);
+        Py_CLEAR(call->func); /* queued already: run_call finds nothing to do */
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *call_cancelled(Call *call, PyObject *Py_UNUSED(ignored)) {
+    return PyBool_FromLong(call->state == CANCELLED);
+}
+
+static PyObject *call_when(Call *call, PyObject *Py_UNUSED(ignored)) {
+    return PyFloat_FromDouble(call->deadline / 1e9);
+}
+
+static PyMethodDef call_methods[] = {
+    {"cancel", (PyCFunction)call_cancel, METH_NOARGS, "Do not call it after all. Thread: the hub's."},
+    {"cancelled", (PyCFunction)call_cancelled, METH_NOARGS, "Was it cancelled?"},
+    {"when", (PyCFunction)call_when, METH_NOARGS, "The deadline on the hub's clock, in seconds."},
+    {NULL}};
+
+PyTypeObject CallType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Handle",
+    .tp_doc = "A function that the loop will call, as asyncio's Handle; made by Hub.call_soon() and its kin.",
+    .tp_basicsize = sizeof(Call),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_traverse = (traverseproc)call_traverse,
+    .tp_clear = (inquiry)call_clear,
+    .tp_dealloc = (destructor)call_dealloc,
+    .tp_methods = call_methods,
+};
+
+/* ---- Job: what Task is made of ---- */
+
+static int job_traverse(Job *job, visitproc visit, void *arg) {
+    Py_VISIT(job->value);
+    Py_VISIT(job->pending);
+    Py_VISIT(job->callbacks);
+    Py_VISIT(job->name);
+    Py_VISIT(job->guard);
+    return call_traverse((Call *)job, visit, arg);
+}
+
+static int job_clear(Job *job) {
+    Py_CLEAR(job->value);
+    Py_CLEAR(job->pending);
+    Py_CLEAR(job->callbacks);
+    Py_CLEAR(job->name);
+    Py_CLEAR(job->guard);
+    return call_clear((Call *)job);
+}
+
+static void job_dealloc(Job *job) {
+    PyObject_GC_UnTrack(job);
+    job_clear(job);
+    Py_CLEAR(job->hub);
+    Py_TYPE(job)->tp_free(job);
+}
+
+static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_UNUSED(names)) {
+    PyObject *func, *args, *kwargs, *name;
+    int priority, queue;
+    if (!PyArg_ParseTuple(arguments, "OO!O!iOp", &func, &PyTuple_Type, &args, &PyDict_Type, &kwargs, &priority, &name,
+                          &queue))
+        return NULL;
+    if (!PyCallable_Check(func))
+        return PyErr_Format(PyExc_TypeError, "a task needs a function to run, not %.100s", Py_TYPE(func)->tp_name);
+    PyGreenlet *current = PyGreenlet_GetCurrent();
+    Hub *hub = current ? get_hub(current) : NULL;
+    Py_XDECREF(current);
+    Lane *lane = hub && here(hub) ? (priority ? get_lane(hub, priority) : hub->normal) : NULL;
+    PyObject *context = lane ? PyContext_CopyCurrent() : NULL;
+    Job *job = context ? (Job *)type->tp_alloc(type, 0) : NULL;
+    if (!job) {
+        Py_XDECREF(context);
+        return NULL;
+    }
+    job->hub = (Hub *)Py_NewRef(hub);
+    job->lane = lane;
+    job->timer = -1;
+    job->kind = JOB;
+    job->func = Py_NewRef(func);
+    job->args = Py_NewRef(args);
+    job->kwargs = PyDict_GET_SIZE(kwargs) ? Py_NewRef(kwargs) : NULL;
+    job->name = Py_NewRef(name);
+    job->context = context;
+    if ((job->following = hub->jobs))
+        hub->jobs->previous = job;
+    hub->jobs = (Job *)Py_NewRef(job);
+    hub->n_jobs++;
+    PyObject_GC_UnTrack(job); /* I5 */
+    PyObject_GC_UnTrack(context);
+    if (queue)
+        push((Item *)Py_NewRef(job));
+    return (PyObject *)job;
+}
+
+static PyObject *job_interrupt(Job *job, PyObject *exception) {
+    if (!here(job->hub))
+        return NULL;
+    PyObject *instance = as_exception(exception);
+    if (!instance)
+        return NULL;
+    if (job->state > READY)
+        Py_DECREF(instance);
+    else if (job->waiter && !job->shields && job->waiter->state <= READY) {
+        PyGreenlet *greenlet = job->waiter->greenlet;
+        if (greenlet && !as_fiber(greenlet)) /* a child: greenlet turns a GreenletExit into its result, */
+            Py_XSETREF(job->pending, Py_NewRef(instance)); /* so the task is told once more */
+        settle(job->waiter, instance, 1);
+    }
+    else
+        Py_XSETREF(job->pending, instance);
+    Py_RETURN_NONE;
+}
+
+static PyObject *job_start(Job *job, PyObject *Py_UNUSED(ignored)) { /* now, if that is safe here; else queue it */
+    char *frame = __builtin_frame_address(0);
+    Hub *hub = job->hub;
+    if (!here(hub))
+        return NULL;
+    if (job->queued || job->state != NEW)
+        return PyErr_Format(GleenletError, "this task was started before");
+    if (frame <= hub->floor)
+        push((Item *)Py_NewRef(job));
+    else
+        be_home(hub, INT_MIN, frame, (Item *)Py_NewRef(job));
+    Py_RETURN_NONE;
+}
+
+static PyObject *job_done(Job *job, PyObject *Py_UNUSED(ignored)) { return PyBool_FromLong(job->state > READY); }
+
+static PyObject *job_cancelled(Job *job, PyObject *Py_UNUSED(ignored)) {
+    return PyBool_FromLong(job->state == CANCELLED);
+}
+
+static PyObject *job_greenlet(Job *job, void *Py_UNUSED(closure)) {
+    return Py_NewRef(job->fiber ? (PyObject *)job->fiber->greenlet : Py_None);
+}
+
+static PyObject *job_priority(Job *job, void *Py_UNUSED(closure)) { return PyLong_FromLong(job->lane->priority); }
+
+static PyMethodDef job_methods[] = {
+    {"done", (PyCFunction)job_done, METH_NOARGS, "done($self, /)\n--\n\n"
+     "Has it ended, in whatever way?"},
+    {"cancelled", (PyCFunction)job_cancelled, METH_NOARGS, "cancelled($self, /)\n--\n\n"
+     "Did it end by cancellation?"},
+    {"_interrupt", (PyCFunction)job_interrupt, METH_O, "Raise an exception at its wait, or at the next one."},
+    {"_start", (PyCFunction)job_start, METH_NOARGS, "Run it up to its first wait, where safe; else queue it."},
+    {NULL}};
+
+static PyMemberDef job_members[] = {
+    {"_hub", T_OBJECT, offsetof(Job, hub), READONLY, NULL},
+    {"_func", T_OBJECT, offsetof(Job, func), READONLY, NULL},
+    {"_name", T_OBJECT, offsetof(Job, name), 0, NULL},
+    {"_value", T_OBJECT, offsetof(Job, value), READONLY, NULL},
+    {"_pending", T_OBJECT, offsetof(Job, pending), 0, NULL},
+    {"_guard", T_OBJECT, offsetof(Job, guard), 0, NULL},
+    {"_callbacks", T_OBJECT, offsetof(Job, callbacks), 0, NULL},
+    {"_waiter", T_OBJECT, offsetof(Job, waiter), READONLY, NULL},
+    {"_shields", T_INT, offsetof(Job, shields), 0, NULL},
+    {"_state", T_UBYTE, offsetof(Job, state), READONLY, NULL},
+    {NULL}};
+
+static PyGetSetDef job_getset[] = {{"greenlet", (getter)job_greenlet, NULL, "The greenlet that runs it, or None.", NULL},
+                                   {"priority", (getter)job_priority, NULL, "The GLib priority of its wake-ups.", NULL},
+                                   {NULL}};
+
+PyTypeObject JobType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Job",
+    .tp_basicsize = sizeof(Job),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+    .tp_new = job_new,
+    .tp_traverse = (traverseproc)job_traverse,
+    .tp_clear = (inquiry)job_clear,
+    .tp_dealloc = (destructor)job_dealloc,
+    .tp_methods = job_methods,
+    .tp_members = job_members,
+    .tp_getset = job_getset,
+};
+
+/* ---- Fiber ---- */
+
+static void fiber_dealloc(Fiber *fiber) { /* never while it is active (I5) */
+    PyObject_GC_UnTrack(fiber);
+    Py_CLEAR(fiber->hub);
+    Py_CLEAR(fiber->job);
+    PyDict_Type.tp_dealloc((PyObject *)fiber);
+}
+
+static int fiber_traverse(Fiber *fiber, visitproc visit, void *arg) {
+    Py_VISIT(fiber->hub);
+    Py_VISIT(fiber->job);
+    return PyDict_Type.tp_traverse((PyObject *)fiber, visit, arg);
+}
+
+PyTypeObject FiberType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Fiber",
+    .tp_doc = "The __dict__ of a greenlet of the pool, born at the floor; it runs one task after another.",
+    .tp_basicsize = sizeof(Fiber),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = (destructor)fiber_dealloc,
+    .tp_traverse = (traverseproc)fiber_traverse,
+};
+
+static PyMethodDef fiber_run_def = {"run", fiber_run, METH_NOARGS, NULL};
+static PyObject *fiber_run_function, *no_arguments;
+
+Fiber *new_fiber(Hub *hub, Job *job) { /* with a greenlet, which is the caller's; steals the job if it succeeds */
+    PyGreenlet *greenlet = PyGreenlet_New(fiber_run_function, NULL);
+    Fiber *fiber = greenlet ? (Fiber *)PyDict_Type.tp_new(&FiberType, no_arguments, NULL) : NULL;
+    if (!fiber) {
+        Py_XDECREF(greenlet);
+        return NULL;
+    }
+    PyObject_GC_UnTrack(fiber); /* its greenlet is in use as long as it is needed */
+    fiber->greenlet = greenlet;
+    fiber->hub = (Hub *)Py_NewRef(hub);
+    fiber->job = job;
+    Py_XSETREF(greenlet->dict, (PyObject *)fiber);
+    return fiber;
+}
+
+int ready_fiber_type(void) {
+    FiberType.tp_base = &PyDict_Type;
+    fiber_run_function = PyCFunction_New(&fiber_run_def, NULL);
+    no_arguments = PyTuple_New(0);
+    return fiber_run_function && no_arguments ? PyType_Ready(&FiberType) : -1;
+}

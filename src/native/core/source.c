@@ -1,0 +1,192 @@
+/* GLib's side: one GSource a lane, in C, on the GLib that PyGObject has loaded. */
+#include "core.h"
+#include "../glib.h"
+
+struct Source {
+    SOURCE_HEAD
+    Lane *lane;                             /* ours; NULL once the hub is closed */
+    PollFD epoll;                           /* the hub's epoll descriptor */
+};
+
+int load_glib(void) { return load_functions(); }
+
+/* ---- the source: one a lane ---- */
+
+/* F8. A lane's source has the lane's priority, so wake-ups compete with the application's own sources as GLib means it.
+ * A lane that used up its slice waits for the idle source, below redraws; and what has been passed over for AGE_NS is
+ * served by the most urgent source, so that nothing starves. `level` is set to how far down the dispatch may reach. */
+static int waits_for_others(Lane *lane, int64_t now) { return lane->spent && now - lane->spent <= AGE_NS; }
+
+static int due(Lane *lane, int64_t now, int *level) {
+    Hub *hub = lane->hub;
+    *level = lane->priority;
+    if (!waits_for_others(lane, now) && (lane->head || (hub->n_timers && hub->timers[0].item->lane == lane &&
+                                                        hub->timers[0].deadline <= now)))
+        return 1;
+    for (int i = 0; i < hub->n_lanes; i++) {
+        Lane *other = hub->lanes[i];
+        if (lane == hub->idle && (other->spent || (other->head && other->priority <= lane->priority)))
+            return 1;
+        if (!other->head)
+            continue;
+        if (!other->since)
+            other->since = now;
+        else if (lane == hub->lanes[0] && now - other->since > AGE_NS) {
+            *level = other->priority;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int usable(Lane *lane, char *frame) { /* may this iteration dispatch us at all? Told once if not. */
+    Hub *hub;
+    if (!lane || (hub = lane->hub)->closed)
+        return 0;
+    int foreign = this_thread() != hub->thread;
+    if (!foreign && frame > hub->floor)
+        return 1;
+    if (lane->head && !hub->complained) {
+        hub->complained = 1;
+        PyGILState_STATE gil = PyGILState_Ensure();
+        PyObject *result =
+            PyObject_CallMethodObjArgs((PyObject *)hub, str_complain, foreign ? Py_True : Py_False, NULL);
+        if (!result)
+            PyErr_WriteUnraisable((PyObject *)hub);
+        Py_XDECREF(result);
+        PyGILState_Release(gil);
+    }
+    return 0;
+}
+
+static int source_prepare(Source *source, int *timeout) {
+    char *frame = __builtin_frame_address(0);
+    Lane *lane = source->lane;
+    int level;
+    *timeout = -1;
+    if (!usable(lane, frame))
+        return 0;
+    Hub *hub = lane->hub;
+    if (hub->n_held && lane == hub->lanes[0] && frame > hub->held_at + 512)
+        return 1;
+    int64_t now = clock_ns();
+    if (due(lane, now, &level))
+        return 1;
+    if (lane == hub->lanes[0] && hub->n_timers) {
+        int64_t left = hub->timers[0].deadline - now;
+        if (left < SPIN_NS)
+            *timeout = 0;
+        else if (left < INT_MAX * 1000000LL)
+            *timeout = (int)((left + 999999) / 1000000);
+    }
+    return 0;
+}
+
+static int source_check(Source *source) {
+    Lane *lane = source->lane;
+    int level;
+    if (!usable(lane, __builtin_frame_address(0)))
+        return 0;
+    int64_t now = clock_ns();
+    return due(lane, now, &level) ||
+           (source->epoll.revents && !waits_for_others(lane, now));
+}
+
+static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_UNUSED(data)) {
+    char *frame = __builtin_frame_address(0);
+    Lane *lane = source->lane;
+    int level;
+    if (!usable(lane, frame))
+        return 1;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    Hub *hub = (Hub *)Py_NewRef(lane->hub);
+    if (source->epoll.revents) {
+        source->epoll.revents = 0;
+        poll_ready(hub);
+    }
+    if (hub->n_held && frame > hub->held_at) {
+        for (Py_ssize_t i = 0; i < hub->n_held; i++)
+            push((Item *)hub->held[i]);
+        hub->n_held = 0;
+    }
+    due(lane, clock_ns(), &level);
+    be_home(hub, level, frame, NULL);
+    Py_DECREF(hub);
+    PyGILState_Release(gil);
+    return 1;
+}
+
+static const SourceFuncs source_funcs = {source_prepare, source_check, source_dispatch, NULL, NULL, NULL};
+
+/* An epoll descriptor, -1 for none: readable means that poll_ready() has work. Not g_source_add_unix_fd(): GLib dispatches
+ * such a source whenever the descriptor is ready, even if check() says that it has to wait for others (glib/gmain.c,
+ * g_main_context_check). */
+static void watch_in(Source *source, int fd) {
+    if (source->epoll.events)
+        g.source_remove_poll(source, &source->epoll);
+    source->epoll = (PollFD){fd, fd >= 0, 0}; /* G_IO_IN is 1 */
+    if (fd >= 0)
+        g.source_add_poll(source, &source->epoll);
+}
+
+Lane *get_lane(Hub *hub, int priority) {
+    int i = 0;
+    while (i < hub->n_lanes && hub->lanes[i]->priority < priority)
+        i++;
+    if (i < hub->n_lanes && hub->lanes[i]->priority == priority)
+        return hub->lanes[i];
+    Lane **lanes = PyMem_Realloc(hub->lanes, (hub->n_lanes + 1) * sizeof *lanes);
+    if (lanes)
+        hub->lanes = lanes;
+    Lane *lane = lanes ? PyMem_Calloc(1, sizeof *lane) : NULL;
+    if (!lane) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    lane->hub = hub;
+    lane->priority = priority;
+    lane->source = g.source_new(&source_funcs, sizeof(Source));
+    lane->source->lane = lane;
+    g.source_set_name(lane->source, "gleenlet");
+    g.source_set_priority(lane->source, priority);
+    g.source_set_can_recurse(lane->source, 1); /* nested loops under a Call: their dispatch is checked like any other */
+    if (hub->poll_fd >= 0 && priority <= 0)
+        watch_in(lane->source, hub->poll_fd);
+    memmove(lanes + i + 1, lanes + i, (hub->n_lanes - i) * sizeof *lanes);
+    lanes[i] = lane;
+    hub->n_lanes++;
+    g.source_attach(lane->source, hub->context);
+    return lane;
+}
+
+void watch_fd(Hub *hub, int fd) {
+    hub->poll_fd = fd;
+    for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= 0; i++)
+        if (hub->lanes[i]->source)
+            watch_in(hub->lanes[i]->source, fd);
+}
+
+void destroy_sources(Hub *hub) {
+    for (int i = 0; i < hub->n_lanes; i++) {
+        Source *source = hub->lanes[i]->source;
+        if (!source)
+            continue;
+        hub->lanes[i]->source = NULL;
+        source->lane = NULL;
+        g.source_destroy(source);
+        g.source_unref(source);
+    }
+}
+
+void *context_ref(void) { return g.main_context_ref_thread_default(); }
+
+void *context_peek(void) {
+    void *context = g.main_context_get_thread_default();
+    return context ? context : g.main_context_default();
+}
+
+void context_unref(void *context) { g.main_context_unref(context); }
+
+void context_wakeup(void *context) { g.main_context_wakeup(context); }
+
+int main_depth(void) { return g.main_depth(); }

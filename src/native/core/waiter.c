@@ -1,0 +1,419 @@
+/* Waiter: the one private way to block, and who blocks where. The invariants stand in core.h. */
+#include "core.h"
+
+#include <structmember.h>
+
+static PyObject *find_hub;
+static PyObject *guest_hub, *guest_block; /* another loop whose hub is a greenlet here: see set_guest() */
+static __thread Hub *current_hub; /* borrowed: the one this thread asked for last */
+
+/* ---- where are we? ---- */
+
+Hub *get_hub(PyGreenlet *current) { /* borrowed: of this greenlet, else of this thread and its context */
+    Fiber *fiber = as_fiber(current);
+    if (fiber)
+        return fiber->hub;
+    if (current_hub && !current_hub->closed && current_hub->context == context_peek())
+        return current_hub;
+    PyObject *hub = find_hub ? PyObject_CallNoArgs(find_hub) : NULL;
+    if (!hub)
+        return NULL;
+    Py_DECREF(hub); /* its thread keeps it */
+    return current_hub = (Hub *)hub;
+}
+
+void forget_hub(Hub *hub) { /* it is closed, or gone */
+    if (current_hub == hub)
+        current_hub = NULL;
+}
+
+Job *owner(PyGreenlet *greenlet) { /* the task that this greenlet works for: its own, or its ancestor's */
+    Fiber *fiber = as_fiber(greenlet);
+    if (fiber)
+        return fiber->job;
+    PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
+    Job *job = parent ? owner(parent) : NULL;
+    Py_XDECREF(parent);
+    return job;
+}
+
+/* -1: an error is set; 0: no limit; 1: nanoseconds from now are stored. */
+static int parse_seconds(PyObject *number, const char *what, int64_t *span) {
+    if (number == Py_None)
+        return 0;
+    double seconds = PyFloat_CheckExact(number)  ? PyFloat_AS_DOUBLE(number)
+                     : PyLong_CheckExact(number) ? PyLong_AsDouble(number)
+                                                 : PyFloat_AsDouble(number);
+    if (seconds == -1.0 && PyErr_Occurred()) {
+        if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            PyErr_Clear();
+            return 0;
+        }
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "%s must be a number of seconds%s, not %.100s", what,
+                         strcmp(what, "timeout") ? "" : " or None", Py_TYPE(number)->tp_name);
+        return -1;
+    }
+    if (!(seconds >= 0)) {
+        PyErr_Format(PyExc_ValueError, "%s must be 0 or more seconds, not %S", what, number);
+        return -1;
+    }
+    if (seconds > 9e9)
+        return 0;
+    *span = (int64_t)(seconds * 1e9);
+    return 1;
+}
+
+PyObject *core_on_missing_hub(PyObject *Py_UNUSED(module), PyObject *func) {
+    Py_XSETREF(find_hub, Py_NewRef(func));
+    Py_RETURN_NONE;
+}
+
+PyObject *core_set_guest(PyObject *Py_UNUSED(module), PyObject *args) {
+    PyObject *hub, *block;
+    if (!PyArg_ParseTuple(args, "OO", &hub, &block))
+        return NULL;
+    if (hub != Py_None && !PyGreenlet_Check(hub))
+        return PyErr_Format(PyExc_TypeError, "a greenlet is needed, not %.100s", Py_TYPE(hub)->tp_name);
+    Py_XSETREF(guest_hub, hub == Py_None ? NULL : Py_NewRef(hub));
+    Py_XSETREF(guest_block, block == Py_None ? NULL : Py_NewRef(block));
+    Py_RETURN_NONE;
+}
+
+/* ---- Waiter ---- */
+
+Waiter *waiter_here(PyGreenlet **current) { /* of the greenlet that runs, which is the caller's to release */
+    Hub *hub = (*current = PyGreenlet_GetCurrent()) ? get_hub(*current) : NULL;
+    return hub && here(hub) ? new_waiter(hub) : NULL;
+}
+
+Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current) { /* as waiter_here() */
+    int64_t span = 0;
+    int limited = parse_seconds(timeout, "timeout", &span);
+    *current = NULL;
+    Waiter *waiter = limited < 0 ? NULL : waiter_here(current);
+    if (waiter && limited)
+        waiter->deadline = clock_ns() + span + 1; /* never 0, which means none */
+    return waiter;
+}
+
+static PyObject *waiter_vectorcall(PyObject *Py_UNUSED(type), PyObject *const *args, size_t flags, PyObject *names) {
+    Py_ssize_t n = PyVectorcall_NARGS(flags);
+    PyObject *timeout = n ? args[0] : Py_None;
+    if (n > 1 || (names && PyTuple_GET_SIZE(names) > (n ? 0 : 1)) ||
+        (names && PyTuple_GET_SIZE(names) && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "timeout")))
+        return PyErr_Format(PyExc_TypeError, "Waiter() takes one argument: timeout");
+    if (names && PyTuple_GET_SIZE(names))
+        timeout = args[n];
+    PyGreenlet *current;
+    Waiter *waiter = timed_waiter(timeout, &current);
+    Py_XDECREF(current);
+    return (PyObject *)waiter;
+}
+
+static void waiter_dealloc(Waiter *waiter) {
+    Py_XDECREF(waiter->notify);
+    Py_XDECREF(waiter->value);
+    Py_XDECREF(waiter->greenlet);
+    Py_XDECREF(waiter->hub);
+    PyObject_Free(waiter);
+}
+
+void settle(Waiter *waiter, PyObject *value, int raises) { /* steals; NEW, WAITING or READY -> READY */
+    Py_XSETREF(waiter->value, value);
+    waiter->raises = raises;
+    waiter->state = READY;
+    drop_timer((Item *)waiter);
+    ready(waiter);
+}
+
+int wake(Waiter *waiter, PyObject *value, int raises) { /* 1; 0: too late; -1: an error is set */
+    if (!here(waiter->hub))
+        return -1;
+    if (waiter->state > WAITING)
+        return 0;
+    waiter->woken = 1;
+    settle(waiter, Py_NewRef(value), raises);
+    return 1;
+}
+
+static PyObject *decide(Waiter *waiter, PyObject *value, int raises) {
+    int woken = wake(waiter, value, raises);
+    return woken < 0 ? NULL : PyBool_FromLong(woken);
+}
+
+static PyObject *waiter_wake(Waiter *waiter, PyObject *const *args, Py_ssize_t n) {
+    if (n > 1)
+        return PyErr_Format(PyExc_TypeError, "wake() takes at most one value");
+    return decide(waiter, n ? args[0] : Py_None, 0);
+}
+
+PyObject *as_exception(PyObject *exception) { /* a new reference to an instance, or NULL with TypeError */
+    if (PyExceptionInstance_Check(exception))
+        return Py_NewRef(exception);
+    if (PyExceptionClass_Check(exception))
+        return PyObject_CallNoArgs(exception);
+    return PyErr_Format(PyExc_TypeError, "an exception is needed, not %.100s", Py_TYPE(exception)->tp_name);
+}
+
+/* In a callback whose caller needs what the task does, a frame of a window for one: the callback is home for this one step,
+ * as for job_start(). Not where whoever waits is driving the loop himself (no greenlet), and not below the floor. */
+static PyObject *waiter_resume(Waiter *waiter, PyObject *value) {
+    char *frame = __builtin_frame_address(0);
+    Hub *hub = waiter->hub;
+    if (!here(hub))
+        return NULL;
+    if (waiter->state > WAITING)
+        Py_RETURN_FALSE;
+    if (waiter->state != WAITING || !waiter->greenlet || waiter->notify || frame <= hub->floor)
+        return decide(waiter, value, 0);
+    waiter->woken = waiter->queued = 1; /* as if in its lane: settle() leaves it to us */
+    settle(waiter, Py_NewRef(value), 0);
+    waiter->queued = 0;
+    be_home(hub, INT_MIN, frame, (Item *)Py_NewRef(waiter));
+    Py_RETURN_TRUE;
+}
+
+static PyObject *waiter_throw(Waiter *waiter, PyObject *exception) {
+    PyObject *instance = as_exception(exception);
+    PyObject *result = instance ? decide(waiter, instance, 1) : NULL;
+    Py_XDECREF(instance);
+    return result;
+}
+
+static PyObject *waiter_interrupt(Waiter *waiter, PyObject *exception) {
+    PyObject *instance = here(waiter->hub) ? as_exception(exception) : NULL;
+    if (!instance)
+        return NULL;
+    if (waiter->state <= READY)
+        settle(waiter, instance, 1);
+    else
+        Py_DECREF(instance);
+    return PyBool_FromLong(waiter->state == READY);
+}
+
+/* Where a plain switch is not allowed, the hub's _block() says what to do: it raises, or drives the loop until there is
+ * an outcome (False), or has us go back to whoever switched to this greenlet by hand (True). */
+__attribute__((noinline)) static int block_elsewhere(Hub *hub, Waiter *waiter, PyGreenlet *current) {
+    if (waiter->state == READY) /* a yield: over when the idle lane comes to it */
+        push((Item *)Py_NewRef(waiter));
+    PyObject *away = PyObject_CallMethodObjArgs((PyObject *)hub, str_block, waiter, NULL);
+    int leaves = away ? PyObject_IsTrue(away) : -1;
+    Py_XDECREF(away);
+    if (leaves <= 0)
+        return leaves;
+    waiter->greenlet = (PyGreenlet *)Py_NewRef(current);
+    if (waiter->state == READY && !waiter->queued)
+        push((Item *)Py_NewRef(waiter));
+    PyObject *back = leave(hub, current);
+    Py_XDECREF(back);
+    return back ? 0 : -1;
+}
+
+/* A guest loop (gevent) owns greenlets of its own. One that waits here waits in the guest's way: True if it did. */
+static int block_in_guest(Waiter *waiter) {
+    PyObject *done = guest_block ? PyObject_CallOneArg(guest_block, (PyObject *)waiter) : Py_NewRef(Py_False);
+    int result = done ? PyObject_IsTrue(done) : -1;
+    Py_XDECREF(done);
+    return result;
+}
+
+static void refuse_switch_by_hand(void) {
+    PyErr_SetString(GleenletError, "somebody switched to this greenlet by hand while it was waiting: "
+                                   "use schedule_switch() or schedule_throw()");
+}
+
+/* The guest's hub switched here by hand: what it brings becomes the outcome, but the task runs when its turn comes, not
+ * on the guest's time. An exception, gevent's Timeout for one, may come in any wait and is no wake-up; a value only where
+ * the guest is what we wait for. */
+__attribute__((noinline)) static PyObject *go_back_to_guest(Waiter *waiter, PyObject *back) { /* steals */
+    while (waiter->state == WAITING || (waiter->state == READY && waiter->queued)) {
+        if (back && waiter->state == WAITING && !waiter->open) {
+            Py_CLEAR(back);
+            refuse_switch_by_hand();
+        }
+        if (!back)
+            settle(waiter, take_exception(), 1);
+        else if (waiter->state == WAITING)
+            settle(waiter, back, 0);
+        else
+            Py_DECREF(back);
+        back = PyGreenlet_Switch((PyGreenlet *)guest_hub, NULL, NULL);
+    }
+    return back;
+}
+
+static inline int block_here(Hub *hub, Waiter *waiter, PyGreenlet *current) { /* a plain switch away, and back */
+    waiter->greenlet = (PyGreenlet *)Py_NewRef(current);
+    if (waiter->state == READY)
+        push((Item *)Py_NewRef(waiter));
+    PyObject *back = leave(hub, current);
+    if (guest_hub)
+        back = go_back_to_guest(waiter, back);
+    Py_XDECREF(back);
+    return back ? 0 : -1;
+}
+
+/* A greenlet that is not ours. Not inlined: the frames of a wait are copied at every switch, so they had better be small. */
+__attribute__((noinline)) static int block_stranger(Hub *hub, Waiter *waiter, PyGreenlet *current) {
+    waiter->stack = __builtin_frame_address(0);
+    if (PyDict_SetItem(hub->foreign, (PyObject *)current, (PyObject *)waiter))
+        return -1;
+    int failed = block_in_guest(waiter);
+    if (failed >= 0)
+        failed = failed                    ? 0
+                 : may_switch(hub, current) ? block_here(hub, waiter, current)
+                                            : block_elsewhere(hub, waiter, current);
+    PyObject *exception = failed ? take_exception() : NULL;
+    if (PyDict_DelItem(hub->foreign, (PyObject *)current))
+        PyErr_Clear();
+    if (exception)
+        raise_exception(exception);
+    return failed;
+}
+
+/* The one private way to block. `yields`: ready at once, but behind everything else. */
+PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
+    Hub *hub = waiter->hub;
+    Job *job = owner(current);
+    int failed = 0;
+    if (waiter->state == WAITING || waiter->greenlet)
+        return PyErr_Format(GleenletError, "another task already waits here: make a Waiter for each wait");
+    if (job && job->guard && job->guard != Py_None && waiter->state == NEW) {
+        PyObject *result = PyObject_CallNoArgs(job->guard);
+        if (result) {
+            Py_DECREF(result);
+            PyErr_SetString(GleenletError, "this task must not wait here");
+        }
+        return NULL;
+    }
+    if (job && job->pending && !job->shields && (!job->guard || job->guard == Py_None)) {
+        PyObject *pending = job->pending;
+        job->pending = NULL;
+        waiter->state = DONE;
+        raise_exception(pending);
+        return NULL;
+    }
+    if (waiter->state == NEW) {
+        Waiter *outer = job ? job->waiter : NULL;
+        int ours = as_fiber(current) != NULL;
+        waiter->lane = job ? job->lane : hub->normal;
+        if (yields && waiter->lane->priority < IDLE_PRIORITY)
+            waiter->lane = hub->idle;
+        if (yields && guest_block && !ours)
+            waiter->deadline = clock_ns();
+        waiter->state = yields && !waiter->deadline ? READY : WAITING;
+        if (waiter->deadline && timer_add((Item *)waiter))
+            return NULL;
+        if (job)
+            job->waiter = waiter;
+        if (!ours)
+            failed = block_stranger(hub, waiter, current);
+        else if (may_switch(hub, current))
+            failed = block_here(hub, waiter, current);
+        else
+            failed = block_elsewhere(hub, waiter, current);
+        drop_timer((Item *)waiter);
+        Py_CLEAR(waiter->greenlet);
+        if (job)
+            job->waiter = outer;
+    }
+    PyObject *value = waiter->value;
+    uint8_t state = waiter->state;
+    waiter->value = NULL;
+    waiter->state = DONE;
+    if (failed) {
+        Py_XDECREF(value);
+        return NULL;
+    }
+    if (state == WAITING) {
+        refuse_switch_by_hand();
+        return NULL;
+    }
+    if (waiter->raises) {
+        raise_exception(value);
+        return NULL;
+    }
+    return value ? value : Py_NewRef(Py_None);
+}
+
+static PyObject *waiter_wait(Waiter *waiter, PyObject *Py_UNUSED(ignored)) {
+    if (!here(waiter->hub))
+        return NULL;
+    PyGreenlet *current = PyGreenlet_GetCurrent();
+    PyObject *result = current ? wait_for(waiter, current, 0) : NULL;
+    Py_XDECREF(current);
+    return result;
+}
+
+static PyObject *waiter_done(Waiter *waiter, void *Py_UNUSED(closure)) {
+    return PyBool_FromLong(waiter->state > WAITING);
+}
+
+static PyMethodDef waiter_methods[] = {
+    {"wait", (PyCFunction)waiter_wait, METH_NOARGS, "Block until there is an outcome: return it or raise it."},
+    {"wake", (PyCFunction)(void (*)(void))waiter_wake, METH_FASTCALL, "Have wait() return a value; False if too late."},
+    {"resume", (PyCFunction)waiter_resume, METH_O,
+     "As wake(), in a callback: whoever waits runs before this returns, up to its next wait, where that is safe."},
+    {"throw", (PyCFunction)waiter_throw, METH_O, "Have wait() raise an exception; False if too late."},
+    {"interrupt", (PyCFunction)waiter_interrupt, METH_O,
+     "As throw(), from somebody who does not know what it waits for: no wake-up, and not too late before wait() is back."},
+    {NULL}};
+
+static PyMemberDef waiter_members[] = {
+    {"queued", T_BOOL, offsetof(Waiter, queued), READONLY, "it has an outcome and its turn is still to come"},
+    {"woken", T_BOOL, offsetof(Waiter, woken), READONLY, "wake() or throw() decided this wait"},
+    {"greenlet", T_OBJECT, offsetof(Waiter, greenlet), READONLY, "who waits, or None"},
+    {"expired", T_BOOL, offsetof(Waiter, expired), READONLY, "the end of the time decided this wait"},
+    {"open", T_BOOL, offsetof(Waiter, open), 0, "a guest loop's switch to the greenlet is an outcome"},
+    {"quiet", T_BOOL, offsetof(Waiter, quiet), 0, "the end of the time is a result, not a TimeoutError"},
+    {"notify", T_OBJECT, offsetof(Waiter, notify), 0, "called instead of queueing the greenlet, by a guest loop"},
+    {NULL}};
+
+static PyGetSetDef waiter_getset[] = {{"done", (getter)waiter_done, NULL, "there is an outcome", NULL}, {NULL}};
+
+PyTypeObject WaiterType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Waiter",
+    .tp_doc = "One wait of one greenlet.",
+    .tp_basicsize = sizeof(Waiter),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_dealloc = (destructor)waiter_dealloc,
+    .tp_vectorcall = waiter_vectorcall,
+    .tp_methods = waiter_methods,
+    .tp_members = waiter_members,
+    .tp_getset = waiter_getset,
+};
+
+const char sleep_doc[] = PyDoc_STR("sleep(seconds, /)\n--\n\n"
+"Suspend the current task for a time.\n\n"
+"Args:\n"
+"    seconds: how long, as a float; 0 lets everything else run first: other tasks, and GLib's sources,\n"
+"        redraws and idle ones included, as soon as the time slice (2 ms) is over; but nobody is passed over\n"
+"        for more than 10 ms. Infinity is for ever.\n\n"
+"Raises:\n"
+"    TypeError, ValueError: not a number, negative or NaN.\n"
+"    Cancelled: the task was cancelled.\n"
+"    UnsafeSwitchError: a GLib callback is on the stack here.\n\n"
+"Thread: any; it blocks the caller's task, or drives the loop at top level.\n\n"
+">>> sleep(0.001)\n");
+
+PyObject *core_sleep(PyObject *Py_UNUSED(module), PyObject *seconds) {
+    int64_t span = 0;
+    if (seconds == Py_None)
+        return PyErr_Format(PyExc_TypeError, "seconds must be a number of seconds, not NoneType");
+    int limited = parse_seconds(seconds, "seconds", &span);
+    if (limited < 0)
+        return NULL;
+    PyGreenlet *current;
+    Waiter *waiter = waiter_here(&current);
+    PyObject *result = NULL;
+    if (waiter) {
+        waiter->quiet = 1;
+        if (limited && span)
+            waiter->deadline = clock_ns() + span;
+        result = wait_for(waiter, current, limited && !span);
+        Py_DECREF(waiter);
+    }
+    Py_XDECREF(current);
+    return result;
+}

@@ -1,0 +1,135 @@
+"""Runs a script in a child process, so that its crash stays there.
+
+Knows nothing of gleenlet. `python tests/helpers/child.py script.py [args]` shows an outcome by hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+ROOT = TESTS.parent
+HAZARDS = TESTS / "hazards"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a child ended."""
+
+    status: int  # exit status; negative: killed by that signal; as subprocess gives it
+    stdout: str
+    stderr: str
+    timed_out: bool = False  # it was still running at the end of its time, and was killed
+
+    @property
+    def signal(self) -> signal.Signals | None:
+        """The signal that killed it, None if it ended by itself or ran out of time."""
+        return signal.Signals(-self.status) if self.status < 0 and not self.timed_out else None
+
+    def __str__(self) -> str:
+        if self.timed_out:
+            return "still running"
+        if self.signal:
+            return f"killed by {self.signal.name}"
+        return f"exit status {self.status}"
+
+
+def run_script(
+    script: Path | str,
+    *args: str,
+    timeout: float = 60,
+    display: bool = False,
+    bus: bool = False,
+    env: dict[str, str] | None = None,
+) -> Outcome:
+    """Run `script` (a path, or Python text) with this interpreter and return its `Outcome`.
+
+    Args:
+        timeout: seconds; what still runs then is killed, with all its children.
+        display: give it an X server of its own.
+        bus: give it a D-Bus session of its own.
+        env: variables to add to the environment.
+    """
+    command = [sys.executable, "-c", script] if isinstance(script, str) else [sys.executable, str(script)]
+    command += args
+    if bus:
+        command = ["dbus-run-session", "--", *command]
+    with contextlib.ExitStack() as stack:
+        environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": ""}
+        for name in ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"):
+            environment.pop(name, None)
+        if display:
+            environment |= {"DISPLAY": stack.enter_context(x_server()), "GDK_BACKEND": "x11"}
+            environment |= {"GSK_RENDERER": "cairo", "GTK_A11Y": "none"}
+        if not bus:
+            environment["DBUS_SESSION_BUS_ADDRESS"] = "disabled:"
+        environment |= env or {}
+        # Files, not pipes: a grandchild that outlives the child would keep a pipe open.
+        out = stack.enter_context(tempfile.TemporaryFile())
+        err = stack.enter_context(tempfile.TemporaryFile())
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+        timed_out = False
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        out.seek(0)
+        err.seek(0)
+        return Outcome(process.returncode, out.read().decode(), err.read().decode(), timed_out)
+
+
+def matches(expected: str, actual: str) -> bool:
+    """Whether `actual` is `expected`, in which `...` stands for anything, line ends included."""
+    pattern = ".*".join(re.escape(part) for part in expected.strip().split("..."))
+    return re.fullmatch(pattern, actual.strip(), re.DOTALL) is not None
+
+
+@contextlib.contextmanager
+def x_server() -> Iterator[str]:
+    """An Xvfb of our own; yields the name of its display."""
+    if not shutil.which("Xvfb"):
+        raise FileNotFoundError("Xvfb is not installed: apt install xvfb")
+    read_fd, write_fd = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write_fd), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
+        pass_fds=[write_fd],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write_fd)
+    try:
+        with os.fdopen(read_fd) as numbers:
+            number = numbers.readline().strip()  # written once the server accepts clients
+        if not number:
+            raise RuntimeError("Xvfb did not start")
+        yield f":{number}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+if __name__ == "__main__":
+    outcome = run_script(Path(sys.argv[1]), *sys.argv[2:])
+    print(outcome.stdout, outcome.stderr, outcome, sep="\n")

@@ -1,0 +1,93 @@
+"""Folders are rooms. A file imports from its own room and from rooms above it, another room only by its door."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "gleenlet"
+
+PUBLIC = "gleenlet"  # the public names
+CORE = "_core"
+
+# Which rooms each room may enter; its own always. A room is entered by its door, __init__.py.
+ROOMS = {
+    "_core": set[str](),
+    "_sync": {CORE},
+    "_glib": {CORE},
+    "": {CORE, "_sync", "_glib"},  # __init__.py: the public names
+    "asyncio": {PUBLIC, CORE},
+    "gevent": {PUBLIC, CORE},
+    "gtk": {PUBLIC, CORE},
+    "dbus": {PUBLIC, CORE},
+    "gst": {PUBLIC, CORE},
+    "debug": {PUBLIC, CORE, "_sync", "_glib", "asyncio", "gevent", "gtk", "dbus", "gst"},
+    "testing": {PUBLIC, CORE, "_sync", "_glib", "asyncio", "gevent", "gtk", "dbus", "gst", "debug"},
+}
+LOADED_LATE = {(CORE, "future")}  # imports asyncio: no part of the door
+LONGEST = 500  # lines
+
+FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py") if path.name not in ("__main__.py", "mypy.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.parts[0] if len(path.parts) > 1 else ""
+
+
+def imported(path: Path) -> Iterator[tuple[str, ...]]:
+    """The modules of ours that a file imports, as parts after `gleenlet`; relative imports are resolved."""
+    package = ("gleenlet", *path.parts[:-1])
+    for node in ast.walk(ast.parse((SOURCE / path).read_text())):
+        if isinstance(node, ast.Import):
+            modules = [tuple(alias.name.split(".")) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = (*base, *(node.module or "").split(".")) if node.module else base
+            modules = [(*module, alias.name) if is_module((*module, alias.name)) else module for alias in node.names]
+        else:
+            continue
+        yield from (module[1:] for module in modules if module[0] == "gleenlet")
+
+
+def is_module(parts: tuple[str, ...]) -> bool:
+    """Is this name a module, rather than something that its package's door hands out?"""
+    path = SOURCE.joinpath(*parts[1:])
+    door = SOURCE.joinpath(*parts[1:-1], "__init__.py")
+    handed_out = len(parts) > 2 and door.exists() and f'"{parts[-1]}",' in door.read_text()
+    return parts[0] == "gleenlet" and not handed_out and (path.is_dir() or path.with_suffix(".py").exists())
+
+
+def test_a_relative_import_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gtk").mkdir()
+    (tmp_path / "gtk" / "__init__.py").write_text("")
+    (tmp_path / "gtk" / "_one.py").write_text("from ..dbus import x\nfrom . import _two\nimport gleenlet._core.hub\n")
+    monkeypatch.setitem(globals(), "SOURCE", tmp_path)
+    assert list(imported(Path("gtk/_one.py"))) == [("dbus",), ("gtk",), ("_core", "hub")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_keep_to_the_rooms(path: Path) -> None:
+    room = room_of(path)
+    assert room in ROOMS, f"the room {room} has no place in the table"
+    for module in imported(path):
+        other = module[0] if module else PUBLIC
+        if (module[0] if module else "") == room:
+            continue
+        assert other in ROOMS[room], f"{path} imports gleenlet.{'.'.join(module)}: {room} may not enter that room"
+        assert len(module) < 2 or module in LOADED_LATE, (
+            f"{path} imports gleenlet.{'.'.join(module)}, past the room's door"
+        )
+
+
+@pytest.mark.parametrize("room", sorted({room_of(path) for path in FILES} - {""}))
+def test_a_rooms_door_only_opens(room: str) -> None:
+    tree = ast.parse((SOURCE / room / "__init__.py").read_text())
+    allowed = ast.Import | ast.ImportFrom | ast.Assign | ast.Expr
+    assert [ast.unparse(node) for node in tree.body if not isinstance(node, allowed)] == []
+
+
+def test_no_file_is_too_long() -> None:
+    assert {str(path): n for path in FILES if (n := (SOURCE / path).read_text().count("\n")) > LONGEST} == {}

@@ -1,0 +1,106 @@
+"""The public names and signatures are those of public-api.txt; `python tests/test_public_api.py` writes it anew."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+import gleenlet
+
+FILE = Path(__file__).parents[2] / "public-api.txt"
+
+# Every name that the design fixes.
+PROMISED = [
+    "run",
+    "spawn",
+    "green",
+    "current_task",
+    "sleep",
+    "Task",
+    "Cancelled",
+    "UnsafeSwitchError",
+    "TaskGroup",
+    "timeout",
+    "timeout_at",
+    "move_on_after",
+    "shield",
+    "wait",
+    "as_completed",
+    "Event",
+    "Lock",
+    "RLock",
+    "Condition",
+    "Semaphore",
+    "BoundedSemaphore",
+    "Barrier",
+    "Queue",
+    "LifoQueue",
+    "PriorityQueue",
+    "QueueEmpty",
+    "QueueFull",
+    "QueueShutDown",
+    "schedule_switch",
+    "schedule_throw",
+    "callback",
+    "Hub",
+    "get_hub",
+    "wait_signal",
+    "signals",
+    "wait_property",
+    "call",
+    "wait_readable",
+    "wait_writable",
+    "wait_child",
+    "wait_unix_signal",
+    "to_thread",
+    "from_thread",
+]
+
+
+def signature(thing: object) -> str:
+    try:
+        return str(inspect.signature(thing))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return ""
+
+
+def describe() -> str:
+    lines = []
+    for name in sorted(gleenlet.__all__):
+        thing = getattr(gleenlet, name)
+        if not inspect.isclass(thing):
+            lines.append(f"{name}{signature(thing)}")
+            continue
+        lines.append(f"class {name}")
+        for member in sorted(dir(thing)):
+            if member.startswith("_") or hasattr(BaseException, member) or hasattr(object, member):
+                continue
+            lines.append(f"    {member}{signature(getattr(thing, member))}")
+    return "\n".join(lines) + "\n"
+
+
+def test_names_and_signatures() -> None:
+    assert describe() == FILE.read_text(), "changed on purpose? python tests/test_public_api.py, and CHANGELOG.md"
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_promised_names_exist_and_are_documented(name: str) -> None:
+    assert name in gleenlet.__all__
+    assert inspect.getdoc(getattr(gleenlet, name))
+
+
+def test_every_public_function_shows_an_example() -> None:
+    bare = [
+        name
+        for name in gleenlet.__all__
+        if callable(thing := getattr(gleenlet, name))
+        and not (inspect.isclass(thing) and issubclass(thing, BaseException))
+        and ">>>" not in (getattr(gleenlet, name).__doc__ or "")
+    ]
+    assert bare == []
+
+
+if __name__ == "__main__":
+    FILE.write_text(describe())

@@ -1,0 +1,290 @@
+"""Threads: what goes out to one and comes back, and what a thread brings in."""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import threading
+import time
+
+import pytest
+from gi.repository import GLib
+
+from gleenlet import (
+    Cancelled,
+    Event,
+    GleenletError,
+    current_task,
+    from_thread,
+    get_hub,
+    run,
+    sleep,
+    spawn,
+    timeout,
+    to_thread,
+)
+from gleenlet._sync import threads
+from inside import settle
+
+Errors = list[BaseException | None]
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+
+@pytest.fixture
+def reported(monkeypatch: pytest.MonkeyPatch) -> Errors:
+    """The exceptions that nobody waited for."""
+    errors: Errors = []
+    monkeypatch.setattr(sys, "excepthook", lambda _kind, error, _traceback: errors.append(error))
+    return errors
+
+
+def boom() -> None:
+    raise ZeroDivisionError("boom")
+
+
+class Gate:
+    """A function for a thread that waits there until the test lets it go on."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.left = threading.Event()
+        self.error = error
+
+    def __call__(self) -> str:
+        self.entered.set()
+        self.open.wait()
+        self.left.set()
+        if self.error is not None:
+            raise self.error
+        return "through"
+
+    def wait_until_entered(self) -> None:
+        while not self.entered.is_set():
+            sleep(0.001)
+
+
+def wait_for(errors: Errors) -> None:
+    while not errors:
+        sleep(0.001)
+
+
+# ---- to_thread ----
+
+
+def test_to_thread_runs_elsewhere_and_gives_the_result_or_the_exception() -> None:
+    assert to_thread(threading.get_ident) != threading.get_ident()
+    assert to_thread(int, "ff", base=16) == 255
+    with pytest.raises(ZeroDivisionError, match="boom"):
+        to_thread(boom)
+
+
+def test_loop_goes_on_meanwhile() -> None:
+    gate = Gate()
+    task = spawn(to_thread, gate)
+    gate.wait_until_entered()
+    assert spawn(int).result() == 0
+    gate.open.set()
+    assert task.result() == "through"
+
+
+def test_to_thread_sees_the_callers_context_variables_and_keeps_its_own_changes() -> None:
+    def change() -> str:
+        before = variable.get()
+        variable.set("thread's")
+        return before
+
+    def main() -> tuple[str, str]:
+        variable.set("task's")
+        return to_thread(change), variable.get()
+
+    assert run(main) == ("task's", "task's")
+
+
+def test_cancelled_caller_goes_at_once_and_the_result_is_dropped(
+    reported: Errors,
+) -> None:
+    gate = Gate()
+    task = spawn(to_thread, gate)
+    gate.wait_until_entered()
+    task.cancel()
+    with pytest.raises(Cancelled):
+        task.result()
+    assert not gate.left.is_set()
+    gate.open.set()
+    to_thread(gate.left.wait)
+    sleep(0.001)
+    assert reported == []
+
+
+def test_exception_of_a_thread_whose_caller_has_gone_is_reported(
+    reported: Errors,
+) -> None:
+    error = ValueError("late")
+    gate = Gate(error)
+    task = spawn(to_thread, gate)
+    gate.wait_until_entered()
+    task.cancel()
+    task.join()
+    assert reported == []
+    gate.open.set()
+    wait_for(reported)
+    assert reported == [error]
+
+
+@pytest.mark.parametrize("error", [None, ValueError("late")])
+def test_caller_cancelled_when_the_thread_has_just_ended(error: BaseException | None, reported: Errors) -> None:
+    gate = Gate(error)
+    task = spawn(to_thread, gate)
+    gate.wait_until_entered()
+    settle()
+    gate.open.set()
+    while not GLib.MainContext.default().pending():
+        time.sleep(0.001)  # until the outcome is queued; nothing else is
+    get_hub().call_soon(task.cancel)  # when it has woken the task, and before that runs
+    task.join()
+    assert task.cancelled()
+    assert reported == ([] if error is None else [error])
+
+
+def test_thread_may_outlive_the_hub_that_sent_it(
+    reported: Errors, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "_pool", None)
+    gate = Gate()
+
+    def thread() -> None:
+        context = GLib.MainContext()
+        context.push_thread_default()
+        try:
+            run(lambda: (spawn(to_thread, gate), sleep(0)))
+            gate.wait_until_entered()
+            get_hub()._close()
+        finally:
+            context.pop_thread_default()
+
+    worker = threading.Thread(target=thread)
+    worker.start()
+    worker.join()
+    gate.open.set()
+    assert threads._pool is not None
+    threads._pool.shutdown()  # waits for it
+    assert reported == []
+    assert caplog.records == []
+
+
+def test_what_has_not_begun_is_called_off() -> None:
+    gates = [Gate() for _ in range(threads.MAX_THREADS)]
+    tasks = [spawn(to_thread, gate) for gate in gates]
+    for gate in gates:
+        gate.wait_until_entered()
+    extra = Gate()
+    task = spawn(to_thread, extra)
+    settle()
+    task.cancel()
+    task.join()
+    for gate in gates:
+        gate.open.set()
+    for other in tasks:
+        assert other.result() == "through"
+    assert to_thread(int) == 0
+    assert not extra.entered.is_set()  # and no more threads than MAX_THREADS ran
+
+
+def test_to_thread_under_a_timeout() -> None:
+    gate = Gate()
+
+    def main() -> None:
+        with timeout(0.001):
+            to_thread(gate)
+
+    with pytest.raises(TimeoutError):
+        run(main)
+    gate.open.set()
+
+
+# ---- from_thread ----
+
+
+def test_from_thread_runs_a_task_on_the_loops_thread() -> None:
+    def on_the_loop(number: int, *, more: int) -> tuple[int, bool, int]:
+        sleep(0)
+        return threading.get_ident(), current_task() is not None, number + more
+
+    assert to_thread(lambda: from_thread(on_the_loop, 1, more=2)) == (threading.get_ident(), True, 3)
+
+
+def test_from_thread_gives_the_exception_to_the_thread(reported: Errors) -> None:
+    def thread() -> str:
+        try:
+            from_thread(boom)
+        except ZeroDivisionError as error:
+            return str(error)
+        return "no error"
+
+    assert to_thread(thread) == "boom"
+    with pytest.raises(TypeError):
+        to_thread(lambda: from_thread(3))  # type: ignore[arg-type]
+    settle()
+    assert reported == []
+
+
+def test_from_thread_sees_the_threads_context_variables() -> None:
+    def thread() -> str:
+        variable.set("thread's")
+        return from_thread(variable.get)
+
+    assert to_thread(thread) == "thread's"
+
+
+def test_any_thread_may_enter_the_default_loop() -> None:
+    results: list[int] = []
+    worker = threading.Thread(target=lambda: results.append(from_thread(threading.get_ident)))
+    worker.start()
+    while not results:
+        sleep(0.001)
+    worker.join()
+    assert results == [threading.get_ident()]
+
+
+def test_thread_comes_back_to_the_loop_that_sent_it() -> None:
+    def other_loop() -> bool:
+        context = GLib.MainContext()
+        context.push_thread_default()
+        try:
+            me = threading.get_ident()
+            return run(lambda: to_thread(from_thread, threading.get_ident) == me)
+        finally:
+            context.pop_thread_default()
+
+    results: list[bool] = []
+    worker = threading.Thread(target=lambda: results.append(other_loop()))
+    worker.start()
+    worker.join()
+    assert results == [True]
+
+
+def test_from_thread_on_the_loops_own_thread_is_refused() -> None:
+    with pytest.raises(GleenletError, match="own thread"):
+        from_thread(int)
+    with pytest.raises(RuntimeError, match="own thread"):
+        run(from_thread, int)
+    with pytest.raises(GleenletError, match="own thread"):
+        to_thread(lambda: from_thread(from_thread, int))
+
+
+def test_wait_of_a_thread_ends_when_its_task_is_cancelled() -> None:
+    started = Event()
+
+    def forever() -> None:
+        tasks.append(current_task())
+        started.set()
+        sleep(1e6)
+
+    tasks: list[object] = []
+    task = spawn(to_thread, from_thread, forever)
+    started.wait()
+    tasks[0].cancel()  # type: ignore[attr-defined]
+    with pytest.raises(Cancelled):
+        task.result()

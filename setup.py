@@ -7,7 +7,12 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 NATIVE = Path("src/native")  # one folder an extension
-MODULES = {"core": "gleenlet._core._native", "slabs": "gleenlet._core._slabs", "libev": "gleenlet.gevent._libev"}
+MODULES = {
+    "core": "gleenlet._core._native",
+    "slabs": "gleenlet._core._slabs",
+    "libev": "gleenlet.gevent._libev",
+    "gvariant": "gleenlet.dbus._gvariant",
+}
 
 # After the flags of the Python that builds: a distribution's own would put probes into the floor's padding
 # (stack-clash) and slow down the hot path (stack-protector).

@@ -1,0 +1,6 @@
+from typing import Any
+
+from gi.repository import GLib
+
+def pack(signature: str, value: Any, /) -> GLib.Variant: ...
+def unpack(variant: GLib.Variant, /) -> Any: ...

@@ -1,0 +1,69 @@
+/* GLib's functions from the libraries that PyGObject has loaded, and PyGObject's own from its C API. No headers of either
+ * are needed to build, and no second copy is loaded. */
+#include "gvariant.h"
+#include <dlfcn.h>
+
+Functions g;
+PyTypeObject *VariantType;
+
+/* The head of struct _PyGObject_Functions (pygobject.h): a table that has only ever grown at its end. */
+typedef struct {
+    void *before[12];
+    int (*value_from_pyobject)(GValue *, PyObject *);
+    PyObject *(*value_as_pyobject)(const GValue *, int copy_boxed);
+} PyGObjectFunctions;
+
+static PyGObjectFunctions *pygobject;
+
+static int load_from(const char *file, const char *const *names, size_t n, void **functions) {
+    void *library = dlopen(file, RTLD_NOLOAD | RTLD_NOW);
+    for (size_t i = 0; i < n; i++)
+        if (!(functions[i] = dlsym(library ? library : RTLD_DEFAULT, names[i]))) {
+            PyErr_Format(PyExc_ImportError, "gleenlet.dbus needs the %s that PyGObject has loaded, but it has no %s",
+                         file, names[i]);
+            return -1;
+        }
+    return 0;
+}
+
+int load_library(void) {
+#define X(result, name, arguments) "g_" #name,
+    static const char *const glib[] = {GLIB_FUNCTIONS(X)};
+    static const char *const gobject[] = {GOBJECT_FUNCTIONS(X)};
+#undef X
+    void **functions = (void **)&g;
+    enum { N_GLIB = sizeof glib / sizeof *glib, N_GOBJECT = sizeof gobject / sizeof *gobject };
+    if (load_from("libglib-2.0.so.0", glib, N_GLIB, functions) ||
+        load_from("libgobject-2.0.so.0", gobject, N_GOBJECT, functions + N_GLIB))
+        return -1;
+    PyObject *module = PyImport_ImportModule("gi._gobject");
+    PyObject *capsule = module ? PyObject_GetAttrString(module, "_PyGObject_API") : NULL;
+    pygobject = capsule ? PyCapsule_GetPointer(capsule, "gobject._PyGObject_API") : NULL;
+    Py_XDECREF(capsule);
+    Py_XDECREF(module);
+    module = pygobject ? PyImport_ImportModule("gi.repository.GLib") : NULL;
+    VariantType = module ? (PyTypeObject *)PyObject_GetAttrString(module, "Variant") : NULL;
+    Py_XDECREF(module);
+    return VariantType && PyType_Check(VariantType) ? 0 : -1;
+}
+
+GVariant *open_variant(PyObject *wrapper) {
+    GValue value = {0};
+    g.value_init(&value, TYPE_VARIANT);
+    GVariant *variant = NULL;
+    if (!pygobject->value_from_pyobject(&value, wrapper))
+        variant = g.value_dup_variant(&value);
+    if (!variant)
+        PyErr_Format(PyExc_TypeError, "a GLib.Variant is needed, not %.100s", Py_TYPE(wrapper)->tp_name);
+    g.value_unset(&value);
+    return variant;
+}
+
+PyObject *wrap_variant(GVariant *variant) {
+    GValue value = {0};
+    g.value_init(&value, TYPE_VARIANT);
+    g.value_set_variant(&value, variant);
+    PyObject *wrapper = pygobject->value_as_pyobject(&value, 1);
+    g.value_unset(&value);
+    return wrapper;
+}

@@ -12,7 +12,7 @@ setup)
         # to build the C files, and PyGObject and pycairo from PyPI
         gcc libc6-dev make pkg-config python3 python3-dev python3-venv libcairo2-dev libglib2.0-dev $girepository
         # the libraries that tests and examples use
-        gir1.2-glib-2.0 gir1.2-gtk-4.0 gir1.2-gtk-3.0 gir1.2-soup-3.0 gir1.2-gstreamer-1.0
+        gir1.2-glib-2.0 gir1.2-gtk-4.0 gir1.2-adw-1 gir1.2-gtk-3.0 gir1.2-soup-3.0 gir1.2-gstreamer-1.0
         gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base
         # a display, a session bus, and what a window needs to look right
         xvfb xauth dbus-daemon adwaita-icon-theme fonts-dejavu-core fonts-cantarell

@@ -1,3 +1,5 @@
 """gleenlet.gtk: tasks, handlers and dialogs for GTK 3, GTK 4 and libadwaita, whichever the program has chosen."""
 
-__all__: list[str] = []
+from gleenlet.gtk._lifetimes import OwnedTasks, tasks_of
+
+__all__ = ["OwnedTasks", "tasks_of"]

@@ -13,7 +13,7 @@ from gleenlet import Event, GleenletError, Task, get_hub
 from gleenlet.gtk._ends import End, address_of, has_ended, is_widget
 from gleenlet.gtk._mapped import Mapped
 
-__all__ = ["OwnedTask", "OwnedTasks", "tasks_of"]
+__all__ = ["OwnedTask", "OwnedTasks", "run_after", "spawn_owned", "tasks_of"]
 
 T = TypeVar("T")
 
@@ -182,9 +182,24 @@ def holds(func: object, args: tuple[Any, ...], kwargs: dict[str, Any], owner: ob
 class OwnedTask(Task[T]):
     """A task that tells when it has ended, however it does, without that being a wait for its outcome."""
 
+    life: Tasks | None
     key: Hashable
     at_end: list[Callable[[], object]]
-    life: Tasks
+
+    @classmethod
+    def make(
+        cls,
+        life: Tasks | None,
+        func: Callable[..., T],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        name: str | None,
+        priority: int,
+    ) -> OwnedTask[T]:
+        task: OwnedTask[T] = OwnedTask(func, args, kwargs, priority, name, True)
+        task._callbacks = []  # have _finished() called at every end
+        task.life, task.key, task.at_end = life, None, []
+        return task
 
     def wait_end(self) -> None:
         """Wait until it has ended; its failure is still one that nobody asks for."""
@@ -199,7 +214,8 @@ class OwnedTask(Task[T]):
         at_end, self.at_end = self.at_end, []
         for tell in at_end:
             tell()
-        self.life.ended(self, unasked)
+        if self.life is not None:
+            self.life.ended(self, unasked)
 
 
 class Tasks:
@@ -226,12 +242,11 @@ class Tasks:
         try:
             if hold and not isinstance(owner, Gio.Application):
                 raise TypeError(f"hold=True needs an application, not {owner!r}")
-            task: OwnedTask[T] = OwnedTask(func, args, kwargs, priority, name, True)
+            task = OwnedTask.make(self, func, args, kwargs, name, priority)
         except BaseException:
             self.close_if_empty()
             raise
-        task._callbacks = []  # have _finished() called at every end
-        task.life, task.key, task.at_end = self, key, []
+        task.key = key
         self.tasks[task] = None
         if hold:
             owner.hold()
@@ -275,6 +290,22 @@ def life_of(owner: GObject.Object) -> Tasks:
     elif life.hub is not get_hub():
         raise GleenletError(f"the tasks of {owner!r} run in another thread: use from_thread() to start one there")
     return life
+
+
+def spawn_owned(
+    owner: GObject.Object | None,
+    func: Callable[..., T],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    name: str | None,
+    priority: int,
+    hold: bool,
+) -> OwnedTask[T]:
+    """A task of `owner` that may hold it; of nobody's, if there is none."""
+    if owner is None:
+        return OwnedTask.make(None, func, args, kwargs, name, priority)
+    return life_of(owner).spawn(func, args, kwargs, name=name, priority=priority, hold=hold)
 
 
 def run_after(earlier: list[OwnedTask[Any]], func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:

@@ -28,6 +28,15 @@ def until(condition):
     while not condition():
         gevent.sleep(0.002)
 
+def turns_of(loop_runs, ticks=10):        # how often a loop turns until it has ticked; asleep it turns for ticks alone
+    context, seen, turns = GLib.MainContext.default(), [], 0
+    tick = GLib.timeout_add(10, lambda: seen.append(1) or True, priority=GLib.PRIORITY_HIGH)
+    while len(seen) < ticks:
+        loop_runs(context)
+        turns += 1
+    GLib.source_remove(tick)
+    return turns
+
 class Counter(GObject.Object):
     value = GObject.Property(type=int, default=0)
     __gsignals__ = {{"open": (GObject.SignalFlags.RUN_LAST, None, (int,))}}

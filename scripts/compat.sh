@@ -7,7 +7,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 HERE=$(realpath -m .compat)
-ROWS=(python3.12 python3.13 python3.14 bookworm trixie sid)
+ROWS=(python3.12 python3.13 python3.14 bookworm trixie sid sid-python3.15)
 DESKTOP=(env -u WAYLAND_DISPLAY PYTHONFAULTHANDLER=1 GDK_BACKEND=x11 GSK_RENDERER=cairo GTK_A11Y=none NO_AT_BRIDGE=1
     GSETTINGS_BACKEND=memory GLEENLET_WERROR=1 xvfb-run -a -s "-screen 0 1280x1024x24 -nolisten tcp" dbus-run-session --)
 CHROOT_PACKAGES=(
@@ -96,23 +96,27 @@ bookworm_row() { # the oldest of all: Debian 12's own python3-gi, 3.42, and gree
     venv_row 'greenlet==3.0.*'
 }
 
-chroot_row() { # a Debian of its own, all from Debian packages
-    local root=$HERE/$row options=()
+chroot_row() { # a Debian of its own, all from Debian packages; DEBIAN-PYTHON: with a Python that is not its default
+    local debian=${row%%-*} python=python3 packages=("${CHROOT_PACKAGES[@]}")
+    local root=$HERE/$debian options=()
+    [ "$debian" = "$row" ] || python=${row#*-}
+    [ "$debian" = sid ] && packages+=(python3.15 python3.15-dev)
     if [ ! -e "$root/complete" ]; then
         command -v mmdebstrap >/dev/null || no "mmdebstrap is missing: scripts/debian_packages.sh compat" || return
         # An archive that is a snapshot has a Release file past its date.
-        [ "$row" = sid ] && options=(--aptopt='Acquire::Check-Valid-Until "false"')
+        [ "$debian" = sid ] && options=(--aptopt='Acquire::Check-Valid-Until "false"')
         # A new base-passwd under an old mmdebstrap leaves no users.
         options+=(--essential-hook='for file in passwd group; do
             [ -e "$1/etc/$file" ] || cp "$1/usr/share/base-passwd/$file.master" "$1/etc/$file"; done')
         "${as_root[@]}" rm -rf --one-file-system "$root"
         "${as_root[@]}" mmdebstrap --variant=apt "${options[@]}" \
-            --include="$(IFS=, && echo "${CHROOT_PACKAGES[*]}")" "$row" "$root" || no "mmdebstrap failed: see the log" || return
+            --include="$(IFS=, && echo "${packages[*]}")" "$debian" "$root" || no "mmdebstrap failed: see the log" || return
         "${as_root[@]}" touch "$root/complete"
     fi
+    [ -x "$root/usr/bin/$python" ] || no "$debian has no $python: remove .compat/$debian to make it anew" || return
     copy_tree "$HERE/$row.tree" || return
     # Mounts live in a namespace of their own and end with it.
-    local variables=(ROOT="$root" TREE="$HERE/$row.tree" VERSIONS="$VERSIONS")
+    local variables=(ROOT="$root" TREE="$HERE/$row.tree" VERSIONS="$VERSIONS" PYTHON="$python")
     "${as_root[@]}" env "${variables[@]}" unshare --mount --pid --fork --kill-child bash -euc '
         mkdir -p "$ROOT/gleenlet"
         rm -rf "$ROOT/gleenlet/"* && cp -a "$TREE/." "$ROOT/gleenlet/" && chown -R root: "$ROOT/gleenlet"
@@ -120,12 +124,12 @@ chroot_row() { # a Debian of its own, all from Debian packages
         mount --rbind /dev "$ROOT/dev"
         mount -t tmpfs tmpfs "$ROOT/tmp"
         # Not exec: Xvfb does not say that it is ready to a parent whose process id is 1.
-        chroot "$ROOT" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin VERSIONS="$VERSIONS" \
+        chroot "$ROOT" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin VERSIONS="$VERSIONS" PYTHON="$PYTHON" \
             bash -euc "cd /gleenlet; \
-                GLEENLET_WERROR=1 pip install -q --root-user-action=ignore --break-system-packages --no-index \
+                GLEENLET_WERROR=1 \$PYTHON -m pip install -q --root-user-action=ignore --break-system-packages --no-index \
                     --no-build-isolation --no-deps -e .; \
-                python3 -c \"\$VERSIONS\" >/versions; exec \"\$@\"" bash "$@" || exit
-    ' bash "${DESKTOP[@]}" python3 "${pytest[@]}"
+                \$PYTHON -c \"\$VERSIONS\" >/versions; exec \"\$@\"" bash "$@" || exit
+    ' bash "${DESKTOP[@]}" "$python" "${pytest[@]}"
     local status=$?
     cp "$root/versions" "$HERE/$row.versions" 2>/dev/null
     return $status
@@ -133,7 +137,7 @@ chroot_row() { # a Debian of its own, all from Debian packages
 
 mkdir -p "$HERE/log"
 failed=0
-table=$(printf '%-12s %-8s %-10s %-8s %-9s %s' row Python PyGObject GLib greenlet result)
+table=$(printf '%-14s %-8s %-10s %-8s %-9s %s' row Python PyGObject GLib greenlet result)
 for row in "${rows[@]}"; do
     log=$HERE/log/$row.log
     mkdir -p "$HERE/$row"
@@ -155,7 +159,7 @@ for row in "${rows[@]}"; do
     fi
     case $result in FAILED* | *"see the log"*) failed=1 && tail -15 "$log" ;; esac
     read -r python pygobject glib greenlet < <(cat "$HERE/$row.versions" 2>/dev/null || echo - - - -)
-    table+=$'\n'$(printf '%-12s %-8s %-10s %-8s %-9s %s' "$row" "$python" "$pygobject" "$glib" "$greenlet" "$result")
+    table+=$'\n'$(printf '%-14s %-8s %-10s %-8s %-9s %s' "$row" "$python" "$pygobject" "$glib" "$greenlet" "$result")
 done
 echo
 echo "$table"

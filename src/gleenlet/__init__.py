@@ -18,7 +18,9 @@ from gleenlet._core import (
 )
 from gleenlet._glib import (
     call,
+    run_outside,
     signals,
+    wait_any_signal,
     wait_child,
     wait_property,
     wait_readable,
@@ -92,6 +94,7 @@ __all__ = [
     "green",
     "move_on_after",
     "run",
+    "run_outside",
     "schedule_switch",
     "schedule_throw",
     "shield",
@@ -102,6 +105,7 @@ __all__ = [
     "timeout_at",
     "to_thread",
     "wait",
+    "wait_any_signal",
     "wait_child",
     "wait_property",
     "wait_readable",

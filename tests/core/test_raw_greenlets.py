@@ -259,3 +259,54 @@ def test_task_whose_greenlet_gets_another_dict_goes_on_as_a_raw_greenlet() -> No
 
     assert spawn(work).result() is None
     assert spawn(current_task).result() is not None  # on another greenlet
+
+
+def refused_in_a_loop_of_its_own(run_loop: str) -> None:
+    """A raw greenlet runs a loop, and plain callbacks of that loop wait: leaving them would abort in GLib."""
+    outcome = run_script(
+        "from gi.repository import GLib\n"
+        "from greenlet import greenlet\n"
+        "import gleenlet\n"
+        "refused, ended = [], []\n"
+        "def inner(nested):\n"
+        "    try: gleenlet.sleep(0.01)\n"
+        "    except gleenlet.UnsafeSwitchError: refused.append(1)\n"
+        "    nested.quit()\n"
+        "def body():\n"
+        "    nested = GLib.MainLoop()\n"
+        "    for _ in range(3): GLib.idle_add(inner, nested)\n"
+        f"    {run_loop}\n"
+        "    ended.append(1)\n"
+        "    if len(ended) == 3: GLib.idle_add(loop.quit)\n"
+        "def outer():\n"
+        "    greenlet(body).switch()\n"
+        "loop = GLib.MainLoop()\n"
+        "for _ in range(3): GLib.idle_add(outer)\n"
+        "loop.run()\n"
+        "print(len(refused), len(ended))\n"
+    )
+    assert outcome.stdout == "9 3\n", outcome
+
+
+def test_callbacks_of_a_loop_that_a_raw_greenlet_runs_may_not_wait() -> None:
+    refused_in_a_loop_of_its_own("nested.run()")
+
+
+def test_however_that_loop_is_run() -> None:
+    refused_in_a_loop_of_its_own("while GLib.MainContext.default().pending(): GLib.MainContext.default().iteration()")
+    refused_in_a_loop_of_its_own("super(GLib.MainLoop, nested).run()")  # no Python frame of PyGObject's under it
+
+
+def test_nor_those_of_a_loop_that_drives_a_raw_greenlets_wait() -> None:
+    outcome = run_script(
+        "from gi.repository import GLib\n"
+        "from greenlet import greenlet\n"
+        "import gleenlet\n"
+        "def idle():\n"
+        "    try: gleenlet.sleep(0)\n"
+        "    except gleenlet.UnsafeSwitchError: print('refused')\n"
+        "GLib.idle_add(idle)\n"
+        "greenlet(gleenlet.sleep).switch(0.01)\n"
+        "print('end')\n"
+    )
+    assert outcome.stdout == "refused\nend\n", outcome

@@ -147,4 +147,40 @@ def test_nested_loop_in_a_task_holds_tasks_and_warns_once() -> None:
     told = [str(w.message) for w in caught if w.category is RuntimeWarning]
     assert len(told) == 1
     assert f"{__file__}:{opens_a_dialog.__code__.co_firstlineno + 4}" in told[0]
-    assert "green()" in told[0]
+    assert "run_outside()" in told[0]
+
+
+@pytest.mark.parametrize("waits", ["sleep(0.01)", "wait_readable(r)"])
+def test_a_loop_in_a_task_is_told_of_also_where_tasks_wait_for_time_or_descriptors(waits: str) -> None:
+    outcome = run_script(
+        "import os, warnings\n"
+        "from gi.repository import GLib\n"
+        "from gleenlet import *\n"
+        "r, w = os.pipe()\n"
+        "def opens_a_dialog():\n"
+        "    loop = GLib.MainLoop()\n"
+        "    def told(message, *_):\n"
+        "        print(message, 'run_outside' in str(message), 'opens_a_dialog' in str(message)); loop.quit()\n"
+        "    warnings.showwarning = told\n"  # nothing else ends the loop
+        "    os.write(w, b'x')\n"
+        "    loop.run()\n"
+        f"task = spawn(lambda: {waits})\n"
+        "def main(): sleep(0); opens_a_dialog()\n"
+        "run(main); task.join()\n"
+    )
+    assert outcome.stdout.count("True True") == 1, outcome
+    assert outcome.status == 0, outcome
+
+
+def test_a_loop_in_a_task_that_nobody_waits_for_is_told_of_to_nobody() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        get_hub()._complained = False
+
+        def runs_a_loop() -> None:
+            inner = GLib.MainLoop()
+            GLib.timeout_add(1, inner.quit)
+            inner.run()
+
+        spawn(runs_a_loop).result()
+        assert not get_hub()._complained

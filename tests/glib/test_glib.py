@@ -14,7 +14,16 @@ gi.require_version("Gtk", "4.0")
 gi.require_version("Gst", "1.0")
 from gi.repository import Gio, GObject, Gst, Gtk
 
-from gleenlet import Cancelled, GleenletError, signals, sleep, spawn, wait_property, wait_signal
+from gleenlet import (
+    Cancelled,
+    GleenletError,
+    signals,
+    sleep,
+    spawn,
+    wait_any_signal,
+    wait_property,
+    wait_signal,
+)
 from inside import settle
 from watching import has_handler, live_sources
 
@@ -225,7 +234,7 @@ def test_signals_ends_when_the_emitter_does_after_what_came_before() -> None:
     store = Gio.ListStore.new(GObject.Object)
     seen: list[object] = []
 
-    def consume(emissions: signals) -> None:
+    def consume(emissions: signals[Any]) -> None:
         with emissions:
             seen.extend(emissions)
 
@@ -277,7 +286,7 @@ def test_signals_keeps_no_widget_alive() -> None:
 def test_a_full_signals_drops_what_it_was_told_to(
     store: Gio.ListStore, when_full: str, expected: list[object], dropped: int
 ) -> None:
-    with signals(store, "items-changed", limit=2, when_full=when_full) as changes:  # type: ignore[arg-type]
+    with signals(store, "items-changed", limit=2, when_full=when_full) as changes:  # type: ignore[call-overload]
         for _ in range(4):
             store.append(GObject.Object())
         assert [next(changes), next(changes)] == expected
@@ -297,7 +306,7 @@ def test_wrong_uses_of_signals_are_refused(store: Gio.ListStore) -> None:
     with pytest.raises(ValueError, match="limit must be 1 or more, not 0"):
         signals(store, "items-changed", limit=0)
     with pytest.raises(ValueError, match="when_full must be"):
-        signals(store, "items-changed", when_full="explode")  # type: ignore[arg-type]
+        signals(store, "items-changed", when_full="explode")  # type: ignore[call-overload]
     with pytest.raises(GleenletError, match="outside its block"):
         next(signals(store, "items-changed"))
     emissions = signals(store, "items-changed")
@@ -397,3 +406,123 @@ def test_no_wait_keeps_its_emitter() -> None:
         del obj
         gc.collect()
         assert wrapper() is None
+
+
+# ---- several signals ----
+
+
+def test_wait_any_signal_tells_which_one_came_first(store: Gio.ListStore) -> None:
+    asker = Asker()
+    task = spawn(asker.emit, "ask", 7)
+    assert wait_any_signal((store, "items-changed"), (asker, "ask"), (asker, "notify::title")) == (1, (7,))
+    task.join()
+    assert not has_handler(store, "items-changed")
+    assert not has_handler(asker, "ask")
+    assert not has_handler(asker, "notify::title")
+
+
+def test_wait_any_signal_gives_up_and_leaves_nothing(store: Gio.ListStore) -> None:
+    asker = Asker()
+    with pytest.raises(TimeoutError):
+        wait_any_signal((store, "items-changed"), (asker, "ask"), timeout=0)
+    task = spawn(wait_any_signal, (store, "items-changed"), (asker, "ask"))
+    settle()
+    assert has_handler(store, "items-changed")
+    task.cancel()
+    with pytest.raises(Cancelled):
+        task.result()
+    assert not has_handler(store, "items-changed")
+    assert not has_handler(asker, "ask")
+
+
+def test_wait_any_signal_answers_emitters() -> None:
+    asker, answers = Asker(), list[bool]()
+    task = spawn(lambda: answers.append(asker.emit("ask", 1)))
+    wait_any_signal((asker, "ask"), returns=True)
+    task.join()
+    assert answers == [True]
+
+
+@pytest.mark.parametrize("wait", [wait_any_signal, signals])
+def test_pairs_are_pairs_of_an_emitter_and_its_signal(wait: Any, store: Gio.ListStore) -> None:
+    with pytest.raises(TypeError, match="one or more pairs"):
+        wait()
+    with pytest.raises(TypeError, match=r"not .*'items-changed'"):
+        wait((store, "items-changed"), "items-changed")
+    with pytest.raises(TypeError, match="an object and a signal's name"):
+        wait(store)
+    with pytest.raises(TypeError, match="no property"):
+        wait((store, "items-changed"), (store, "notify::nothing"))
+    assert not has_handler(store, "items-changed")
+
+
+def test_an_unknown_signal_among_several_leaves_nothing_connected(store: Gio.ListStore) -> None:
+    with pytest.raises(TypeError, match="unknown"):
+        wait_any_signal((store, "items-changed"), (store, "nothing"))
+    with pytest.raises(TypeError, match="unknown"):
+        with signals((store, "items-changed"), (store, "nothing")):
+            pass
+    assert not has_handler(store, "items-changed")
+
+
+def test_signals_of_several_emitters_come_in_order(store: Gio.ListStore) -> None:
+    asker = Asker()
+    with signals((store, "items-changed"), (asker, "ask")) as emissions:
+        asker.emit("ask", 1)
+        store.append(GObject.Object())
+        asker.emit("ask", 2)
+        assert [next(emissions) for _ in range(3)] == [(1, (1,)), (0, (0, 0, 1)), (1, (2,))]
+    assert not has_handler(store, "items-changed")
+    assert not has_handler(asker, "ask")
+
+
+def test_one_pair_is_numbered_too(store: Gio.ListStore) -> None:
+    with signals((store, "items-changed")) as changes:
+        store.append(GObject.Object())
+        assert next(changes) == (0, (0, 0, 1))
+
+
+def test_signals_of_several_emitters_end_with_the_last_of_them() -> None:
+    first, second = Asker(), Asker()
+    with signals((first, "ask"), (second, "ask")) as emissions:
+        second.emit("ask", 1)
+        first.run_dispose()
+        assert next(emissions) == (1, (1,))
+        second.emit("ask", 2)
+        second.run_dispose()
+        assert list(emissions) == [(1, (2,))]
+
+
+def test_wait_any_signal_ends_when_nobody_is_left_to_emit() -> None:
+    first, second = Asker(), Asker()
+
+    def ends() -> None:
+        first.run_dispose()
+        sleep(0)
+        second.run_dispose()
+
+    task = spawn(ends)
+    with pytest.raises(GleenletError, match="disposed"):
+        wait_any_signal((first, "ask"), (second, "ask"))
+    task.join()
+
+
+def test_wait_any_signal_goes_on_with_those_that_are_left() -> None:
+    first, second = Asker(), Asker()
+
+    def ends() -> None:
+        first.run_dispose()
+        second.emit("ask", 3)
+
+    task = spawn(ends)
+    assert wait_any_signal((first, "ask"), (second, "ask")) == (1, (3,))
+    task.join()
+
+
+def test_a_wait_that_was_spawned_misses_what_comes_before_its_turn(store: Gio.ListStore) -> None:
+    missed = spawn(wait_signal, store, "items-changed", timeout=0)
+    with signals(store, "items-changed") as changes:
+        store.append(GObject.Object())
+        with pytest.raises(TimeoutError):
+            missed.result()
+        assert next(changes) == (0, 0, 1)

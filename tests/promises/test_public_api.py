@@ -47,6 +47,8 @@ PROMISED = [
     "Hub",
     "get_hub",
     "wait_signal",
+    "wait_any_signal",
+    "run_outside",
     "signals",
     "wait_property",
     "call",

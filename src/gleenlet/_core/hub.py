@@ -138,9 +138,14 @@ class Hub(_native.Hub):
         if not depth and not ours and self._home is None:
             self._drive(waiter)
             return False
-        if self._home is None and current.parent is not None and _native.callback_depth() <= depth:
+        if (
+            self._home is None
+            and current.parent is not None
+            and _native.callback_depth() <= depth
+            and not _native.runs_loop()
+        ):
             # Somebody else switched to this greenlet in a GLib callback, and every C callback on the stack is
-            # one of the loop's dispatches: going back to him moves nothing that he did not move himself.
+            # one of the dispatches above it: going back to him moves nothing that he did not move himself.
             return True
         raise UnsafeSwitchError(explain(in_task=current is not self._home and self._home is not None))
 
@@ -210,8 +215,8 @@ class Hub(_native.Hub):
             )
         else:
             text = (
-                f"a main loop runs inside a task ({where()[1]}): tasks wait until it ends; "
-                "start what opens it outside, or use green() for what it calls"
+                f"a main loop runs inside a task ({where()[1]}): all tasks wait until it ends; "
+                "call what runs it with run_outside()"
             )
         warnings.warn(text, RuntimeWarning, stacklevel=2)
 

@@ -4,7 +4,7 @@
  * On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
  *
  * Files. switch.c: queue, timers, floor, probe, hand-over. source.c: GLib. waiter.c: the one way to block. job.c: what
- * runs. hub.c, module.c: what Python sees. epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
+ * runs. hub.c, module.c: what Python sees. unwind.c: whose stack a loop runs on. epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
  * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started) and a Waiter (a greenlet
@@ -230,6 +230,7 @@ void *context_peek(void);                   /* the same without */
 void context_unref(void *context);
 void context_wakeup(void *context);
 int main_depth(void);
+void *glib_function(void);                  /* any one, to find the library by */
 Lane *get_lane(Hub *hub, int priority);
 void watch_fd(Hub *hub, int fd);
 void destroy_sources(Hub *hub);
@@ -259,6 +260,9 @@ int visit_watches(Hub *hub, visitproc visit, void *arg);
 void poll_ready(Hub *hub);
 void close_poll(Hub *hub);
 
+/* unwind.c */
+PyObject *core_runs_loop(PyObject *module, PyObject *ignored);
+
 /* job.c */
 Fiber *new_fiber(Hub *hub, Job *job);
 int ready_fiber_type(void);
@@ -275,6 +279,7 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields);
 int wake(Waiter *waiter, PyObject *value, int raises);
 PyObject *core_sleep(PyObject *module, PyObject *seconds);
 PyObject *core_on_missing_hub(PyObject *module, PyObject *func);
+PyObject *core_may_wait(PyObject *module, PyObject *ignored);
 PyObject *core_set_guest(PyObject *module, PyObject *args);
 extern const char sleep_doc[];
 

@@ -46,7 +46,10 @@ static int usable(Lane *lane, char *frame) { /* may this iteration dispatch us a
     int foreign = this_thread() != hub->thread;
     if (!foreign && frame > hub->floor)
         return 1;
-    if (lane->head && !hub->complained) {
+    /* Somebody waits for us: he is queued, or, where it is our own thread and so ours to look at, due or readable. */
+    int waits = lane->head || (!foreign && ((hub->n_timers && hub->timers[0].deadline <= clock_ns()) ||
+                                            (lane->source && lane->source->epoll.revents)));
+    if (waits && !hub->complained) {
         hub->complained = 1;
         PyGILState_STATE gil = PyGILState_Ensure();
         PyObject *result =
@@ -59,26 +62,29 @@ static int usable(Lane *lane, char *frame) { /* may this iteration dispatch us a
     return 0;
 }
 
+static int until_first_timer(Hub *hub, int64_t now) { /* milliseconds, as GLib's poll counts; -1: there is none */
+    int64_t left = hub->n_timers ? hub->timers[0].deadline - now : INT64_MAX;
+    return left < SPIN_NS ? 0 : left < INT_MAX * 1000000LL ? (int)((left + 999999) / 1000000) : -1;
+}
+
 static int source_prepare(Source *source, int *timeout) {
     char *frame = __builtin_frame_address(0);
     Lane *lane = source->lane;
     int level;
     *timeout = -1;
-    if (!usable(lane, frame))
+    if (!usable(lane, frame)) {
+        if (lane && !lane->hub->closed && !lane->hub->complained && this_thread() == lane->hub->thread)
+            *timeout = until_first_timer(lane->hub, clock_ns()); /* to complain then */
         return 0;
+    }
     Hub *hub = lane->hub;
     if (hub->n_held && lane == hub->lanes[0] && frame > hub->held_at + 512)
         return 1;
     int64_t now = clock_ns();
     if (due(lane, now, &level))
         return 1;
-    if (lane == hub->lanes[0] && hub->n_timers) {
-        int64_t left = hub->timers[0].deadline - now;
-        if (left < SPIN_NS)
-            *timeout = 0;
-        else if (left < INT_MAX * 1000000LL)
-            *timeout = (int)((left + 999999) / 1000000);
-    }
+    if (lane == hub->lanes[0])
+        *timeout = until_first_timer(hub, now);
     return 0;
 }
 
@@ -190,3 +196,5 @@ void context_unref(void *context) { g.main_context_unref(context); }
 void context_wakeup(void *context) { g.main_context_wakeup(context); }
 
 int main_depth(void) { return g.main_depth(); }
+
+void *glib_function(void) { return (void *)g.main_depth; }

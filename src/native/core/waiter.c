@@ -80,6 +80,14 @@ PyObject *core_set_guest(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_RETURN_NONE;
 }
 
+PyObject *core_may_wait(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    PyGreenlet *current = PyGreenlet_GetCurrent();
+    Job *job = current ? owner(current) : NULL;
+    int may = job && (!job->guard || job->guard == Py_None) && may_switch(job->hub, current);
+    Py_XDECREF(current);
+    return PyBool_FromLong(may);
+}
+
 /* ---- Waiter ---- */
 
 Waiter *waiter_here(PyGreenlet **current) { /* of the greenlet that runs, which is the caller's to release */

@@ -9,6 +9,7 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from gi.repository import GLib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gleenlet.dbus import _convert, _plain
+import gleenlet.dbus
+from gleenlet.dbus import _convert, _native, _plain
 from gleenlet.dbus._gvariant import pack, unpack
 from inside import LIMITS
 
@@ -271,16 +273,31 @@ def test_no_memory_of_glibs_is_kept() -> None:
     assert resident() - before < 50_000_000
 
 
+def wrong(**functions: Callable[..., Any]) -> Any:
+    """The conversion in C, but for what is given."""
+    return SimpleNamespace(**({name: getattr(_native, name) for name in _native.__all__} | functions))
+
+
 def test_a_conversion_that_does_not_convert_is_not_chosen() -> None:
-    assert _convert.choose() == (pack, unpack)
-    assert not _convert.works(pack, lambda variant: variant.unpack())  # 'ay' as a list
-    assert not _convert.works(lambda signature, value: GLib.Variant("i", 1), unpack)
-    assert not _convert.works(lambda signature, value: 1 / 0, unpack)  # type: ignore[arg-type, return-value]
+    def nothing(*_: object) -> None: ...
+
+    assert _convert.choose() is _convert.converter is _native
+    assert _convert.works(_native)
+    assert _convert.works(_plain)
+    assert not _convert.works(wrong(unpack=lambda variant: variant.unpack()))  # 'ay' as a list
+    assert not _convert.works(wrong(pack=lambda signature, value: GLib.Variant("i", 1)))
+    assert not _convert.works(wrong(pack=nothing))
+    assert not _convert.works(wrong(fail=nothing))
+    assert not _convert.works(wrong(fail=lambda domain, code, message: _native.fail(domain, code, "another")))
+    assert not _convert.works(wrong(fail=lambda *_: 1 / 0))
 
 
 def test_without_the_extension_pygobject_converts(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gleenlet.dbus
+    monkeypatch.delattr(gleenlet.dbus, "_native")
+    monkeypatch.setitem(sys.modules, "gleenlet.dbus._native", None)
+    assert _convert.choose() is _plain
 
-    monkeypatch.delattr(gleenlet.dbus, "_gvariant")
-    monkeypatch.setitem(sys.modules, "gleenlet.dbus._gvariant", None)
-    assert _convert.choose() == (_plain.pack, _plain.unpack)
+
+def test_where_it_does_not_work_pygobject_converts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_native, "unpack", lambda variant: None)
+    assert _convert.choose() is _plain

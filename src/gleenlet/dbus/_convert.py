@@ -5,50 +5,71 @@
     a{kv}           dict                            a   list        ()  tuple
     v               packed from a GLib.Variant, or from any of the above by what it is; unpacked to the value inside
 
-In C, twenty times faster than PyGObject; where that does not work with the PyGObject at hand, in Python.
+In C, some twenty times faster than PyGObject; where that does not work with the PyGObject at hand, in Python.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from gi.repository import Gio, GLib
 
-import gleenlet
 from gleenlet.dbus import _plain
 from gleenlet.dbus._plain import INTEGERS, infer, split
 
 __all__ = ["INTEGERS", "infer", "invoke", "pack", "split", "unpack"]
 
-Packs = Callable[[str, Any], GLib.Variant]
-Unpacks = Callable[[GLib.Variant], Any]
-
-NO_TIMEOUT = GLib.MAXINT  # milliseconds, and GDBus' word for none: gleenlet.timeout() limits calls
 SAMPLE = ("(sa{sv}(dx)ayaias)", ("a", {"b": True, "c": [1, "d"]}, (0.5, -(2**40)), b"e", [1, 2], ["f"]))
+ERROR = ("g-io-error-quark", 26, "an error")  # domain, code and message of a GLib.Error
 
 
-def works(pack: Packs, unpack: Unpacks) -> bool:
-    """Do these convert as they should, with the PyGObject at hand?"""
+class Converter(Protocol):
+    """What _native.py and _plain.py both are."""
+
+    def pack(self, signature: str, value: Any, /) -> GLib.Variant: ...
+    def unpack(self, variant: GLib.Variant, /) -> Any: ...
+    def invoke(
+        self,
+        connection: Gio.DBusConnection,
+        name: str | None,
+        path: str,
+        interface: str,
+        method: str,
+        signature: str,
+        args: tuple[Any, ...],
+        reply: str | None,
+        flags: int,
+        fds: Sequence[int],
+    ) -> tuple[tuple[Any, ...], list[int]]: ...
+    def fail(self, domain: str, code: int, message: str, /) -> None: ...
+
+
+def works(converter: Converter) -> bool:
+    """Does it convert as it should, with the PyGObject at hand?"""
     try:
-        packed = pack(*SAMPLE)
-        return bool(packed == _plain.pack(*SAMPLE)) and unpack(packed) == SAMPLE[1]
+        packed = converter.pack(*SAMPLE)
+        if packed != _plain.pack(*SAMPLE) or converter.unpack(packed) != SAMPLE[1]:
+            return False
+        converter.fail(*ERROR)
+    except GLib.Error as error:
+        found: tuple[Any, ...] = (error.domain, error.code, error.message)
+        return found == ERROR
     except Exception:
-        return False
+        pass
+    return False
 
 
-def choose() -> tuple[Packs, Unpacks]:
-    """The conversion in C if it works here, else the plain one."""
+def choose() -> Converter:
+    """The one in C if it works here, else the plain one."""
     try:
-        from gleenlet.dbus import _gvariant
+        from gleenlet.dbus import _native
     except ImportError:
-        return _plain.pack, _plain.unpack
-    return (
-        (_gvariant.pack, _gvariant.unpack) if works(_gvariant.pack, _gvariant.unpack) else (_plain.pack, _plain.unpack)
-    )
+        return _plain
+    return _native if works(_native) else _plain
 
 
-fastest_pack, fastest_unpack = choose()
+converter = choose()
 
 
 def pack(signature: str, value: Any) -> GLib.Variant:
@@ -69,7 +90,7 @@ def pack(signature: str, value: Any) -> GLib.Variant:
     Traceback (most recent call last):
     TypeError: argument 2, item 1: 'i' needs an int from -2147483648 to 2147483647, not '2'
     """
-    return fastest_pack(signature, value)
+    return converter.pack(signature, value)
 
 
 def unpack(variant: GLib.Variant) -> Any:
@@ -78,7 +99,7 @@ def unpack(variant: GLib.Variant) -> Any:
     >>> unpack(GLib.Variant("(ayv)", (b"abc", GLib.Variant("a{si}", {"one": 1}))))
     (b'abc', {'one': 1})
     """
-    return fastest_unpack(variant)
+    return converter.unpack(variant)
 
 
 def invoke(
@@ -91,7 +112,7 @@ def invoke(
     args: tuple[Any, ...],
     reply: str | None,
     flags: int = 0,
-    fds: Iterable[int] = (),
+    fds: Sequence[int] = (),
 ) -> tuple[tuple[Any, ...], list[int]]:
     """Call a method, wait for its reply, and return what it holds and the descriptors that came with it.
 
@@ -104,21 +125,7 @@ def invoke(
 
     Raises:
         GLib.Error: the call failed, or the reply is of another type.
+        ValueError: a name, path or signature is none.
         Cancelled: the task was cancelled; nobody waits for the reply any more.
     """
-    given = Gio.UnixFDList()
-    for fd in fds:
-        given.append(fd)
-    result, received = gleenlet.call(
-        connection.call_with_unix_fd_list,
-        name,
-        path,
-        interface,
-        method,
-        pack(signature, args),
-        None if reply is None else GLib.VariantType(reply),
-        Gio.DBusCallFlags(flags),
-        NO_TIMEOUT,
-        given if given.get_length() else None,
-    )
-    return unpack(result), [] if received is None else list(received.steal_fds())
+    return converter.invoke(connection, name, path, interface, method, signature, args, reply, flags, fds)

@@ -1,18 +1,22 @@
-"""The conversion through PyGObject: for where the one in C does not work, and to test that one against.
+"""The conversion and calls through PyGObject: for where those in C do not work, and to test them against.
 
-Plain values only: what annotations say is _types.py's. Knows no interface, proxy or service.
+Plain values only: what annotations say is _types.py's. Knows no interface, proxy or service. Unlike those in C it lets
+a value pass that is nested too deep, for which the bus closes the connection.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from gi.repository import GLib
+from gi.repository import Gio, GLib
+
+import gleenlet
 
 Pack = Callable[[Any], GLib.Variant]
 
+NO_TIMEOUT = GLib.MAXINT  # milliseconds, and GDBus' word for none: gleenlet.timeout() limits calls
 BYTES = GLib.VariantType("ay")
 INTEGERS: dict[str, tuple[str, int, int]] = {
     "y": ("byte", 0, 2**8 - 1),
@@ -50,6 +54,52 @@ def unpack(variant: GLib.Variant) -> Any:
     if first == "h":
         return variant.get_handle()
     return variant.unpack()
+
+
+def invoke(
+    connection: Gio.DBusConnection,
+    name: str | None,
+    path: str,
+    interface: str,
+    method: str,
+    signature: str,
+    args: tuple[Any, ...],
+    reply: str | None,
+    flags: int,
+    fds: Sequence[int],
+) -> tuple[tuple[Any, ...], list[int]]:
+    """As _convert.invoke."""
+    check(name is None or Gio.dbus_is_name(name), "bus name", name)
+    check(GLib.Variant.is_object_path(path), "object path", path)
+    check(Gio.dbus_is_interface_name(interface), "interface name", interface)
+    check(Gio.dbus_is_member_name(method), "member name", method)
+    given = Gio.UnixFDList()
+    for fd in fds:
+        given.append(fd)
+    result, received = gleenlet.call(
+        connection.call_with_unix_fd_list,
+        name,
+        path,
+        interface,
+        method,
+        pack(signature, args),
+        None if reply is None else GLib.VariantType(reply),
+        Gio.DBusCallFlags(flags),
+        NO_TIMEOUT,
+        given if given.get_length() else None,
+    )
+    return unpack(result), [] if received is None else list(received.steal_fds())
+
+
+def check(right: bool, what: str, value: str | None) -> None:
+    """GDBus only warns of a wrong name, and then never answers."""
+    if not right:
+        raise ValueError(f"{value!r} is not a D-Bus {what}")
+
+
+def fail(domain: str, code: int, message: str) -> None:
+    """Raise this GLib.Error."""
+    raise GLib.Error(message, domain, code)
 
 
 def infer(value: Any) -> str:

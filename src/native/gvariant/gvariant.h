@@ -4,8 +4,8 @@
  * interfaces, proxies or tasks. The wire stays Gio's.
  *
  * Files. library.c: GLib's and PyGObject's functions. signature.c: what a D-Bus type is. place.c: where in the arguments
- * an error is. natural.c: the type of a plain value in a variant. scalar.c, pack.c: there; unpack.c: back. module.c: what Python
- * sees.
+ * an error is. natural.c: the type of a plain value in a variant. scalar.c, pack.c: there; unpack.c: back. call.c: a call
+ * and its reply. module.c: what Python sees.
  *
  * Words. A signature is a string of types, "sa{sv}"; a type is one of them, "a{sv}". Types are passed as pointers into
  * the signature, ended by their grammar and not by a zero: GLib reads a GVariantType the same way. A place is the path from
@@ -20,6 +20,9 @@
  *  V4  Packing runs no Python code and makes no object that the collector counts, so no list or dict can change while
  *      it is read. Hence exact kinds: an int is a PyLong, a list no iterator.
  *  V5  No layout of PyGObject's is read: its wrappers are opened and made by its own C API, through a GValue.
+ *  V6  A Call is owned by whoever waits and, until it is answered, by GDBus. Its fields change with the GIL held; only the
+ *      thread whose context runs the reply's callback answers it. Who stops waiting says so (cancel), and what comes
+ *      later is dropped with the Call, descriptors closed.
  */
 #ifndef GLEENLET_GVARIANT_H
 #define GLEENLET_GVARIANT_H
@@ -89,17 +92,38 @@ typedef struct {                            /* GValue, whose layout is public */
     X(int32_t, variant_get_handle, (GVariant *))                                                                      \
     X(double, variant_get_double, (GVariant *))                                                                       \
     X(const char *, variant_get_string, (GVariant *, size_t *))                                                       \
-    X(int, variant_is_object_path, (const char *))
+    X(int, variant_is_object_path, (const char *))                                                                    \
+    X(void, error_free, (GError *))                                                                                   \
+    X(GError *, error_new_literal, (uint32_t, int, const char *))                                                     \
+    X(uint32_t, quark_from_string, (const char *))
 
 #define GOBJECT_FUNCTIONS(X)                                                                                          \
     X(GValue *, value_init, (GValue *, size_t))                                                                       \
     X(void, value_unset, (GValue *))                                                                                  \
     X(void, value_set_variant, (GValue *, GVariant *))                                                                \
-    X(GVariant *, value_dup_variant, (const GValue *))
+    X(GVariant *, value_dup_variant, (const GValue *))                                                                \
+    X(void *, value_dup_object, (const GValue *))                                                                     \
+    X(void *, object_ref, (void *))                                                                                   \
+    X(void, object_unref, (void *))
+
+#define GIO_FUNCTIONS(X)                                                                                              \
+    X(size_t, dbus_connection_get_type, (void))                                                                       \
+    X(int, dbus_is_name, (const char *))                                                                              \
+    X(int, dbus_is_interface_name, (const char *))                                                                    \
+    X(int, dbus_is_member_name, (const char *))                                                                       \
+    X(void, dbus_connection_call_with_unix_fd_list,                                                                   \
+      (void *, const char *, const char *, const char *, const char *, GVariant *, const char *, int, int, void *,    \
+       void *, void (*)(void *, void *, void *), void *))                                                             \
+    X(GVariant *, dbus_connection_call_with_unix_fd_list_finish, (void *, void **, void *, GError **))                \
+    X(void *, cancellable_new, (void))                                                                                \
+    X(void, cancellable_cancel, (void *))                                                                             \
+    X(void *, unix_fd_list_new, (void))                                                                               \
+    X(int, unix_fd_list_append, (void *, int, GError **))                                                             \
+    X(int *, unix_fd_list_steal_fds, (void *, int *))
 
 #define X(result, name, arguments) result(*name) arguments;
 typedef struct {
-    GLIB_FUNCTIONS(X) GOBJECT_FUNCTIONS(X)
+    GLIB_FUNCTIONS(X) GOBJECT_FUNCTIONS(X) GIO_FUNCTIONS(X)
 } Functions;
 #undef X
 extern Functions g;                         /* g.variant_new_byte is g_variant_new_byte */
@@ -116,6 +140,8 @@ typedef struct Place {
 /* library.c */
 int load_library(void);
 GVariant *open_variant(PyObject *wrapper);  /* a reference, or NULL and an exception */
+void *open_object(PyObject *wrapper, size_t type, const char *name); /* the same for a GObject of this GType */
+PyObject *raise_error(GError *error);       /* NULL; the GLib.Error that PyGObject makes of it, which is freed */
 PyObject *wrap_variant(GVariant *variant);  /* a GLib.Variant with a reference of its own; sinks a floating one */
 
 /* signature.c */
@@ -156,5 +182,11 @@ GVariant *pack_value(const char *type, PyObject *value, const Place *place, int 
 
 /* unpack.c */
 PyObject *unpack_value(GVariant *variant, int depth);
+
+/* call.c */
+extern PyTypeObject CallType;
+extern PyObject *str_wake;
+PyObject *start_call(PyObject *module, PyObject *const *args, Py_ssize_t n);
+extern const char start_doc[];
 
 #endif

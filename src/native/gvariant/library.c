@@ -11,6 +11,8 @@ typedef struct {
     void *before[12];
     int (*value_from_pyobject)(GValue *, PyObject *);
     PyObject *(*value_as_pyobject)(const GValue *, int copy_boxed);
+    void *between[10];
+    int (*error_check)(GError **);
 } PyGObjectFunctions;
 
 static PyGObjectFunctions *pygobject;
@@ -30,11 +32,13 @@ int load_library(void) {
 #define X(result, name, arguments) "g_" #name,
     static const char *const glib[] = {GLIB_FUNCTIONS(X)};
     static const char *const gobject[] = {GOBJECT_FUNCTIONS(X)};
+    static const char *const gio[] = {GIO_FUNCTIONS(X)};
 #undef X
     void **functions = (void **)&g;
     enum { N_GLIB = sizeof glib / sizeof *glib, N_GOBJECT = sizeof gobject / sizeof *gobject };
     if (load_from("libglib-2.0.so.0", glib, N_GLIB, functions) ||
-        load_from("libgobject-2.0.so.0", gobject, N_GOBJECT, functions + N_GLIB))
+        load_from("libgobject-2.0.so.0", gobject, N_GOBJECT, functions + N_GLIB) ||
+        load_from("libgio-2.0.so.0", gio, sizeof gio / sizeof *gio, functions + N_GLIB + N_GOBJECT))
         return -1;
     PyObject *module = PyImport_ImportModule("gi._gobject");
     PyObject *capsule = module ? PyObject_GetAttrString(module, "_PyGObject_API") : NULL;
@@ -57,6 +61,23 @@ GVariant *open_variant(PyObject *wrapper) {
         PyErr_Format(PyExc_TypeError, "a GLib.Variant is needed, not %.100s", Py_TYPE(wrapper)->tp_name);
     g.value_unset(&value);
     return variant;
+}
+
+void *open_object(PyObject *wrapper, size_t type, const char *name) {
+    GValue value = {0};
+    g.value_init(&value, type);
+    void *object = NULL;
+    if (!pygobject->value_from_pyobject(&value, wrapper))
+        object = g.value_dup_object(&value);
+    if (!object)
+        PyErr_Format(PyExc_TypeError, "a %s is needed, not %.100s", name, Py_TYPE(wrapper)->tp_name);
+    g.value_unset(&value);
+    return object;
+}
+
+PyObject *raise_error(GError *error) {
+    pygobject->error_check(&error);
+    return NULL;
 }
 
 PyObject *wrap_variant(GVariant *variant) {

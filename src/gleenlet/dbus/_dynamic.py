@@ -1,0 +1,87 @@
+"""Interfaces without a class: read from what an object says of itself, members under their names on the bus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Gio
+
+from gleenlet.dbus._interface import ANNOTATION, Interface, Method, Parameter
+from gleenlet.dbus._members import Emits, Property, Signal
+from gleenlet.dbus._remote import Remote
+from gleenlet.dbus._types import annotation_of, codec_of, row
+
+INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
+STANDARD = (INTROSPECTABLE, "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.Peer")
+
+
+def interfaces_at(remote: Remote, name: str | None) -> list[Interface]:
+    """The interfaces that an object says it has, but for those that every object has; or the one called `name`.
+
+    Raises:
+        TypeError: it has none of that name.
+        GLib.Error: there is no such object, or it does not say.
+    """
+    (xml,), _ = remote.invoke(INTROSPECTABLE, "Introspect", "()", (), "(s)")
+    infos = {info.name: info for info in Gio.DBusNodeInfo.new_for_xml(xml).interfaces or ()}
+    if name is not None:
+        if name not in infos:
+            raise TypeError(f"{remote!r} has no interface {name}, only {', '.join(sorted(infos)) or 'none'}")
+        return [interface_from(infos[name])]
+    return [interface_from(info) for info in infos.values() if info.name not in STANDARD]
+
+
+def interface_from(info: Gio.DBusInterfaceInfo) -> Interface:
+    found = Interface(info.name, info=info)
+    for m in info.methods or ():
+        inputs = [Parameter(arg.name or f"arg{i}", codec(arg)) for i, arg in enumerate(m.in_args or ())]
+        results = [codec(arg) for arg in m.out_args or ()]
+        found.methods[m.name] = Method(
+            m.name,
+            m.name,
+            inputs,
+            results,
+            "none" if not results else "one" if len(results) == 1 else "tuple",
+            function_called(m.name),
+            no_reply=said(m, "Method.NoReply") == "true",
+        )
+    for p in info.properties or ():
+        can_read = bool(p.flags & Gio.DBusPropertyInfoFlags.READABLE)
+        can_write = bool(p.flags & Gio.DBusPropertyInfoFlags.WRITABLE)
+        prop: Property[Any] = Property(
+            access="readwrite" if can_read and can_write else "read" if can_read else "write",
+            emits=emits(p, info),
+            name=p.name,
+        )
+        prop.attribute, prop.codec, prop.interface = p.name, codec(p), found
+        found.properties[p.name] = prop
+    for s in info.signals or ():
+        signal: Signal[*tuple[Any, ...]] = Signal(name=s.name)
+        codecs = [codec(arg) for arg in s.args or ()]
+        signal.attribute, signal.codec, signal.interface = s.name, row(codecs), found
+        signal.parts = tuple(each.signature for each in codecs)
+        found.signals[s.name] = signal
+    return found
+
+
+def codec(info: Any) -> Any:
+    return codec_of(annotation_of(info.signature)[0], info.signature)
+
+
+def function_called(name: str) -> Any:
+    def function(*args: Any) -> Any: ...
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def said(info: Any, annotation: str) -> str | None:
+    """The value of one of the standard annotations."""
+    return next((each.value for each in info.annotations or () if each.key == ANNOTATION + annotation), None)
+
+
+def emits(prop: Any, interface: Any) -> Emits:
+    """What a property says of its changes; the interface says it for all that say nothing."""
+    name = "Property.EmitsChangedSignal"
+    value = said(prop, name) or said(interface, name)
+    return value if value in ("invalidates", "const", "false") else "true"  # type: ignore[return-value]

@@ -56,9 +56,9 @@ class TaskFuture(asyncio.Future[Any]):
             return
         if task.cancelled():
             super().cancel(*cast(BaseException, task._value).args[:1])
-        elif (error := task.exception()) is None:
+        elif task.exception() is None:
             self.set_result(task.result())
-        elif isinstance(error, StopIteration):
+        elif isinstance(error := task._error(), StopIteration):
             wrapped = RuntimeError("the task raised StopIteration")
             wrapped.__cause__ = error
             self.set_exception(wrapped)

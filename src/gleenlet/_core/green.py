@@ -8,6 +8,7 @@ from typing import Any, Literal, ParamSpec, overload
 
 from gi.repository import GLib
 
+from gleenlet._core import _native
 from gleenlet._core._native import DONE
 from gleenlet._core.task import Task, spawn
 
@@ -46,7 +47,8 @@ def green(
             each object.
         returns: what the caller gets at once: for signals that want an answer (`close-request`).
 
-    Raises: ValueError: an unknown `when_busy`. TypeError: `func` cannot be called.
+    Raises: ValueError: an unknown `when_busy`. TypeError: `func` cannot be called, or does not run when it is (a
+        coroutine or generator function), or is a classmethod: `green` goes below that.
 
     >>> from gleenlet import run, sleep
     >>> greet = green(print)
@@ -57,9 +59,25 @@ def green(
         raise ValueError(f'when_busy must be "parallel", "drop", "queue" or "restart", not {when_busy!r}')
     if func is None:
         return functools.partial(green, priority=priority, when_busy=when_busy, returns=returns)
-    if not callable(func):
-        raise TypeError(f"green() needs a function, not {type(func).__name__}")
+    check_decorated("green", func)
     return _Green(func, priority, when_busy, returns).wrapper()
+
+
+def check_decorated(decorator: str, func: object) -> None:
+    """Refuse what is no function to run, or is a decorator's that goes above."""
+    kind = type(func)
+    above = (
+        "@Gtk.Template.Callback()"
+        if kind.__module__ == "gi._gtktemplate"
+        else f"@{kind.__name__}"
+        if isinstance(func, classmethod | staticmethod | property)
+        else None
+    )
+    if above is not None:
+        raise TypeError(f"{decorator}() is given what {above} makes: write {above} above and @{decorator} below it")
+    if not callable(func):
+        raise TypeError(f"{decorator}() needs a function, not {kind.__name__}")
+    _native.check_runs(func)
 
 
 class _Green:
@@ -118,13 +136,12 @@ def callback(func: Callable[P, object], /) -> Callable[P, bool]:
     itself. Where starting it here would be unsafe (inside a task, in a loop nested too deep) it is queued, as by
     `spawn`. An error is reported and GLib gets False: PyGObject's own rules for results never apply.
 
-    Raises: TypeError: `func` cannot be called.
+    Raises: TypeError: as `green`.
 
     >>> callback(lambda: ())(), callback(lambda: "again")()
     (False, True)
     """
-    if not callable(func):
-        raise TypeError(f"callback() needs a function, not {type(func).__name__}")
+    check_decorated("callback", func)
 
     @functools.wraps(func)
     def call(*args: P.args, **kwargs: P.kwargs) -> bool:

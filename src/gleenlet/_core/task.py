@@ -6,6 +6,7 @@ import itertools
 import sys
 import traceback
 from collections.abc import Callable, Generator
+from types import TracebackType
 from typing import Any, Generic, ParamSpec, TextIO, TypeVar, cast
 
 from gi.repository import GLib
@@ -36,21 +37,23 @@ class Task(_native.Job, Generic[T_co]):
     <Task 'power' done>
     """
 
-    __slots__ = ("__weakref__", "_cancelling")
+    __slots__ = ("__weakref__", "_cancelling", "_traceback")
 
     _cancelling: int
+    _traceback: TracebackType | None
 
     @property
     def name(self) -> str:
         """Its name: as given to `spawn`, else the function's with a number."""
         if self._name is None:
             func = self._func
-            self._name = f"{getattr(func, '__name__', None) or 'Task'}-{next(_numbers)}"
+            own = func if type(func) is str else getattr(func, "__name__", None)
+            self._name = f"{own or 'Task'}-{next(_numbers)}"
         return cast(str, self._name)
 
     @name.setter
     def name(self, name: str) -> None:
-        self._name = str(name)
+        self._name = str.__str__(str(name))  # of str itself, as _core makes it: see I5
 
     def __repr__(self) -> str:
         if not self.done():
@@ -87,12 +90,14 @@ class Task(_native.Job, Generic[T_co]):
     def uncancel(self) -> int:
         """Take one cancellation back, for who has handled it; return how many are left, as asyncio's does.
 
+        When none is left, one that has not been raised in the task yet will not be.
+
         >>> spawn(int).uncancel()
         0
         """
         self._cancelling = left = max(self.cancelling() - 1, 0)
-        if not left and self._pending is not None:
-            del self._pending
+        if not left:
+            self._take_back(Cancelled)
         return left
 
     def join(self, timeout: float | None = None) -> bool:
@@ -125,7 +130,8 @@ class Task(_native.Job, Generic[T_co]):
                 raise
             return self.done()
         finally:
-            callbacks.remove(waiter)
+            if self._callbacks is not None:
+                self._forget(waiter)
         return True
 
     def result(self, timeout: float | None = None) -> T_co:
@@ -145,7 +151,7 @@ class Task(_native.Job, Generic[T_co]):
             return cast(T_co, self._value)
         if self._state == CANCELLED and not isinstance(self._value, Cancelled):
             raise Cancelled from self._value
-        raise self._value
+        raise self._error()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait until the task has ended; return its exception, None if it has none.
@@ -158,8 +164,17 @@ class Task(_native.Job, Generic[T_co]):
         if not self.join(timeout):
             raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
         if self._state == CANCELLED:
-            raise self._value
+            raise self._error()
         return cast(BaseException, self._value) if self._state == FAILED else None
+
+    def _error(self) -> BaseException:
+        """What it ended by, to be raised: with the traceback of then, without the frames of those who asked before."""
+        error = cast(BaseException, self._value)
+        try:
+            traceback = self._traceback
+        except AttributeError:
+            traceback = self._traceback = error.__traceback__
+        return error.with_traceback(traceback)
 
     def add_done_callback(self, func: Callable[[Task[T_co]], object], /) -> None:
         """Have the loop call `func(task)` soon after the task has ended; at once in its next pass if it has.
@@ -190,6 +205,14 @@ class Task(_native.Job, Generic[T_co]):
             callbacks.remove(func)
         return count
 
+    def _forget(self, callback: object) -> None:
+        """Take out this very callback: others may say that they are equal to it."""
+        callbacks = self._callbacks or []
+        for place, other in enumerate(callbacks):
+            if other is callback:
+                del callbacks[place]
+                return
+
     def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
         """Print where the task stands, as `traceback.print_stack` does.
 
@@ -218,6 +241,8 @@ class Task(_native.Job, Generic[T_co]):
 
     def _finished(self) -> None:
         """Called by _core when it has ended and somebody waits, or it has failed."""
+        if self._state == FAILED:
+            self._traceback = self._value.__traceback__
         callbacks, self._callbacks = self._callbacks, None
         waited_for = False
         for callback in callbacks or ():
@@ -265,12 +290,12 @@ def spawn(
     """Start `func(*args, **kwargs)` as a task of this thread's loop; it first runs from the loop, never here.
 
     Args:
-        func: any function; generators and coroutines are not run by calling them.
+        func: any function that runs when it is called; for a coroutine spawn `gleenlet.asyncio.await_`.
         name: for messages; by default the function's with a number.
         priority: the GLib priority of its wake-ups.
 
     Returns: the task. A failure that nobody waits for is reported at once.
-    Raises: TypeError: `func` cannot be called.
+    Raises: TypeError: `func` cannot be called, or does not run when it is: a coroutine or generator function.
     Thread: any; the task runs on this one.
 
     >>> spawn("{} {}".format, 1, 2).result()

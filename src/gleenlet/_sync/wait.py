@@ -65,7 +65,7 @@ def wait(
                 raise
         finally:
             for task in running:
-                task.remove_done_callback(ended)
+                task._forget(ended)
     done = {task for task in everything if task.done()}
     return done, set(everything) - done
 
@@ -115,7 +115,7 @@ def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task
             yield finished[step]
     finally:
         for task in tasks:
-            task.remove_done_callback(ended)
+            task._forget(ended)
 
 
 def _tasks(tasks: Iterable[Task[T]], who: str) -> list[Task[T]]:

@@ -4,7 +4,8 @@
  * On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
  *
  * Files. switch.c: queue, timers, floor, probe, hand-over. source.c: GLib. waiter.c: the one way to block. job.c: what
- * runs. hub.c, module.c: what Python sees. unwind.c: whose stack a loop runs on. epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
+ * runs. func.c: what a task's function is. hub.c, module.c: what Python sees. unwind.c: whose stack a loop runs on.
+ * epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
  * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started) and a Waiter (a greenlet
@@ -97,6 +98,8 @@ typedef struct Waiter {
     struct Waiter *beside;                  /* the next one for the same descriptor and direction */
     char *stack;                            /* of a greenlet that is not ours: where it blocked; NULL: unknown */
     PyObject *value;
+    PyObject *interrupt;                    /* to be raised instead, unless it is taken back before */
+    uint8_t before;                         /* the state without the interrupt: what is decided, if anything */
     PyObject *notify;                       /* for a greenlet of a guest loop: called instead of queueing it */
 } Waiter;
 
@@ -107,7 +110,8 @@ typedef struct {
 
 typedef struct Job {
     ITEM_HEAD
-    PyObject *func, *args, *kwargs, *context;
+    PyObject *func;                         /* after the end its name, if somebody may still ask for it */
+    PyObject *args, *kwargs, *context;
     PyObject *value;                        /* result or exception */
     PyObject *pending;                      /* exception for the next wait */
     PyObject *callbacks;                    /* list or NULL */
@@ -117,6 +121,7 @@ typedef struct Job {
     Fiber *fiber;                           /* borrowed: see I5 */
     struct Job *previous, *following;       /* the hub's unfinished jobs */
     int shields;
+    uint8_t held;                           /* somebody had it at its end */
 } Job;
 
 /* What a greenlet of ours is known by: it is its __dict__. The greenlet itself is of greenlet's own type, for that
@@ -263,6 +268,12 @@ void close_poll(Hub *hub);
 /* unwind.c */
 PyObject *core_runs_loop(PyObject *module, PyObject *ignored);
 
+/* func.c */
+int func_runs(PyObject *func);
+PyObject *core_check_runs(PyObject *module, PyObject *func);
+PyObject *func_name(PyObject *func);
+int ready_func(void);
+
 /* job.c */
 Fiber *new_fiber(Hub *hub, Job *job);
 int ready_fiber_type(void);
@@ -272,6 +283,7 @@ Hub *get_hub(PyGreenlet *current);
 void forget_hub(Hub *hub);
 Job *owner(PyGreenlet *greenlet);
 void settle(Waiter *waiter, PyObject *value, int raises);
+void interrupt(Waiter *waiter, PyObject *exception);
 PyObject *as_exception(PyObject *exception);
 Waiter *waiter_here(PyGreenlet **current);
 Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current);

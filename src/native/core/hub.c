@@ -8,7 +8,11 @@ static int hub_init(Hub *hub, PyObject *args, PyObject *Py_UNUSED(names)) {
     Py_ssize_t reserve = 0;
     if (!PyArg_ParseTuple(args, "|n", &reserve))
         return -1;
-    if (hub->floor || !(hub->floor = find_floor(reserve)))
+    if (hub->floor) {
+        PyErr_SetString(GleenletError, "this hub was made before: there is one for each thread, get_hub() returns it");
+        return -1;
+    }
+    if (!(hub->floor = find_floor(reserve)))
         return -1;
     hub->thread = this_thread();
     hub->context = context_ref();

@@ -92,21 +92,31 @@ static void job_dealloc(Job *job) {
     Py_TYPE(job)->tp_free(job);
 }
 
+static PyObject *plain_text(PyObject *object) { /* of str itself */
+    PyObject *text = PyObject_Str(object);
+    PyObject *plain = text ? PyUnicode_FromObject(text) : NULL;
+    Py_XDECREF(text);
+    return plain;
+}
+
 static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_UNUSED(names)) {
     PyObject *func, *args, *kwargs, *name;
     int priority, queue;
     if (!PyArg_ParseTuple(arguments, "OO!O!iOp", &func, &PyTuple_Type, &args, &PyDict_Type, &kwargs, &priority, &name,
                           &queue))
         return NULL;
-    if (!PyCallable_Check(func))
-        return PyErr_Format(PyExc_TypeError, "a task needs a function to run, not %.100s", Py_TYPE(func)->tp_name);
+    if (!func_runs(func))
+        return NULL;
     PyGreenlet *current = PyGreenlet_GetCurrent();
     Hub *hub = current ? get_hub(current) : NULL;
     Py_XDECREF(current);
     Lane *lane = hub && here(hub) ? (priority ? get_lane(hub, priority) : hub->normal) : NULL;
     PyObject *context = lane ? PyContext_CopyCurrent() : NULL;
     Job *job = context ? (Job *)type->tp_alloc(type, 0) : NULL;
-    if (!job) {
+    /* One of str itself: with attributes it could be in a cycle with a task that the collector no longer looks at. */
+    name = !job ? NULL : name == Py_None || PyUnicode_CheckExact(name) ? Py_NewRef(name) : plain_text(name);
+    if (!name) {
+        Py_XDECREF(job);
         Py_XDECREF(context);
         return NULL;
     }
@@ -117,7 +127,7 @@ static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_U
     job->func = Py_NewRef(func);
     job->args = Py_NewRef(args);
     job->kwargs = PyDict_GET_SIZE(kwargs) ? Py_NewRef(kwargs) : NULL;
-    job->name = Py_NewRef(name);
+    job->name = name;
     job->context = context;
     if ((job->following = hub->jobs))
         hub->jobs->previous = job;
@@ -142,10 +152,23 @@ static PyObject *job_interrupt(Job *job, PyObject *exception) {
         PyGreenlet *greenlet = job->waiter->greenlet;
         if (greenlet && !as_fiber(greenlet)) /* a child: greenlet turns a GreenletExit into its result, */
             Py_XSETREF(job->pending, Py_NewRef(instance)); /* so the task is told once more */
-        settle(job->waiter, instance, 1);
+        interrupt(job->waiter, instance);
     }
     else
         Py_XSETREF(job->pending, instance);
+    Py_RETURN_NONE;
+}
+
+/* _take_back(type): do not raise what was to be raised at its wait, if it is of this type and has not been raised yet */
+static PyObject *job_take_back(Job *job, PyObject *type) {
+    Waiter *waiter = job->waiter;
+    if (job->pending && PyErr_GivenExceptionMatches(job->pending, type))
+        Py_CLEAR(job->pending);
+    if (waiter && waiter->state == READY && waiter->interrupt && PyErr_GivenExceptionMatches(waiter->interrupt, type) &&
+        (waiter->before == READY || (waiter->greenlet && as_fiber(waiter->greenlet)))) {
+        waiter->state = waiter->before; /* WAITING again: what stands in the lane is passed over */
+        Py_CLEAR(waiter->interrupt);
+    }
     Py_RETURN_NONE;
 }
 
@@ -181,6 +204,7 @@ static PyMethodDef job_methods[] = {
     {"cancelled", (PyCFunction)job_cancelled, METH_NOARGS, "cancelled($self, /)\n--\n\n"
      "Did it end by cancellation?"},
     {"_interrupt", (PyCFunction)job_interrupt, METH_O, "Raise an exception at its wait, or at the next one."},
+    {"_take_back", (PyCFunction)job_take_back, METH_O, "Do not raise it after all."},
     {"_start", (PyCFunction)job_start, METH_NOARGS, "Run it up to its first wait, where safe; else queue it."},
     {NULL}};
 
@@ -194,6 +218,7 @@ static PyMemberDef job_members[] = {
     {"_callbacks", T_OBJECT, offsetof(Job, callbacks), 0, NULL},
     {"_waiter", T_OBJECT, offsetof(Job, waiter), READONLY, NULL},
     {"_shields", T_INT, offsetof(Job, shields), 0, NULL},
+    {"_held", T_BOOL, offsetof(Job, held), READONLY, NULL},
     {"_state", T_UBYTE, offsetof(Job, state), READONLY, NULL},
     {NULL}};
 

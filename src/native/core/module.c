@@ -43,6 +43,7 @@ static PyMethodDef core_functions[] = {
     {"sleep", core_sleep, METH_O, sleep_doc},
     {"wait_fd", (PyCFunction)(void (*)(void))core_wait_fd, METH_FASTCALL, "Wait for one direction of a descriptor."},
     {"current_task", core_current_task, METH_NOARGS, "The task that runs here, or None."},
+    {"check_runs", core_check_runs, METH_O, "TypeError: calling this runs nothing."},
     {"runs_tasks", core_runs_tasks, METH_O, "Is this a greenlet of the pool?"},
     {"callback_depth", core_callback_depth, METH_NOARGS, "How many C callbacks are on this thread's stack (F5)."},
     {"main_depth", core_main_depth, METH_NOARGS, "g_main_depth()."},
@@ -81,7 +82,8 @@ static int core_exec(PyObject *module) {
         !(str_block = PyUnicode_InternFromString("_block")) ||
         !(str_refuse_put = PyUnicode_InternFromString("_refuse_put")) ||
         !(str_refuse_get = PyUnicode_InternFromString("_refuse_get")) ||
-        !(str_stack_saved = PyUnicode_InternFromString("_stack_saved")) || ready_fiber_type() || add_types(module) ||
+        !(str_stack_saved = PyUnicode_InternFromString("_stack_saved")) || ready_fiber_type() || ready_func() ||
+        add_types(module) ||
         PyModule_AddIntConstant(module, "IDLE_PRIORITY", IDLE_PRIORITY) ||
         PyModule_AddIntConstant(module, "DONE", DONE) || PyModule_AddIntConstant(module, "FAILED", FAILED) ||
         PyModule_AddIntConstant(module, "CANCELLED", CANCELLED))

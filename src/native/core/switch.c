@@ -65,7 +65,10 @@ void notify(Hub *hub, PyObject *func) { /* call it; its exception is nobody's */
     Py_DECREF(func);
 }
 
-void ready(Waiter *waiter) { /* it has an outcome: queue who waits */
+void ready(Waiter *waiter) { /* it has something to return or raise: queue who waits */
+    if (waiter->state == READY)
+        return;
+    waiter->state = READY;
     if (waiter->notify)
         notify(waiter->hub, waiter->notify);
     else if (waiter->greenlet && !waiter->queued)
@@ -129,7 +132,7 @@ static void expire(Hub *hub) { /* queue what is due */
     while (hub->n_timers && hub->timers[0].deadline <= hub->now) {
         Item *item = hub->timers[0].item;
         timer_remove(item);
-        if (item->kind == WAITER && item->state == WAITING) {
+        if (item->kind == WAITER) {
             Waiter *waiter = (Waiter *)item;
             waiter->expired = 1;
             if (!waiter->quiet) {
@@ -138,7 +141,7 @@ static void expire(Hub *hub) { /* queue what is due */
                 if (!waiter->value)
                     waiter->value = take_exception();
             }
-            item->state = READY;
+            waiter->before = READY;
             ready(waiter);
             Py_DECREF(item);
         } else
@@ -331,11 +334,12 @@ __attribute__((noinline)) static void finish(Hub *hub, Job *job, PyObject *resul
     hub->n_jobs--;
     job->fiber = NULL;
     Py_CLEAR(job->pending);
-    Py_CLEAR(job->func);
+    job->held = Py_REFCNT(job) > 2; /* by somebody else than the list and the Fiber */
+    Py_XSETREF(job->func, job->name == Py_None && (job->held || job->state == FAILED) ? func_name(job->func) : NULL);
     Py_CLEAR(job->args);
     Py_CLEAR(job->kwargs);
     PyObject_GC_Track(job->context); /* I5: from here on both may be garbage */
-    if (PyObject_IS_GC(job->value) || Py_TYPE(job)->tp_dictoffset) /* else it is in no cycle: it refers to the hub only */
+    if (PyObject_IS_GC(job->value) || Py_TYPE(job)->tp_base != &JobType) /* else it is in no cycle: a plain Task's slots */
         PyObject_GC_Track(job);
     Py_CLEAR(job->context);
     if (job->callbacks || job->state == FAILED) {

@@ -121,6 +121,7 @@ static PyObject *waiter_vectorcall(PyObject *Py_UNUSED(type), PyObject *const *a
 
 static void waiter_dealloc(Waiter *waiter) {
     Py_XDECREF(waiter->notify);
+    Py_XDECREF(waiter->interrupt);
     Py_XDECREF(waiter->value);
     Py_XDECREF(waiter->greenlet);
     Py_XDECREF(waiter->hub);
@@ -130,15 +131,28 @@ static void waiter_dealloc(Waiter *waiter) {
 void settle(Waiter *waiter, PyObject *value, int raises) { /* steals; NEW, WAITING or READY -> READY */
     Py_XSETREF(waiter->value, value);
     waiter->raises = raises;
-    waiter->state = READY;
+    waiter->before = READY;
     drop_timer((Item *)waiter);
     ready(waiter);
+}
+
+/* A cancellation comes before any outcome, that of before and that of after: the wait goes on underneath, its timer too,
+ * so that it can be taken back until it is raised (job_take_back). */
+void interrupt(Waiter *waiter, PyObject *exception) { /* steals; NEW, WAITING or READY -> READY */
+    if (!waiter->interrupt)
+        waiter->before = waiter->state;
+    Py_XSETREF(waiter->interrupt, exception);
+    ready(waiter);
+}
+
+static int is_open(Waiter *waiter) { /* is nothing decided yet? */
+    return waiter->state <= WAITING || (waiter->state == READY && waiter->interrupt && waiter->before <= WAITING);
 }
 
 int wake(Waiter *waiter, PyObject *value, int raises) { /* 1; 0: too late; -1: an error is set */
     if (!here(waiter->hub))
         return -1;
-    if (waiter->state > WAITING)
+    if (!is_open(waiter))
         return 0;
     waiter->woken = 1;
     settle(waiter, Py_NewRef(value), raises);
@@ -171,7 +185,7 @@ static PyObject *waiter_resume(Waiter *waiter, PyObject *value) {
     Hub *hub = waiter->hub;
     if (!here(hub))
         return NULL;
-    if (waiter->state > WAITING)
+    if (!is_open(waiter))
         Py_RETURN_FALSE;
     if (waiter->state != WAITING || !waiter->greenlet || waiter->notify || frame <= hub->floor)
         return decide(waiter, value, 0);
@@ -332,6 +346,12 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
     waiter->state = DONE;
     if (failed) {
         Py_XDECREF(value);
+        return NULL;
+    }
+    if (waiter->interrupt) {
+        Py_XDECREF(value);
+        raise_exception(waiter->interrupt);
+        waiter->interrupt = NULL;
         return NULL;
     }
     if (state == WAITING) {

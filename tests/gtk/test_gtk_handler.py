@@ -410,6 +410,9 @@ def test_a_failure_is_reported_and_the_next_call_runs(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err.count("ZeroDivisionError: the first") == 1
 
 
+async def coroutine() -> None: ...
+
+
 def test_bad_input_is_refused_at_once() -> None:
     wrong: Any = "sometimes"
     with pytest.raises(ValueError, match='must be "parallel"'):
@@ -418,6 +421,10 @@ def test_bad_input_is_refused_at_once() -> None:
         handler(wrong)
     with pytest.raises(TypeError, match="needs a function, not int"):
         handler(when_busy="drop")(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="write @classmethod above"):
+        handler(classmethod(print))  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="is a coroutine function"):
+        debounced(1)(coroutine)
     with pytest.raises(TypeError, match="on_error must be a function"):
         handler(on_error=wrong)
     for seconds in (-1, float("nan")):

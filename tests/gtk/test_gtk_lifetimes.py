@@ -246,6 +246,13 @@ def test_what_cannot_be_called_is_refused_and_nothing_is_left() -> None:
         tasks_of(window).spawn("work")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         tasks_of(window).while_mapped("work")  # type: ignore[arg-type]
+
+    async def coroutine() -> None: ...
+
+    tasks = tasks_of(window)
+    for start in (tasks.spawn, tasks.while_mapped, functools.partial(tasks.restart, "key")):
+        with pytest.raises(TypeError, match="is a coroutine function"):
+            start(coroutine)
     with pytest.raises(TypeError, match="hold=True needs an application"):
         tasks_of(window).spawn(print, hold=True)
     assert nothing_watched()

@@ -9,6 +9,7 @@ from gleenlet._core._native import (
     Ring,
     Waiter,
     callback_depth,
+    check_runs,
     claim,
     get_ident,
     main_depth,
@@ -20,7 +21,7 @@ from gleenlet._core._native import (
 )
 from gleenlet._core.blame import describe, explain, user_frame, where
 from gleenlet._core.errors import Cancelled, GleenletError, UnsafeSwitchError
-from gleenlet._core.green import callback, green
+from gleenlet._core.green import callback, check_decorated, green
 from gleenlet._core.hub import Hub, get_hub
 from gleenlet._core.raw import schedule_switch, schedule_throw
 from gleenlet._core.run import run
@@ -43,6 +44,8 @@ __all__ = [
     "_native",
     "callback",
     "callback_depth",
+    "check_decorated",
+    "check_runs",
     "claim",
     "current_task",
     "describe",

@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, ParamSpec, overload
 from gi.repository import Gio, GLib, GObject
 
 from gleenlet import Task, sleep
+from gleenlet._core import check_decorated
 from gleenlet.gtk._ends import gtk, has_ended, is_widget
 from gleenlet.gtk._lifetimes import OwnedTask, run_after, spawn_owned
 
@@ -59,7 +60,8 @@ def handler(
         priority: the tasks' GLib priority.
 
     Returns: the handler. It has `running` and `cancel()`; a method's have them for each object.
-    Raises: TypeError: `func` cannot be called. ValueError: an unknown `when_busy`.
+    Raises: TypeError: `func` cannot be called, or does not run when it is: a coroutine or generator function.
+        ValueError: an unknown `when_busy`.
 
     >>> import gi; gi.require_version("Gtk", "4.0")
     >>> from gi.repository import Gtk
@@ -115,8 +117,7 @@ def decorate(func: Any, **options: Any) -> Any:
         func = copy.copy(func)
         func._func = decorate(func._func, **options)
         return func
-    if not callable(func):
-        raise TypeError(f"handler() needs a function, not {type(func).__name__}")
+    check_decorated("handler", func)
     return Handler(func, **options)
 
 

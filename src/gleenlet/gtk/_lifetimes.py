@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from gi.repository import Gio, GLib, GObject
 
 from gleenlet import Event, GleenletError, Task, get_hub
+from gleenlet._core import check_runs
 from gleenlet.gtk._ends import End, address_of, has_ended, is_widget
 from gleenlet.gtk._mapped import Mapped
 
@@ -83,7 +84,7 @@ class OwnedTasks:
             hold: the owner is an application, and runs at least until the task has ended.
 
         Raises:
-            TypeError: `func` cannot be called, or `hold` without an application.
+            TypeError: `func` cannot be called, or does not run when it is; `hold` without an application.
             GleenletError: the owner has ended; or it ends when nobody holds it, and this task would.
 
         >>> from gi.repository import GObject
@@ -119,6 +120,7 @@ class OwnedTasks:
         found
         (True, True)
         """
+        check_runs(func)
         life = self._life(func, args, kwargs)
         earlier = [task for task in life.tasks if task.key == (key,)]
         for task in earlier:
@@ -149,8 +151,7 @@ class OwnedTasks:
         owner = self._alive()
         if not is_widget(owner):
             raise TypeError(f"while_mapped() needs a widget, not {owner!r}")
-        if not callable(func):
-            raise TypeError(f"a function to call is needed, not {type(func).__name__}")
+        check_runs(func)
         life = life_of(owner)
         start = functools.partial(life.spawn, func, args, kwargs)
         name = f"{getattr(func, '__name__', 'Task')} while mapped"

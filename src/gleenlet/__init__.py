@@ -18,6 +18,7 @@ from gleenlet._core import (
 )
 from gleenlet._glib import (
     call,
+    cooperative_loops,
     run_outside,
     signals,
     wait_any_signal,
@@ -88,6 +89,7 @@ __all__ = [
     "as_completed",
     "call",
     "callback",
+    "cooperative_loops",
     "current_task",
     "from_thread",
     "get_hub",

@@ -49,6 +49,7 @@ PROMISED = [
     "wait_signal",
     "wait_any_signal",
     "run_outside",
+    "cooperative_loops",
     "signals",
     "wait_property",
     "call",

@@ -216,7 +216,7 @@ class Hub(_native.Hub):
         else:
             text = (
                 f"a main loop runs inside a task ({where()[1]}): all tasks wait until it ends; "
-                "call what runs it with run_outside()"
+                "call what runs it with run_outside(), or make it a wait with cooperative_loops()"
             )
         warnings.warn(text, RuntimeWarning, stacklevel=2)
 

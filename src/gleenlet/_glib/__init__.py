@@ -3,6 +3,7 @@
 from gleenlet._glib.children import wait_child
 from gleenlet._glib.descriptors import wait_readable, wait_writable
 from gleenlet._glib.gio import call
+from gleenlet._glib.loops import cooperative_loops
 from gleenlet._glib.outside import run_outside
 from gleenlet._glib.properties import wait_property
 from gleenlet._glib.signals import signals, wait_any_signal, wait_signal
@@ -10,6 +11,7 @@ from gleenlet._glib.unix_signals import wait_unix_signal
 
 __all__ = [
     "call",
+    "cooperative_loops",
     "run_outside",
     "signals",
     "wait_any_signal",

@@ -1,0 +1,562 @@
+"""cooperative_loops: main loops that tasks run are waits. GLib's in this process, GTK 3's and 4's in children."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+
+import pytest
+from gi.repository import Gio, GLib
+
+from child import run_script
+from gleenlet import (
+    Cancelled,
+    cooperative_loops,
+    get_hub,
+    sleep,
+    spawn,
+    to_thread,
+)
+from inside import settle
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+@pytest.fixture
+def cooperative() -> Iterator[None]:
+    """The block is entered, and a loop in a task that is nested all the same fails the test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        get_hub()._complained = False
+        with cooperative_loops():
+            yield
+
+
+def everything_replaced() -> list[object]:
+    return [
+        vars(owner).get(name)
+        for owner, names in (
+            (GLib.MainLoop, ("run", "quit", "is_running")),
+            (GLib.MainContext, ("iteration", "pending")),
+            (Gio.Application, ("run",)),
+        )
+        for name in names
+    ]
+
+
+# ---- GLib.MainLoop ----
+
+
+def test_two_loops_in_tasks_end_in_any_order_and_others_go_on(cooperative: None) -> None:
+    log: list[str] = []
+    depths: list[int] = []
+    loops = {"first": GLib.MainLoop(), "second": GLib.MainLoop()}
+
+    def dialog(name: str) -> None:
+        loops[name].run()
+        log.append(f"{name} closed")
+
+    def works() -> None:
+        sleep(0)
+        for name in ("first", "second"):
+            assert loops[name].is_running()
+            depths.append(GLib.main_depth())
+            loops[name].quit()
+            assert not loops[name].is_running()
+            sleep(0)
+        log.append("worked")
+
+    tasks = [spawn(dialog, "first"), spawn(dialog, "second"), spawn(works)]
+    for task in tasks:
+        task.join()
+    assert log == ["first closed", "second closed", "worked"]
+    assert set(depths) == {1}
+
+
+def test_quit_ends_all_who_run_the_same_loop_and_a_new_run_waits_again(cooperative: None) -> None:
+    loop = GLib.MainLoop()
+    log: list[str] = []
+
+    def runs(name: str) -> None:
+        loop.run()
+        log.append(name)
+
+    tasks = [spawn(runs, "one"), spawn(runs, "two")]
+    settle()
+    loop.quit()
+    late = spawn(runs, "late")
+    for task in tasks:
+        task.join()
+    settle()
+    assert log == ["one", "two"]
+    assert loop.is_running()
+    loop.quit()
+    late.join()
+
+
+def test_a_task_that_is_cancelled_in_its_loop_leaves_nothing(cooperative: None) -> None:
+    loop = GLib.MainLoop()
+    tasks = [spawn(loop.run), spawn(loop.run)]
+    settle()
+    tasks[0].cancel()
+    with pytest.raises(Cancelled):
+        tasks[0].result()
+    assert loop.is_running()
+    tasks[1].cancel()
+    with pytest.raises(Cancelled):
+        tasks[1].result()
+    assert not loop.is_running()
+
+
+def test_quit_may_come_from_another_thread(cooperative: None) -> None:
+    loop = GLib.MainLoop()
+    task = spawn(loop.run)
+    settle()
+    thread = threading.Thread(target=loop.quit)
+    thread.start()
+    task.result()
+    thread.join()
+
+
+def test_a_loop_that_runs_at_top_level_may_be_waited_for_by_tasks(cooperative: None) -> None:
+    loop = GLib.MainLoop()
+    task = spawn(loop.run)
+    GLib.idle_add(loop.quit)
+    loop.run()
+    task.result()
+    assert not loop.is_running()
+
+
+def test_a_loop_of_another_context_is_as_before(cooperative: None) -> None:
+    context = GLib.MainContext.new()
+    log: list[str] = []
+
+    def works() -> None:
+        loop = GLib.MainLoop.new(context, False)
+        source = GLib.Idle()
+        source.set_callback(lambda *_: loop.quit())
+        source.attach(context)
+        other = spawn(log.append, "another task")
+        loop.run()
+        while context.iteration(False) or context.pending():
+            pass
+        log.append("ran")
+        other.join()
+
+    spawn(works).result()
+    assert log == ["ran", "another task"]
+
+
+def test_outside_tasks_and_below_callbacks_of_c_code_loops_are_nested_as_before(cooperative: None) -> None:
+    depths: list[int] = []
+    action = Gio.SimpleAction.new("x", None)
+
+    def nested(*_: object) -> None:
+        inner = GLib.MainLoop()
+        GLib.timeout_add(1, lambda: depths.append(GLib.main_depth()) or inner.quit())
+        inner.run()
+
+    nested()
+    GLib.idle_add(nested)
+    while len(depths) < 2:
+        sleep(0.001)
+    action.connect("notify::enabled", nested)
+    spawn(action.set_enabled, False).result()
+    assert depths == [1, 2, 2]
+
+
+# ---- iterations ----
+
+
+def test_pumping_what_is_pending_in_a_task_lets_the_loop_run(cooperative: None) -> None:
+    context = GLib.MainContext.default()
+    log: list[object] = []
+
+    def pumps() -> None:
+        for i in range(3):
+            GLib.idle_add(log.append, i)
+        GLib.idle_add(lambda: log.append(GLib.main_depth()))
+        while context.pending():
+            assert context.iteration()
+        log.append("nothing is pending")
+        assert not context.iteration(False)
+
+    spawn(pumps).result()
+    assert log == [0, 1, 2, 1, "nothing is pending"]
+
+
+def test_draining_with_iteration_alone_ends(cooperative: None) -> None:
+    context = GLib.MainContext.default()
+    log: list[int] = []
+
+    def drains() -> None:
+        for i in range(3):
+            GLib.idle_add(log.append, i)
+        while context.iteration(False):
+            pass
+
+    tasks = [spawn(drains), spawn(drains)]
+    for task in tasks:
+        task.result()
+    assert sorted(log) == [0, 0, 1, 1, 2, 2]
+
+
+def test_an_iteration_that_may_block_waits_for_the_loops_next_event(cooperative: None) -> None:
+    context = GLib.MainContext.default()
+    done: list[int] = []
+
+    def pumps() -> int:
+        GLib.timeout_add(20, done.append, 1)
+        turns = 0
+        while not done:
+            assert context.iteration(True)
+            turns += 1
+        return turns
+
+    other = spawn(sleep, 0.001)
+    assert spawn(pumps).result() >= 1
+    other.join()
+
+
+def test_a_cancelled_iteration_leaves_no_source(cooperative: None) -> None:
+    task = spawn(GLib.MainContext.default().iteration, True)
+    sleep(0)
+    task.cancel()
+    with pytest.raises(Cancelled):
+        task.result()
+    settle()  # comes to rest
+
+
+# ---- applications ----
+
+
+def test_an_application_runs_nested_in_a_task() -> None:
+    outcome = run_script(
+        "from gi.repository import Gio, GLib\n"
+        "import gleenlet\n"
+        "app = Gio.Application()\n"
+        "def activate(app):\n"
+        "    app.hold()\n"
+        "    gleenlet.spawn(work)\n"
+        "def work():\n"
+        "    gleenlet.sleep(0.01); print('worked', GLib.main_depth()); app.release()\n"
+        "app.connect('activate', activate)\n"
+        "with gleenlet.cooperative_loops():\n"
+        "    print(gleenlet.run(app.run, ['app']))\n"
+        "print(Gio.Application(application_id='org.example.X').run(['app', '--help']) if 0 else 'end')\n",
+        env={"G_DEBUG": "fatal-warnings"},
+    )
+    assert (outcome.stdout, outcome.status) == ("worked 2\n0\nend\n", 0), outcome
+
+
+def test_an_application_outside_tasks_is_as_before(cooperative: None) -> None:
+    app = Gio.Application(flags=Gio.ApplicationFlags.NON_UNIQUE)
+    depths: list[int] = []
+    app.connect("activate", lambda _: depths.append(GLib.main_depth()))
+    assert app.run(["app"]) == 0
+    assert depths == [0] or depths == [1]
+
+
+# ---- the block ----
+
+
+def test_all_is_undone_on_exit() -> None:
+    before = everything_replaced(), list(sys.meta_path)
+    with cooperative_loops():
+        assert everything_replaced() != before[0]
+        with cooperative_loops():
+            pass
+        assert everything_replaced() != before[0]
+    assert (everything_replaced(), sys.meta_path) == before
+
+
+def test_a_wait_that_outlives_the_block_can_be_quit_and_then_all_is_undone() -> None:
+    before = everything_replaced()
+    loop = GLib.MainLoop()
+    with cooperative_loops():
+        task = spawn(loop.run)
+        settle()
+    assert everything_replaced() != before
+
+    def nested() -> int:
+        inner = GLib.MainLoop()
+        depths: list[int] = []
+        GLib.timeout_add(1, lambda: depths.append(GLib.main_depth()) or inner.quit())
+        inner.run()
+        return depths[0]
+
+    assert spawn(nested).result() == 2  # a new one is nested again
+    loop.quit()
+    task.result()
+    assert everything_replaced() == before
+
+
+def test_who_has_replaced_ours_keeps_his(monkeypatch: pytest.MonkeyPatch) -> None:
+    def theirs(loop: GLib.MainLoop) -> None:
+        ours(loop)  # type: ignore[no-untyped-call]
+
+    original = GLib.MainLoop.run
+    with cooperative_loops():
+        ours = GLib.MainLoop.run
+        GLib.MainLoop.run = theirs  # type: ignore[method-assign]
+    try:
+        assert GLib.MainLoop.run is theirs
+        loop = GLib.MainLoop()
+        GLib.idle_add(loop.quit)
+        loop.run()
+    finally:
+        GLib.MainLoop.run = original  # type: ignore[method-assign]
+
+
+def test_other_threads_run_their_loops_as_before(cooperative: None) -> None:
+    def works() -> bool:
+        context = GLib.MainContext.new()
+        context.push_thread_default()
+        loop = GLib.MainLoop.new(context, False)
+        source = GLib.Idle()
+        source.set_callback(lambda *_: loop.quit())
+        source.attach(context)
+        loop.run()
+        context.pop_thread_default()
+        return loop.is_running()
+
+    assert to_thread(works) is False
+
+
+# ---- GTK ----
+
+GTK_3 = """
+import warnings; warnings.simplefilter("error", RuntimeWarning)
+import gi; gi.require_version("Gtk", "3.0")
+{gtk_first}
+import gleenlet
+from gi.repository import GLib
+block = gleenlet.cooperative_loops()
+before = block.__enter__()
+from gi.repository import Gtk
+def spin():
+    while not ended:
+        gleenlet.sleep(0.001); ticks.append(1)
+def ticked(func, *args):  # func's result, and that others went on meanwhile
+    begun = len(ticks)
+    result = func(*args)
+    assert len(ticks) > begun
+    return result
+ticks, ended = [], []
+gleenlet.spawn(spin)
+def soon(func, *args):
+    gleenlet.spawn(lambda: gleenlet.sleep(0.02) or func(*args))
+"""
+
+
+def gtk_3(program: str, gtk_first: bool = False) -> str:
+    """Run it with Gtk 3 and a task that goes on, as a task; what it printed."""
+    prelude = GTK_3.format(gtk_first="from gi.repository import Gtk" if gtk_first else "")
+    outcome = run_script(prelude + program, display=True, env={"G_DEBUG": "fatal-warnings"})
+    assert outcome.status == 0, outcome
+    return outcome.stdout
+
+
+@pytest.mark.parametrize("gtk_first", [False, True], ids=["imported later", "imported before"])
+def test_gtk_3_dialogs_are_waits_and_end_in_any_order(gtk_first: bool) -> None:
+    program = """
+def ask(name, after=None):
+    dialog = Gtk.MessageDialog(text=name, buttons=Gtk.ButtonsType.OK_CANCEL)
+    dialogs[name] = dialog
+    response = dialog.run()
+    print(name, response, dialog.get_modal(), dialog.get_visible())
+    dialog.destroy()
+dialogs = {}
+def main():
+    tasks = [gleenlet.spawn(ask, name) for name in ("first", "second", "hidden", "destroyed", "closed")]
+    gleenlet.sleep(0.02)
+    assert all(d.get_visible() and d.get_modal() for d in dialogs.values())
+    begun = len(ticks)
+    dialogs["first"].response(Gtk.ResponseType.OK); tasks[0].join()
+    dialogs["second"].response(Gtk.ResponseType.CANCEL); tasks[1].join()
+    dialogs["closed"].close(); tasks[4].join()  # it is modal and on top
+    dialogs["hidden"].hide(); tasks[2].join()
+    dialogs["destroyed"].destroy(); tasks[3].join()
+    assert len(ticks) > begun
+    ended.append(1)
+    Gtk.main_quit()
+gleenlet.spawn(main)
+Gtk.main()
+print(Gtk.main_level())
+"""
+    assert gtk_3(program, gtk_first).splitlines() == [
+        "first -5 False True",
+        "second -6 False True",
+        "closed -4 False True",
+        "hidden -1 False False",
+        "destroyed -1 True False",
+        "0",
+    ]
+
+
+def test_gtk_3_a_cancelled_dialog_is_given_back_as_it_was() -> None:
+    program = """
+def main():
+    dialog = Gtk.Dialog()
+    task = gleenlet.spawn(dialog.run)
+    gleenlet.sleep(0.02)
+    print(dialog.get_modal()); task.cancel(); task.join()
+    print(task.cancelled(), dialog.get_modal(), dialog.get_visible())
+    from gi.repository import GObject
+    signal = GObject.signal_lookup("response", Gtk.Dialog)
+    print(bool(GObject.signal_has_handler_pending(dialog, signal, 0, True)))
+    ended.append(1)
+gleenlet.run(main)
+"""
+    assert gtk_3(program) == "True\nTrue False True\nFalse\n"
+
+
+def test_gtk_3_main_and_main_quit_and_main_level_in_tasks() -> None:
+    program = """
+log = []
+def runs(name):
+    log.append((name, Gtk.main_level()))
+    Gtk.main()
+    log.append(name)
+def main():
+    tasks = [gleenlet.spawn(runs, "one"), gleenlet.spawn(runs, "two")]
+    gleenlet.sleep(0.01)
+    print(Gtk.main_level(), GLib.main_depth())
+    Gtk.main_quit(); Gtk.main_quit()  # the second asks the same one
+    tasks[1].join(); print(log, Gtk.main_level())
+    def nested():  # in a callback: as before, and the innermost one
+        GLib.timeout_add(1, lambda: print("levels", Gtk.main_level()) or Gtk.main_quit())
+        Gtk.main()
+        nested_is_over.set()
+        return False
+    nested_is_over = gleenlet.Event()
+    GLib.idle_add(nested)
+    nested_is_over.wait()
+    print(Gtk.main_level()); Gtk.main_quit()
+    tasks[0].join(); print(log, Gtk.main_level())
+    ended.append(1)
+    Gtk.main_quit()
+gleenlet.spawn(main)
+Gtk.main()
+print(Gtk.main_level())
+block.__exit__(None, None, None)
+print("main_level" in vars(Gtk), Gtk.main.__module__)
+"""
+    assert gtk_3(program).splitlines() == [
+        "3 1",
+        "[('one', 1), ('two', 2), 'two'] 2",
+        "levels 3",
+        "2",
+        "[('one', 1), ('two', 2), 'two', 'one'] 1",
+        "0",
+        "False gi.overrides.Gtk",
+    ]
+
+
+def test_gtk_3_iterations_in_a_task() -> None:
+    program = """
+def main():
+    log = []
+    for i in range(3): GLib.idle_add(log.append, i)
+    while Gtk.events_pending():
+        Gtk.main_iteration()
+    print(log)
+    GLib.timeout_add(30, log.append, "late")
+    def pump():
+        while log[-1] != "late": Gtk.main_iteration_do(True)
+    ticked(pump)
+    print(Gtk.main_iteration_do(False), "of the main that runs")
+    Gtk.main_quit()
+    print(Gtk.main_iteration_do(False))
+    ended.append(1)
+gleenlet.spawn(main)
+Gtk.main()
+def without():
+    print(Gtk.main_iteration_do(False))
+    other = gleenlet.spawn(Gtk.main)
+    gleenlet.sleep(0); print(Gtk.main_iteration_do(False))
+    Gtk.main_quit(); other.join()
+gleenlet.run(without)
+print(Gtk.main_iteration_do(False))
+window = Gtk.Window(); window.show()
+while Gtk.events_pending(): Gtk.main_iteration()
+"""
+    assert gtk_3(program).splitlines() == [
+        "[0, 1, 2]",
+        "False of the main that runs",
+        "True",
+        "True",
+        "False",
+        "True",
+    ]
+
+
+def test_gtk_3_a_native_dialog_runs_outside() -> None:
+    program = """
+import warnings
+def main():
+    dialog = Gtk.FileChooserNative.new("title", None, Gtk.FileChooserAction.OPEN, None, None)
+    soon(dialog.hide)
+    print(ticked(dialog.run))
+    ended.append(1)
+gleenlet.run(main)
+"""
+    assert gtk_3(program) == "-1\n"
+
+
+def test_gtk_3_outside_tasks_dialogs_are_nested_as_before() -> None:
+    program = """
+dialog = Gtk.Dialog()
+GLib.timeout_add(10, lambda: print(GLib.main_depth()) or dialog.response(7))
+print(dialog.run())
+"""
+    assert gtk_3(program) == "1\n7\n"
+
+
+def test_gtk_4_has_nothing_to_replace_and_its_windows_live_on_under_a_loop_in_a_task() -> None:
+    outcome = run_script(
+        "import warnings; warnings.simplefilter('error', RuntimeWarning)\n"
+        "import gi; gi.require_version('Gtk', '4.0')\n"
+        "import gleenlet\n"
+        "from gi.repository import GLib\n"
+        "frames = []\n"
+        "def activate(app):\n"
+        "    window = Gtk.ApplicationWindow(application=app)\n"
+        "    window.add_tick_callback(lambda *_: frames.append(1) or True)\n"
+        "    window.present()\n"
+        "    gleenlet.spawn(work, window)\n"
+        "def work(window):\n"
+        "    loop = GLib.MainLoop()\n"
+        "    def watch():\n"
+        "        begun = len(frames)\n"
+        "        while len(frames) < begun + 3: gleenlet.sleep(0.001)\n"
+        "        loop.quit()\n"
+        "    watcher = gleenlet.spawn(watch)\n"
+        "    loop.run()\n"
+        "    print('frames', len(frames) >= 3, hasattr(Gtk, 'main')); window.destroy()\n"
+        "with gleenlet.cooperative_loops():\n"
+        "    from gi.repository import Gtk\n"
+        "    app = Gtk.Application()\n"
+        "    app.connect('activate', activate)\n"
+        "    app.run()\n",
+        display=True,
+        bus=True,
+        env={"G_DEBUG": "fatal-warnings"},
+    )
+    assert outcome.stdout == "frames True False\n", outcome
+
+
+def test_a_module_that_is_not_there_is_not_found_as_before() -> None:
+    with cooperative_loops():
+        outcome = run_script(
+            "import gleenlet, sys\n"
+            "sys.modules.pop('gi.repository.Gtk', None)\n"
+            "import gi; gi.require_version('GLib', '2.0')\n"
+            "with gleenlet.cooperative_loops():\n"
+            "    sys.meta_path[:] = [f for f in sys.meta_path if type(f).__module__ != 'gi.importer']\n"
+            "    try: from gi.repository import Gtk\n"
+            "    except ImportError as error: print('not found')\n"
+        )
+    assert outcome.stdout == "not found\n", outcome

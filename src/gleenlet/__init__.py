@@ -58,6 +58,7 @@ from gleenlet._sync import (
     timeout_at,
     to_thread,
     wait,
+    wait_future,
 )
 
 __all__ = [
@@ -109,6 +110,7 @@ __all__ = [
     "wait",
     "wait_any_signal",
     "wait_child",
+    "wait_future",
     "wait_property",
     "wait_readable",
     "wait_signal",

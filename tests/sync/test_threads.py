@@ -225,7 +225,7 @@ def test_from_thread_gives_the_exception_to_the_thread(reported: Errors) -> None
 
     assert to_thread(thread) == "boom"
     with pytest.raises(TypeError):
-        to_thread(lambda: from_thread(3))  # type: ignore[arg-type]
+        to_thread(lambda: from_thread(3))  # type: ignore[arg-type,call-overload]
     settle()
     assert reported == []
 

@@ -1,6 +1,7 @@
 """Between tasks: limits, groups, locks, queues and threads. This is its door."""
 
 from gleenlet._sync.barrier import Barrier, BrokenBarrierError
+from gleenlet._sync.futures import wait_future
 from gleenlet._sync.groups import TaskGroup
 from gleenlet._sync.locks import Condition, Event, Lock, RLock
 from gleenlet._sync.queue import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull, QueueShutDown
@@ -38,4 +39,5 @@ __all__ = [
     "timeout_at",
     "to_thread",
     "wait",
+    "wait_future",
 ]

@@ -1,7 +1,7 @@
 """to_thread and from_thread: blocking functions out of the loop's thread, and other threads into it.
 
-The threads are those of one `concurrent.futures.ThreadPoolExecutor`; this file knows of tasks and the hub's
-`call_soon_threadsafe` only.
+The threads are those of one `concurrent.futures.ThreadPoolExecutor`, or of an executor that is given. This file
+knows of tasks and the hub's `call_soon_threadsafe` only.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextvars
 import functools
 import os
+import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar, cast
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from gi.repository import GLib
 
@@ -30,20 +31,33 @@ _came_from: contextvars.ContextVar[Hub | None] = contextvars.ContextVar("gleenle
 """In a function that `to_thread` runs: the hub that called it."""
 
 
-def to_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+@overload
+def to_thread(func: Callable[..., T], /, *args: Any, executor: Executor | None, **kwargs: Any) -> T: ...
+@overload
+def to_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyword is ours
+    func: Callable[..., T], /, *args: Any, executor: Executor | None = None, **kwargs: Any
+) -> T:
     """Run `func(*args, **kwargs)` in a thread of its own and wait for it, as `asyncio.to_thread`.
 
-    It sees the caller's context variables. At most 32 such threads run (fewer with less than 28 processors),
-    others wait for one. A cancelled caller goes at once: what has not begun is called off; what runs goes on,
-    its result is dropped, its exception is reported.
+    Args:
+        executor: whose threads to use: one with a single thread for an SQLite connection, say. By default ours:
+            at most 32 run (fewer with less than 28 processors), others wait for one. `func` gets no argument
+            of this name.
 
-    Returns: its result. Raises: its exception. Cancelled, UnsafeSwitchError: as in `sleep`.
+    It sees the caller's context variables. A cancelled caller goes at once: what has not begun is called off;
+    what runs goes on, its result is dropped, its exception is reported.
+
+    Returns: its result. Raises: its exception. TypeError: the executor has processes: for those there is
+    `wait_future`. Cancelled, UnsafeSwitchError: as in `sleep`.
     Thread: any; `func` must use neither GTK nor anything else of this one: `from_thread` brings it back here.
 
     >>> to_thread(pow, 2, 10)
     1024
     """
-    global _pool
+    processes = sys.modules.get("concurrent.futures.process")
+    if processes is not None and isinstance(executor, processes.ProcessPoolExecutor):
+        raise TypeError("to_thread() needs an executor with threads: write wait_future(executor.submit(func)) here")
     hub = get_hub()
     waiter = Waiter()
     context = contextvars.copy_context()
@@ -64,9 +78,7 @@ def to_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         elif not waiter.throw(error):
             hub.report(error, f"in to_thread({func!r}), whose caller has gone")
 
-    if _pool is None:
-        _pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="gleenlet")
-    future = _pool.submit(context.run, functools.partial(func, *args, **kwargs))
+    future = (pool() if executor is None else executor).submit(context.run, functools.partial(func, *args, **kwargs))
     future.add_done_callback(over)
     try:
         return cast(T, waiter.wait())
@@ -129,6 +141,14 @@ def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
         source.set_callback(lambda *_: start() is not None)  # PyGObject 3.58 gives it no argument, others None
         source.attach(main_context)
     return future.result()
+
+
+def pool() -> ThreadPoolExecutor:
+    """The threads of `to_thread`, made at first use."""
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="gleenlet")
+    return _pool
 
 
 def _forget_pool() -> None:

@@ -18,7 +18,7 @@ CHROOT_PACKAGES=(
     python3-requests python3-flask
     gir1.2-gtk-4.0 gir1.2-gtk-3.0 gir1.2-adw-1 gir1.2-soup-3.0 gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
     gstreamer1.0-plugins-base gir1.2-dex-1
-    xvfb xauth dbus-daemon dbus-bin adwaita-icon-theme fonts-dejavu-core fonts-cantarell
+    xvfb xauth dbus-daemon dbus-bin libglib2.0-bin systemd python3-dbusmock adwaita-icon-theme fonts-dejavu-core fonts-cantarell
 )
 PYTHON_PACKAGES=(
     pytest hypothesis aiohttp aiosqlite dbus-fast flask httpx requests "sqlalchemy[asyncio]" websockets

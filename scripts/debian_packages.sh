@@ -16,6 +16,8 @@ setup)
         gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base
         # a display, a session bus, and what a window needs to look right
         xvfb xauth dbus-daemon adwaita-icon-theme fonts-dejavu-core fonts-cantarell
+        # other peers on the bus: gdbus, busctl, dbusmock
+        libglib2.0-bin systemd python3-dbusmock
         # ps and friends
         procps ca-certificates
     )

@@ -1,14 +1,15 @@
 """Owning names, and who owns them."""
 
+# mypy: disable-error-code=empty-body
 from __future__ import annotations
 
 import pytest
 from gi.repository import Gio, GLib
 
-import gleenlet
 from buses import close, connect, remote_name
 from gleenlet import GleenletError, spawn
 from gleenlet.dbus import NameTaken, interface, own_name, owner, proxy, wait_for_name, watch_name
+from inside import settle
 
 NAME = "org.example.Name"
 
@@ -70,7 +71,7 @@ def test_a_program_waits_for_a_name(bus: Gio.DBusConnection, client: Gio.DBusCon
     with pytest.raises(ValueError):
         wait_for_name(client, NAME, timeout=-1)
     waiting = spawn(wait_for_name, client, NAME)
-    gleenlet.sleep(0)
+    settle()
     with own_name(bus, NAME):
         assert waiting.result() == bus.get_unique_name()
         assert wait_for_name(client, NAME) == bus.get_unique_name()
@@ -84,7 +85,7 @@ def test_appearance_and_loss_are_told_one_after_another(bus: Gio.DBusConnection,
                 pass
         assert [next(owners) for _ in range(6)] == [bus.get_unique_name(), None] * 3
         waiting = spawn(next, owners)
-        gleenlet.sleep(0)
+        settle()
         with pytest.raises(GleenletError, match="a task waits"):
             next(owners)
         with own_name(bus, NAME):
@@ -109,7 +110,7 @@ def test_a_closed_connection_ends_every_wait(address: str) -> None:
     with own_name(third, NAME) as mine, watch_name(third, NAME) as owners:
         assert next(owners) == third.get_unique_name()
         tasks = [spawn(mine.wait_lost), spawn(next, owners)]
-        gleenlet.sleep(0)
+        settle()
         close(third)
         tasks[0].result()
         with pytest.raises(ConnectionResetError):

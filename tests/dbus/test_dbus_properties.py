@@ -1,5 +1,6 @@
 """Properties: kept by a service, read, cached and watched by a proxy."""
 
+# mypy: disable-error-code=empty-body
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from buses import connect, remote_name
 from gleenlet import Queue, spawn
 from gleenlet.dbus import NameLost, Property, Signal, UInt32, export, interface, own_name, proxy, watch
 from gleenlet.dbus._convert import unpack
+from inside import settle
 
 PROPERTIES = "org.freedesktop.DBus.Properties"
 
@@ -317,7 +319,7 @@ def test_a_closed_connection_ends_what_is_known(service: Service, bus: Gio.DBusC
     values = watch(player, Player.title)
     assert next(values) == "none"
     waiting = spawn(next, values)
-    gleenlet.sleep(0)
+    settle()
     gleenlet.call(third.close)
     with pytest.raises(ConnectionResetError, match="was closed"):
         waiting.result()

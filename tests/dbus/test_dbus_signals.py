@@ -1,17 +1,19 @@
 """Signals: emitted by a service, awaited and iterated by a proxy."""
 
+# mypy: disable-error-code=empty-body
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 from gi.repository import Gio, GLib
 
 import gleenlet
-from buses import close, connect
+from buses import close, connect, daemon
 from gleenlet import Cancelled, GleenletError, spawn
 from gleenlet.dbus import NameLost, Signal, export, interface, own_name, proxy
-from inside import FOREVER, used_in_another_thread
+from inside import FOREVER, settle, used_in_another_thread
 
 
 @interface("org.example.Files")
@@ -89,7 +91,7 @@ def test_what_is_used_wrongly_says_so(files: Files) -> None:
         with pytest.raises(GleenletError, match="entered already"):
             found.__enter__()
         waiting = spawn(next, emissions)
-        gleenlet.sleep(0)
+        settle()
         with pytest.raises(GleenletError, match="a task waits for found"):
             next(emissions)
         waiting.cancel()
@@ -101,14 +103,18 @@ def test_what_is_used_wrongly_says_so(files: Files) -> None:
         files.found.emit("a", 1)
 
 
-def test_a_cancelled_entry_leaves_nothing(files: Files) -> None:
-    found = files.found
-    entering = spawn(found.__enter__)
-    gleenlet.sleep(0)
-    entering.cancel()
-    with pytest.raises(Cancelled):
-        entering.result()
-    assert found.subscription is None  # type: ignore[attr-defined]
+def test_a_cancelled_entry_leaves_nothing() -> None:
+    with daemon() as stopped:
+        client = connect(stopped.address)
+        found = proxy(client, "org.example.Files", "/files", Files).found
+        stopped.process.send_signal(signal.SIGSTOP)  # it does not answer any more
+        entering = spawn(found.__enter__)
+        settle()
+        assert found.subscription is not None  # type: ignore[attr-defined]
+        entering.cancel()
+        with pytest.raises(Cancelled):
+            entering.result()
+        assert found.subscription is None  # type: ignore[attr-defined]
 
 
 def test_the_end_of_a_unique_name_ends_the_wait(client: Gio.DBusConnection, address: str) -> None:
@@ -116,7 +122,7 @@ def test_the_end_of_a_unique_name_ends_the_wait(client: Gio.DBusConnection, addr
     unique = proxy(client, third.get_unique_name(), "/files", Files)
     with unique.found as emissions:
         waiting = spawn(next, emissions)
-        gleenlet.sleep(0)
+        settle()
         close(third)
         with pytest.raises(NameLost):
             waiting.result()
@@ -141,7 +147,7 @@ def test_a_closed_connection_ends_the_wait(service: Service, bus: Gio.DBusConnec
     files = proxy(third, bus.get_unique_name(), "/files", Files)
     with files.found as emissions:
         waiting = spawn(next, emissions)
-        gleenlet.sleep(0)
+        settle()
         close(third)
         with pytest.raises(ConnectionResetError):
             waiting.result()

@@ -1,7 +1,6 @@
 /* A D-Bus call: GDBus sends it and tells of its reply in C; nothing of it goes through PyGObject. */
 #include "gvariant.h"
 #include <string.h>
-#include <unistd.h>
 
 #define NO_TIMEOUT INT32_MAX                /* G_MAXINT is GDBus's word for none */
 
@@ -58,24 +57,6 @@ static int read_name(PyObject *value, const char *what, int (*is_right)(const ch
     return -1;
 }
 
-/* NULL for none, which is no error. GLib copies each descriptor. */
-static void *new_descriptors(PyObject *fds) {
-    void *list = PySequence_Fast_GET_SIZE(fds) ? g.unix_fd_list_new() : NULL;
-    GError *error = NULL;
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fds); i++) {
-        PyObject *file = Py_NewRef(PySequence_Fast_GET_ITEM(fds, i));
-        int fd = PyObject_AsFileDescriptor(file);
-        Py_DECREF(file);
-        if (fd < 0 || g.unix_fd_list_append(list, fd, &error) < 0) {
-            if (error)
-                raise_error(error);
-            g.object_unref(list);
-            return NULL;
-        }
-    }
-    return list;
-}
-
 const char start_doc[] = "start(waiter, connection, name, path, interface, member, signature, args, reply, flags, fds) -> Call\n"
                          "Send a call; its answer, which the Call holds, wakes the waiter.";
 
@@ -93,17 +74,15 @@ PyObject *start_call(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssiz
         return NULL;
     if (*signature != '(')
         return PyErr_Format(PyExc_ValueError, "the signature of a call is a struct's, '(%s)'", signature);
-    if (!PyTuple_Check(args[10]) && !PyList_Check(args[10]))
-        return PyErr_Format(PyExc_TypeError, "fds are a tuple or list, not %.100s", Py_TYPE(args[10])->tp_name);
     long flags = PyLong_AsLong(args[9]);
     if (flags == -1 && PyErr_Occurred())
         return NULL;
 
     GVariant *parameters = NULL;
     Call *call = NULL;
-    void *connection = open_object(args[1], g.dbus_connection_get_type(), "Gio.DBusConnection");
-    void *descriptors = connection ? new_descriptors(args[10]) : NULL;
-    if (connection && !PyErr_Occurred() && (parameters = pack_value(signature, args[7], NULL, 0)) &&
+    void *connection = open_connection(args[1]);
+    void *descriptors = NULL;
+    if (connection && !new_descriptors(args[10], &descriptors) && (parameters = pack_value(signature, args[7], NULL, 0)) &&
         (call = PyObject_New(Call, &CallType))) {
         call->waiter = Py_NewRef(args[0]);
         call->cancellable = g.cancellable_new();
@@ -126,21 +105,6 @@ PyObject *start_call(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssiz
 
 /* ---- Call ---- */
 
-static PyObject *take_descriptors(Call *call) { /* a list; whoever has it closes them */
-    int n = 0;
-    int *fds = call->descriptors ? g.unix_fd_list_steal_fds(call->descriptors, &n) : NULL;
-    PyObject *list = PyList_New(n);
-    for (int i = 0; i < n; i++) {
-        PyObject *fd = list ? PyLong_FromLong(fds[i]) : NULL;
-        if (fd)
-            PyList_SET_ITEM(list, i, fd);
-        else
-            close(fds[i]);
-    }
-    g.free(fds);
-    return list;
-}
-
 static PyObject *call_result(Call *call, PyObject *Py_UNUSED(ignored)) {
     GError *error = call->error;
     GVariant *reply = call->reply;
@@ -152,7 +116,7 @@ static PyObject *call_result(Call *call, PyObject *Py_UNUSED(ignored)) {
         return PyErr_Format(PyExc_RuntimeError, "this call is not yet answered, or its result was taken");
     PyObject *values = unpack_value(reply, 0);
     g.variant_unref(reply);
-    PyObject *descriptors = values ? take_descriptors(call) : NULL;
+    PyObject *descriptors = values ? take_descriptors(call->descriptors) : NULL;
     PyObject *result = descriptors ? PyTuple_Pack(2, values, descriptors) : NULL;
     Py_XDECREF(descriptors);
     Py_XDECREF(values);

@@ -5,7 +5,7 @@
  *
  * Files. library.c: GLib's and PyGObject's functions. signature.c: what a D-Bus type is. place.c: where in the arguments
  * an error is. natural.c: the type of a plain value in a variant. scalar.c, pack.c: there; unpack.c: back. call.c: a call
- * and its reply. module.c: what Python sees.
+ * and its reply. serve.c: calls that come in. descriptors.c: files that go with a message. module.c: what Python sees.
  *
  * Words. A signature is a string of types, "sa{sv}"; a type is one of them, "a{sv}". Types are passed as pointers into
  * the signature, ended by their grammar and not by a zero: GLib reads a GVariantType the same way. A place is the path from
@@ -23,6 +23,7 @@
  *  V6  A Call is owned by whoever waits and, until it is answered, by GDBus. Its fields change with the GIL held; only the
  *      thread whose context runs the reply's callback answers it. Who stops waiting says so (cancel), and what comes
  *      later is dropped with the Call, descriptors closed.
+ *  V7  An invocation is its Answer's until that gives or refuses, and never answered twice.
  */
 #ifndef GLEENLET_GVARIANT_H
 #define GLEENLET_GVARIANT_H
@@ -103,6 +104,7 @@ typedef struct {                            /* GValue, whose layout is public */
     X(void, value_set_variant, (GValue *, GVariant *))                                                                \
     X(GVariant *, value_dup_variant, (const GValue *))                                                                \
     X(void *, value_dup_object, (const GValue *))                                                                     \
+    X(void *, value_dup_boxed, (const GValue *))                                                                      \
     X(void *, object_ref, (void *))                                                                                   \
     X(void, object_unref, (void *))
 
@@ -119,7 +121,16 @@ typedef struct {                            /* GValue, whose layout is public */
     X(void, cancellable_cancel, (void *))                                                                             \
     X(void *, unix_fd_list_new, (void))                                                                               \
     X(int, unix_fd_list_append, (void *, int, GError **))                                                             \
-    X(int *, unix_fd_list_steal_fds, (void *, int *))
+    X(int *, unix_fd_list_steal_fds, (void *, int *))                                                                 \
+    X(size_t, dbus_interface_info_get_type, (void))                                                                   \
+    X(void, dbus_interface_info_unref, (void *))                                                                      \
+    X(unsigned, dbus_connection_register_object,                                                                      \
+      (void *, const char *, void *, const void *, void *, void (*)(void *), GError **))                              \
+    X(void *, dbus_method_invocation_get_message, (void *))                                                           \
+    X(void, dbus_method_invocation_return_value_with_unix_fd_list, (void *, GVariant *, void *))                      \
+    X(void, dbus_method_invocation_return_dbus_error, (void *, const char *, const char *))                           \
+    X(void *, dbus_message_get_unix_fd_list, (void *))                                                                \
+    X(int, dbus_message_get_flags, (void *))
 
 #define X(result, name, arguments) result(*name) arguments;
 typedef struct {
@@ -140,7 +151,8 @@ typedef struct Place {
 /* library.c */
 int load_library(void);
 GVariant *open_variant(PyObject *wrapper);  /* a reference, or NULL and an exception */
-void *open_object(PyObject *wrapper, size_t type, const char *name); /* the same for a GObject of this GType */
+void *open_connection(PyObject *wrapper);   /* the same for a GDBusConnection, ... */
+void *open_interface(PyObject *wrapper);    /* ... and a GDBusInterfaceInfo */
 PyObject *raise_error(GError *error);       /* NULL; the GLib.Error that PyGObject makes of it, which is freed */
 PyObject *wrap_variant(GVariant *variant);  /* a GLib.Variant with a reference of its own; sinks a floating one */
 
@@ -188,5 +200,14 @@ extern PyTypeObject CallType;
 extern PyObject *str_wake;
 PyObject *start_call(PyObject *module, PyObject *const *args, Py_ssize_t n);
 extern const char start_doc[];
+
+/* serve.c */
+extern PyTypeObject AnswerType;
+PyObject *register_object(PyObject *module, PyObject *args);
+extern const char register_doc[];
+
+/* descriptors.c */
+int new_descriptors(PyObject *fds, void **list);
+PyObject *take_descriptors(void *list);
 
 #endif

@@ -51,28 +51,41 @@ int load_library(void) {
     return VariantType && PyType_Check(VariantType) ? 0 : -1;
 }
 
+/* `value` holds what the wrapper is of; whoever calls unsets it. -1 and a TypeError: it is of no such type. */
+static int open_wrapper(PyObject *wrapper, GValue *value, size_t type, const char *name) {
+    g.value_init(value, type);
+    if (wrapper != Py_None && !pygobject->value_from_pyobject(value, wrapper))
+        return 0;
+    g.value_unset(value);
+    PyErr_Format(PyExc_TypeError, "a %s is needed, not %.100s", name, Py_TYPE(wrapper)->tp_name);
+    return -1;
+}
+
 GVariant *open_variant(PyObject *wrapper) {
     GValue value = {0};
-    g.value_init(&value, TYPE_VARIANT);
-    GVariant *variant = NULL;
-    if (!pygobject->value_from_pyobject(&value, wrapper))
-        variant = g.value_dup_variant(&value);
-    if (!variant)
-        PyErr_Format(PyExc_TypeError, "a GLib.Variant is needed, not %.100s", Py_TYPE(wrapper)->tp_name);
+    if (open_wrapper(wrapper, &value, TYPE_VARIANT, "GLib.Variant"))
+        return NULL;
+    GVariant *variant = g.value_dup_variant(&value);
     g.value_unset(&value);
     return variant;
 }
 
-void *open_object(PyObject *wrapper, size_t type, const char *name) {
+void *open_connection(PyObject *wrapper) {
     GValue value = {0};
-    g.value_init(&value, type);
-    void *object = NULL;
-    if (!pygobject->value_from_pyobject(&value, wrapper))
-        object = g.value_dup_object(&value);
-    if (!object)
-        PyErr_Format(PyExc_TypeError, "a %s is needed, not %.100s", name, Py_TYPE(wrapper)->tp_name);
+    if (open_wrapper(wrapper, &value, g.dbus_connection_get_type(), "Gio.DBusConnection"))
+        return NULL;
+    void *connection = g.value_dup_object(&value);
     g.value_unset(&value);
-    return object;
+    return connection;
+}
+
+void *open_interface(PyObject *wrapper) {
+    GValue value = {0};
+    if (open_wrapper(wrapper, &value, g.dbus_interface_info_get_type(), "Gio.DBusInterfaceInfo"))
+        return NULL;
+    void *interface = g.value_dup_boxed(&value);
+    g.value_unset(&value);
+    return interface;
 }
 
 PyObject *raise_error(GError *error) {

@@ -1,4 +1,4 @@
-/* What Python sees: pack and unpack, start and its Call. */
+/* What Python sees: pack and unpack, start and its Call, register and its Answers. */
 #include "gvariant.h"
 
 static PyObject *module_pack(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) {
@@ -29,6 +29,7 @@ static PyMethodDef methods[] = {
     {"pack", (PyCFunction)(void (*)(void))module_pack, METH_FASTCALL, "A value of one D-Bus type as a GLib.Variant."},
     {"unpack", module_unpack, METH_O, "What a GLib.Variant holds."},
     {"start", (PyCFunction)(void (*)(void))start_call, METH_FASTCALL, start_doc},
+    {"register", register_object, METH_VARARGS, register_doc},
     {"fail", module_fail, METH_VARARGS, "Raise the GLib.Error of a domain, a code and a message, as a failed call does."},
     {NULL}};
 
@@ -37,10 +38,12 @@ static struct PyModuleDef definition = {
     .m_methods = methods};
 
 PyMODINIT_FUNC PyInit__gvariant(void) {
-    if (load_library() || PyType_Ready(&CallType) || !(str_wake = PyUnicode_InternFromString("wake")))
+    if (load_library() || PyType_Ready(&CallType) || PyType_Ready(&AnswerType) ||
+        !(str_wake = PyUnicode_InternFromString("wake")))
         return NULL;
     PyObject *module = PyModule_Create(&definition);
-    if (module && PyModule_AddObjectRef(module, "Call", (PyObject *)&CallType))
+    if (module && (PyModule_AddObjectRef(module, "Call", (PyObject *)&CallType) ||
+                   PyModule_AddObjectRef(module, "Answer", (PyObject *)&AnswerType)))
         Py_CLEAR(module);
     return module;
 }

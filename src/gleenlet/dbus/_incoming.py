@@ -1,6 +1,6 @@
 """Calls that come in: an interface registered at a path, the arguments as plain values, and the answer.
 
-As _convert.py, this is where PyGObject is; what a call means is _service.py's.
+In C, or through PyGObject where _convert.py has chosen that; what a call means is _service.py's.
 """
 
 from __future__ import annotations
@@ -8,18 +8,48 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from gi.repository import Gio, GLib
 
-from gleenlet.dbus._convert import pack, unpack
+from gleenlet.dbus import _plain
+from gleenlet.dbus._convert import converter, pack, unpack
 
 # (sender, interface, member, arguments, descriptors, message flags, to answer)
 OnCall = Callable[[str | None, str, str, tuple[Any, ...], list[int], int, "Answer"], None]
 
 
-class Answer:
+class Answer(Protocol):
     """The answer that a call still wants: exactly one of `give` and `refuse`, once."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it is still wanted."""
+
+    def give(self, signature: str, values: tuple[Any, ...], fds: Sequence[int] = (), /) -> None:
+        """Reply; the descriptors are copied. Raises what `pack` raises, and then nothing was sent."""
+
+    def refuse(self, name: str, text: str, /) -> None:
+        """Reply with an error."""
+
+
+def register(connection: Gio.DBusConnection, path: str, info: Gio.DBusInterfaceInfo, on_call: OnCall) -> int:
+    """Have GDBus check what comes for this interface, and hand it on; calls to get and set properties too.
+
+    Raises: GLib.Error: the path has this interface already.
+    """
+    if converter is _plain:
+        return register_plain(connection, path, info, on_call)
+    from gleenlet.dbus import _gvariant  # not there where PyGObject was chosen for that
+
+    return _gvariant.register(connection, path, info, on_call)
+
+
+# ---- through PyGObject ----
+
+
+class PlainAnswer:
+    """An Answer through PyGObject."""
 
     __slots__ = ("invocation",)
 
@@ -28,11 +58,9 @@ class Answer:
 
     @property
     def open(self) -> bool:
-        """Whether it is still wanted."""
         return self.invocation is not None
 
     def give(self, signature: str, values: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
-        """Reply; the descriptors are copied. Raises what `pack` raises, and then nothing was sent."""
         parameters = pack(signature, values)
         given = Gio.UnixFDList() if fds else None
         for fd in fds:
@@ -42,7 +70,6 @@ class Answer:
         release(invocation)
 
     def refuse(self, name: str, text: str) -> None:
-        """Reply with an error."""
         invocation = self._take()
         invocation.return_dbus_error(name, text)
         release(invocation)
@@ -54,11 +81,8 @@ class Answer:
         return invocation
 
 
-def register(connection: Gio.DBusConnection, path: str, info: Gio.DBusInterfaceInfo, on_call: OnCall) -> int:
-    """Have GDBus check what comes for this interface, and hand it on; calls to get and set properties too.
-
-    Raises: GLib.Error: the path has this interface already.
-    """
+def register_plain(connection: Gio.DBusConnection, path: str, info: Gio.DBusInterfaceInfo, on_call: OnCall) -> int:
+    """As `register`."""
 
     def called(
         _: Gio.DBusConnection,
@@ -72,7 +96,7 @@ def register(connection: Gio.DBusConnection, path: str, info: Gio.DBusInterfaceI
         message = invocation.get_message()
         received = message.get_unix_fd_list()
         fds = [] if received is None else list(received.steal_fds())
-        on_call(sender, interface, member, unpack(parameters), fds, int(message.get_flags()), Answer(invocation))
+        on_call(sender, interface, member, unpack(parameters), fds, int(message.get_flags()), PlainAnswer(invocation))
 
     return connection.register_object(path, info, called, None, None)
 

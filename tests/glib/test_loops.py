@@ -149,6 +149,21 @@ def test_a_loop_of_another_context_is_as_before(cooperative: None) -> None:
     assert log == ["ran", "another task"]
 
 
+def test_a_context_that_a_task_has_pushed_is_its_own_affair(cooperative: None) -> None:
+    def works() -> bool:
+        context = GLib.MainContext.new()
+        context.push_thread_default()
+        loop = GLib.MainLoop.new(context, False)
+        source = GLib.Idle()
+        source.set_callback(lambda *_: loop.quit())
+        source.attach(context)
+        loop.run()  # nobody else would run it
+        context.pop_thread_default()
+        return loop.is_running()
+
+    assert spawn(works).result() is False
+
+
 def test_outside_tasks_and_below_callbacks_of_c_code_loops_are_nested_as_before(cooperative: None) -> None:
     depths: list[int] = []
     action = Gio.SimpleAction.new("x", None)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from gi.repository import Gio, GLib
 
-from gleenlet._core import Waiter, current_task, may_wait
+from gleenlet._core import Waiter, may_wait
 from gleenlet._glib.connection import from_any_thread
 from gleenlet._glib.gtk_loops import GtkLoops
 from gleenlet._glib.outside import run_outside
@@ -63,11 +63,8 @@ class cooperative_loops:
 
 
 def waits(context: GLib.MainContext) -> bool:
-    """May a loop of this context be a wait here? In a task, with no callback on its stack, and the hub's context."""
-    if not entered or not may_wait():
-        return False
-    task = current_task()
-    return task is not None and bool(task._hub.context == context)
+    """May a loop of this context be a wait here? In a task, no callback on its stack, and the context is its own."""
+    return bool(entered) and may_wait() and bool(context == GLib.MainContext.ref_thread_default())
 
 
 def wait(waiter: Waiter) -> Any:

@@ -47,7 +47,7 @@ static PyMethodDef core_functions[] = {
     {"runs_tasks", core_runs_tasks, METH_O, "Is this a greenlet of the pool?"},
     {"callback_depth", core_callback_depth, METH_NOARGS, "How many C callbacks are on this thread's stack (F5)."},
     {"main_depth", core_main_depth, METH_NOARGS, "g_main_depth()."},
-    {"may_wait", core_may_wait, METH_NOARGS, "Is this a task's code, and may it be switched away from?"},
+    {"may_wait", core_may_wait, METH_NOARGS, "Is this a task's code that may be switched away from, in its own context?"},
     {"runs_loop", core_runs_loop, METH_NOARGS, "Is a dispatch of GLib's on the current greenlet's own stack?"},
     {"current_context", core_current_context, METH_NOARGS, "The address of the thread's default context."},
     {"get_ident", core_get_ident, METH_NOARGS, "The identifier of this thread."},

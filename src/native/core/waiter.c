@@ -83,7 +83,8 @@ PyObject *core_set_guest(PyObject *Py_UNUSED(module), PyObject *args) {
 PyObject *core_may_wait(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     PyGreenlet *current = PyGreenlet_GetCurrent();
     Job *job = current ? owner(current) : NULL;
-    int may = job && (!job->guard || job->guard == Py_None) && may_switch(job->hub, current);
+    int may = job && (!job->guard || job->guard == Py_None) && job->hub->context == context_peek() &&
+              may_switch(job->hub, current);
     Py_XDECREF(current);
     return PyBool_FromLong(may);
 }

@@ -37,12 +37,13 @@ typedef struct {                            /* GPollFD */
     X(void, source_set_can_recurse, (Source *, int))                                                                  \
     X(void, source_set_name, (Source *, const char *))                                                                \
     X(unsigned, source_attach, (Source *, void *))                                                                    \
+    X(void, source_set_callback, (Source *, int (*)(void *), void *, void (*)(void *)))                               \
     X(void, source_destroy, (Source *))                                                                               \
     X(void, source_unref, (Source *))                                                                                 \
     X(void, source_add_poll, (Source *, PollFD *))                                                                    \
     X(void, source_remove_poll, (Source *, PollFD *))                                                                 \
     X(void *, main_context_default, (void))                                                                           \
-    X(void *, main_context_ref_thread_default, (void))                                                                \
+    X(void *, main_context_ref, (void *))                                                                             \
     X(void *, main_context_get_thread_default, (void))                                                                \
     X(void, main_context_unref, (void *))                                                                             \
     X(void, main_context_wakeup, (void *))                                                                            \

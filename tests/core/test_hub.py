@@ -113,11 +113,11 @@ def test_threads_have_loops_of_their_own() -> None:
         context.push_thread_default()
         try:
             results[number] = run(lambda: [spawn(lambda i=i: sleep(0.001) or i).result() for i in range(3)])
-            assert get_hub().context is not main_context
+            assert get_hub() is not main_hub
         finally:
             context.pop_thread_default()
 
-    main_context = get_hub().context
+    main_hub = get_hub()
     threads = [threading.Thread(target=thread, args=(n,)) for n in range(4)]
     for each in threads:
         each.start()
@@ -363,7 +363,7 @@ def test_closed_hub_is_refused() -> None:
         "print(get_hub() is h, spawn(int).result())"
     )
     assert outcome.stdout.splitlines()[1:] == [
-        "this hub is closed: its thread has ended, or the interpreter is about to",
+        "this hub is closed: its thread or its context has ended, or the interpreter is about to",
         "False 0",
     ], outcome
     assert "closed" in outcome.stdout

@@ -5,7 +5,10 @@ Knows nothing of gleenlet. `python tests/helpers/child.py script.py [args]` show
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import functools
+import inspect
 import os
 import re
 import shutil
@@ -13,9 +16,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
 
 TESTS = Path(__file__).resolve().parents[1]
 ROOT = TESTS.parent
@@ -98,6 +104,79 @@ def run_script(
         out.seek(0)
         err.seek(0)
         return Outcome(process.returncode, out.read().decode(), err.read().decode(), timed_out)
+
+
+def in_child(**options: Any) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Have a test run in a child process, which must end well and print nothing unexpected.
+
+    The child runs the test function alone, with what it refers to of its file: imports, helpers, constants. Its
+    parameters are given as `repr()` says them.
+
+    Args:
+        options: as for `run_script`; `says`: what it must print, as `matches` takes it; `warns`: the same for
+            standard error, which is not looked at otherwise.
+    """
+    says, warns = options.pop("says", ""), options.pop("warns", None)
+
+    def decorate(test: Callable[P, None]) -> Callable[P, None]:
+        path = inspect.getsourcefile(test)
+
+        @functools.wraps(test)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            script = f"import child; child.run_function({path!r}, {test.__name__!r}, {args!r}, {kwargs!r})"
+            environment = {"PYTHONPATH": os.pathsep.join([str(TESTS / "helpers"), os.environ.get("PYTHONPATH", "")])}
+            outcome = run_script(script, **{**options, "env": environment | options.get("env", {})})
+            assert outcome.status == 0, f"{outcome}\n{outcome.stdout}\n{outcome.stderr}"
+            assert matches(says, outcome.stdout), outcome.stdout
+            assert warns is None or matches(warns, outcome.stderr), outcome.stderr
+
+        return run
+
+    return decorate
+
+
+def run_function(path: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """In the child: run one function of a file with nothing of that file but what it refers to."""
+    tree = ast.parse(Path(path).read_text())
+    bound: dict[str, ast.stmt] = {}
+    for node in tree.body:
+        for bound_name in names_bound_by(node):
+            bound[bound_name] = node
+    needed: set[ast.stmt] = {
+        node
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module == "__future__"
+    } | gi_requirements(tree)
+    pending = [name]
+    while pending:
+        found = bound.get(pending.pop())
+        if found is not None and found not in needed:
+            needed.add(found)
+            if isinstance(found, ast.FunctionDef):
+                found.decorator_list = []
+            pending += [part.id for part in ast.walk(found) if isinstance(part, ast.Name)]
+    tree.body = [node for node in tree.body if node in needed]
+    scope: dict[str, Any] = {"__name__": "__main__", "__file__": path}
+    exec(compile(tree, path, "exec"), scope)
+    scope[name](*args, **kwargs)
+
+
+def names_bound_by(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [(alias.asname or alias.name).partition(".")[0] for alias in node.names]
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return [node.target.id]
+    return []
+
+
+def gi_requirements(tree: ast.Module) -> set[ast.stmt]:
+    """The statements that choose versions, and the import that they need."""
+    chosen = {node for node in tree.body if ast.unparse(node).startswith("gi.require_version(")}
+    return chosen | {node for node in tree.body if chosen and ast.unparse(node) == "import gi"}
 
 
 def matches(expected: str, actual: str) -> bool:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Container
 from types import FrameType
 
-__all__ = ["describe", "explain", "user_frame", "where"]
+__all__ = ["describe", "explain", "explain_collection", "user_frame", "where"]
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
@@ -58,4 +58,13 @@ def explain(in_task: bool) -> str:
     return (
         f"{called} in a callback of the main loop: {place}. Only tasks may wait. "
         "Start one: connect green(handler) instead of handler, or call spawn(func)."
+    )
+
+
+def explain_collection() -> str:
+    called, place = where()
+    called = "blocking" if called.startswith("_") else f"{called}()"
+    return (
+        f"{called} in a finalizer that the garbage collector runs: {place}. The collector keeps the heads of its lists "
+        "on the C stack, and switching away would move them. Start a task for what has to wait: spawn(func)."
     )

@@ -12,14 +12,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from gi.repository import GLib
 from greenlet import getcurrent, greenlet
 
 from gleenlet._core import _native, _slabs
 from gleenlet._core._native import Handle, Waiter
-from gleenlet._core.blame import explain, where
+from gleenlet._core.blame import explain, explain_collection, where
 from gleenlet._core.errors import GleenletError, UnsafeSwitchError
 from gleenlet._core.wakeup import restart_in_child, signals_wake
 
@@ -41,12 +41,11 @@ class Hub(_native.Hub):
     stack, between 64 KiB and 1 MiB. Set it before the thread's first use of gleenlet."""
 
     def __init__(self) -> None:
-        super().__init__(self.stack_reserve)
-        self._stack_chunk = _slabs.SMALL if _slabs.install() else 0
-        self.context: GLib.MainContext = GLib.MainContext.ref_thread_default()
         self._switches: dict[greenlet, Waiter] = {}
         self._drivers = 0
-        self._fatal: BaseException | None = None
+        self._farewells: dict[Callable[[], object], None] = {}
+        super().__init__(self.stack_reserve)
+        self._stack_chunk = _slabs.SMALL if _slabs.install() else 0
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.tasks())} tasks"
@@ -122,6 +121,8 @@ class Hub(_native.Hub):
             del self._switches[current]
 
     def _check_thread(self) -> None:
+        if not self.floor:
+            raise GleenletError("this hub was not initialized: hubs are made by get_hub()")
         if _native.get_ident() != self.thread:
             raise GleenletError(
                 "this hub belongs to another thread: use Hub.call_soon_threadsafe() or from_thread() "
@@ -132,6 +133,8 @@ class Hub(_native.Hub):
 
     def _block(self, waiter: Waiter) -> bool:
         """Block where a plain switch is not allowed: drive the loop (False), go back by hand (True), or refuse."""
+        if _native.collecting():
+            raise UnsafeSwitchError(explain_collection())
         current = getcurrent()
         depth = _native.main_depth()
         ours = _native.runs_tasks(current)
@@ -151,7 +154,7 @@ class Hub(_native.Hub):
 
     def _drive(self, waiter: Waiter) -> None:
         deadline = self.time() + 1
-        while not self.context.acquire():
+        while not self._acquire():
             # A thread of GLib's has it for the time of one callback (g_main_context_invoke); who runs a loop keeps it.
             if self.time() > deadline:
                 raise GleenletError(
@@ -170,18 +173,7 @@ class Hub(_native.Hub):
             self._drivers -= 1
             if self._crossing is not None and not self._drivers:
                 self._crossing(None)
-            self.context.release()
-
-    def _iterate(self, waiter: Waiter, may_sleep: bool) -> bool:
-        iterate = super(GLib.MainContext, self.context).iteration  # type: ignore[misc]  # the override takes thrice as long
-        while waiter.queued or not waiter.done:
-            dispatched = iterate(may_sleep)
-            if self._fatal is not None:
-                fatal, self._fatal = self._fatal, None
-                raise fatal
-            if not dispatched and not may_sleep:
-                return False
-        return True
+            self._release()
 
     def _report(self, exception: BaseException, what: object) -> None:
         if isinstance(exception, SystemExit | KeyboardInterrupt) and self._drivers:
@@ -192,7 +184,7 @@ class Hub(_native.Hub):
             source = GLib.Idle()
             source.set_priority(GLib.PRIORITY_DEFAULT)
             source.set_callback(_raise, exception)
-            source.attach(self.context)
+            source.attach(GLib.MainContext.ref_thread_default())
             return
         self.report(exception, f"in {what!r}")
 
@@ -206,6 +198,12 @@ class Hub(_native.Hub):
                 f"gleenlet: {type(exception).__name__} {context} cannot be printed: {type(error).__name__}",
                 file=sys.stderr,
             )
+
+    def _ended(self) -> None:
+        """Tell who waits for this hub in another thread, and so is not dropped with it."""
+        while self._farewells:
+            farewell, _ = self._farewells.popitem()
+            farewell()
 
     def _complain(self, foreign: bool) -> None:
         if foreign:
@@ -225,12 +223,6 @@ def _raise(exception: BaseException) -> None:
     raise exception
 
 
-def _hubs() -> dict[int, Hub]:
-    """This thread's hubs, by the address of their context."""
-    hubs: dict[int, Hub] = _native.thread_dict().setdefault("gleenlet", {})
-    return hubs
-
-
 def get_hub() -> Hub:
     """Return the hub of this thread and its thread-default context, made at first use.
 
@@ -240,26 +232,27 @@ def get_hub() -> Hub:
     >>> get_hub() is get_hub()
     True
     """
-    context, hubs = _native.current_context(), _hubs()
-    hub = hubs.get(context)
-    if hub is None or hub.closed:
-        hub = hubs[context] = Hub()
-    return hub
+    return cast(Hub, _native.get_hub())
 
 
-_native.on_missing_hub(get_hub)
+_native.on_missing_hub(Hub)
 
 
 @atexit.register
 def _close_all() -> None:
     """What still waits when the interpreter exits is abandoned, as daemon threads are."""
-    for hub in _hubs().values():
-        hub._close()
+    _native.exit()
 
 
 def _forget_in_child() -> None:
-    for hub in _hubs().values():
-        hub._forget_descriptors()
+    """A forked child keeps the task that it runs in; the others are its parent's, and so is what they wait for."""
+    for hub in _native.hubs():
+        hub._switches.clear()
+        hub._farewells.clear()
+        for task in hub._forget_in_child():
+            for waiter in task._callbacks or ():
+                if isinstance(waiter, Waiter) and waiter.greenlet is None:
+                    waiter.wake()  # of who drives the loop: it ends, as the task is none of this process
     restart_in_child()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 from typing import Protocol
@@ -18,6 +19,10 @@ class Process(Protocol):
     pid: int
 
     def poll(self) -> int | None: ...
+
+
+reaping = _thread.allocate_lock()
+"""Held while a status is asked for, which only one is told, and left for the others: threads may wait for one child."""
 
 
 class Child:
@@ -62,13 +67,16 @@ def wait_child(pid: int | Process, timeout: float | None = None) -> int:
     number = pid if isinstance(pid, int) else pid.pid
     if number <= 0:
         raise ValueError(f"pid must be that of one process, not {number}")
-    child = children.setdefault(number, Child())
-    child.waiting += 1
+    with reaping:
+        child = children.setdefault(number, Child())
+        child.waiting += 1
     end: int | None = None
     pause = 0.001
     try:
         while child.status is None:
-            child.status = reap(number) if isinstance(pid, int) else pid.poll()
+            with reaping:
+                if child.status is None:
+                    child.status = reap(number) if isinstance(pid, int) else pid.poll()
             if child.status is not None:
                 break
             left = None if deadline is None else max(0.0, deadline - get_hub().time())
@@ -85,9 +93,10 @@ def wait_child(pid: int | Process, timeout: float | None = None) -> int:
     finally:
         if end is not None:
             os.close(end)
-        child.waiting -= 1
-        if not child.waiting:
-            del children[number]
+        with reaping:
+            child.waiting -= 1
+            if not child.waiting:
+                del children[number]
 
 
 def reap(pid: int) -> int | None:

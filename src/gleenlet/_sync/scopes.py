@@ -88,11 +88,6 @@ class shield:
             if error is None:
                 raise Cancelled("time was up, or a group had failed, while a shield was entered")
 
-    def _refuse_wait(self) -> None:
-        assert self._task is not None
-        self._task._guard = None
-        raise Cancelled
-
 
 _shields: dict[Task[Any], shield] = {}
 """The innermost shield of each task that is in one."""
@@ -128,13 +123,7 @@ class Strike:
         if _shields.get(task) is not block:
             block._late = True
             return
-        if task._waiter is None:  # it gave way by a switch of its own: at its next wait
-            if task._guard is None:
-                task._guard = block._refuse_wait
-            return
-        shields, task._shields = task._shields, 0
-        task._interrupt(Cancelled())
-        task._shields = shields
+        task._interrupt(Cancelled(), True)
 
     def take_back(self) -> int:
         """Return how many cancellations are left."""
@@ -143,8 +132,8 @@ class Strike:
         self.shield.struck -= 1
         if not self.shield.struck:
             self.shield._late = False
-            if self.task._guard == self.shield._refuse_wait:
-                self.task._guard = None
+            if self.task._strike is not None:
+                del self.task._strike
         return self.shield.struck
 
 

@@ -115,10 +115,17 @@ def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
             "call the function as it is, or start it with spawn()"
         )
     future: Future[T] = Future()
+
+    def ended() -> None:
+        if not future.done():
+            future.set_exception(GleenletError("the loop's thread or context has ended: nobody runs the function"))
+
     context = contextvars.copy_context()
     context.run(_came_from.set, None)
 
     def over(task: Task[T]) -> None:
+        if future.done():
+            return
         try:
             future.set_result(task.result())
         except BaseException as error:
@@ -134,7 +141,12 @@ def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
             future.set_exception(error)
 
     if hub is not None:
-        hub.call_soon_threadsafe(start)
+        hub._farewells[ended] = None
+        try:
+            hub.call_soon_threadsafe(start)
+            return future.result()
+        finally:
+            hub._farewells.pop(ended, None)
     else:
         source = GLib.Idle()
         source.set_priority(GLib.PRIORITY_DEFAULT)

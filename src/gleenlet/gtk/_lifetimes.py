@@ -273,7 +273,7 @@ class Tasks:
     def finish(self, deadline: float) -> None:
         alarm = self.hub.call_at(deadline, bool)  # wakes the loop up
         while self.tasks and self.hub.time() < deadline:
-            self.hub.context.iteration(True)
+            GLib.MainContext.ref_thread_default().iteration(True)
         alarm.cancel()
         if self.tasks:
             names = ", ".join(repr(task) for task in self.tasks)

@@ -4,8 +4,8 @@
  * On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
  *
  * Files. switch.c: queue, timers, floor, probe, hand-over. source.c: GLib. waiter.c: the one way to block. job.c: what
- * runs. func.c: what a task's function is. hub.c, module.c: what Python sees. unwind.c: whose stack a loop runs on.
- * epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
+ * runs. func.c: what a task's function is. ends.c: who owns a hub, and how its end is told. unwind.c: whose stack a loop
+ * runs on. hub.c, module.c: what Python sees. epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
  * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started) and a Waiter (a greenlet
@@ -15,15 +15,23 @@
  * Invariants.
  *  I1  The floor. Every Fiber is first switched to from an address below `floor` (F4: `switch_at_floor`), and no
  *      dispatch runs from a frame below it. So a switch between Fibers and home never moves a frame of the loop.
- *  I2  The probe. A switch happens only while gilstate_counter has the value it had when home dispatched: every C
- *      callback into Python raises it by one (CPython, PyGILState_Ensure), so none is on the Fiber's stack.
+ *  I2  The probe. A Fiber waits only while `callback_count` has the value it had when home dispatched: then no C callback
+ *      and no collection is on its stack. (Where no dispatch is under way, who was switched to by hand goes back by hand:
+ *      see Hub._block.)
  *  I3  A greenlet whose stack may begin above the dispatch is not resumed from it: see `fits`.
- *  I4  Everything is changed with the GIL held, and all but `push` in the hub's thread only. prepare and check run
- *      without the GIL: they read words that only their own thread, or a push, writes.
+ *  I4  Everything is changed with the GIL held, and all but `push` and `end_hub` in the hub's thread only. prepare and
+ *      check run without the GIL. In the hub's thread they read and write what only it, or a push, writes; in another one
+ *      they read words of the Lane.
  *  I5  An item in a lane or in the timers is owned by it, a Job by its hub until it is finished, a Fiber that has
  *      started by itself until it ends. These two, and a Job's context, cannot be garbage until then, so they are off
  *      the collector's lists: with a crowd asleep, looking at all of them again and again took a third of the time.
  *  I6  Whoever registers a Waiter unregisters it on every way out: value, exception, death of the greenlet.
+ *  I7  Ends. A GSource owns what its C functions read: the Lane is part of it. A thread owns its hubs (the Thread in its
+ *      dict); a hub owns its GSources, descriptors, timers and what is queued, and no context. It ends with its thread,
+ *      whose dict goes, or with its context, which destroys its GSources: whichever is first. `end_hub` then closes what
+ *      GLib and the system know of it and may run in any thread; from there on every use is a GleenletError. `abandon`
+ *      drops what is queued and the suspended greenlets, as greenlet drops one that nobody holds (GreenletExit), and
+ *      needs the hub's own thread above the floor. A forked child keeps the task it runs in, and nothing else.
  */
 #ifndef GLEENLET_CORE_H
 #define GLEENLET_CORE_H
@@ -55,9 +63,12 @@ typedef struct Hub Hub;
 typedef struct Fiber Fiber;
 typedef struct Watch Watch;
 
-typedef struct Lane {
-    Hub *hub;                               /* borrowed: the hub owns its lanes */
-    struct Source *source;
+typedef struct Lane {                       /* part of its GSource, and so as long-lived (I7) */
+    Hub *hub;                               /* borrowed; NULL once the hub has ended */
+    struct Source *source;                  /* NULL once destroyed */
+    unsigned long thread;                   /* the hub's, for who has no GIL and must not look at the hub */
+    char *floor;
+    uint8_t told;                           /* another thread was told that it runs our context */
     int priority;
     int64_t spent;                          /* when the slice was used up: wait until all others had their turn; or 0 */
     int64_t since;                          /* not served since; 0: not yet looked at */
@@ -96,6 +107,7 @@ typedef struct Waiter {
     uint8_t by_hand;                        /* schedule_switch: value is (args, kwargs) for the greenlet's switch() */
     PyGreenlet *greenlet;                   /* who waits */
     struct Waiter *beside;                  /* the next one for the same descriptor and direction */
+    struct Waiter *outer;                   /* of the same task, begun before: several greenlets of one may wait */
     char *stack;                            /* of a greenlet that is not ours: where it blocked; NULL: unknown */
     PyObject *value;
     PyObject *interrupt;                    /* to be raised instead, unless it is taken back before */
@@ -113,11 +125,12 @@ typedef struct Job {
     PyObject *func;                         /* after the end its name, if somebody may still ask for it */
     PyObject *args, *kwargs, *context;
     PyObject *value;                        /* result or exception */
-    PyObject *pending;                      /* exception for the next wait */
+    PyObject *pending;                      /* interruption that no wait has raised yet; shields put it off */
+    PyObject *strike;                       /* the same, but shields do not: a scope inside them gives up */
     PyObject *callbacks;                    /* list or NULL */
     PyObject *name;
     PyObject *guard;                        /* called instead of waiting; it raises */
-    Waiter *waiter;                         /* borrowed: its wait() owns it */
+    Waiter *waiter;                         /* the newest of its waits; borrowed: each is its wait()'s */
     Fiber *fiber;                           /* borrowed: see I5 */
     struct Job *previous, *following;       /* the hub's unfinished jobs */
     int shields;
@@ -138,8 +151,9 @@ struct Fiber {
 struct Hub {
     PyObject_HEAD
     PyObject *weakrefs;
+    Hub *next;                              /* of the same thread, which owns it (ends.c) */
     unsigned long thread;
-    void *context;
+    void *context;                          /* borrowed: its end is ours, too */
     char *floor;
     Lane **lanes;                           /* by priority, most urgent first */
     Lane *normal, *idle;                    /* PRIORITY_DEFAULT, and where yields go */
@@ -155,12 +169,12 @@ struct Hub {
     int poll_fd;                            /* the epoll; -1: not yet needed */
     int n_watches;
     Watch *watches;                         /* by descriptor */
-    Waiter **held;                          /* greenlets that do not fit the dispatch they met (I3) */
-    Py_ssize_t n_held;
+    Item *held;                             /* Waiters whose greenlets do not fit the dispatch they met (I3) */
     PyObject *foreign;                      /* dict: greenlets that are not ours -> the Waiter they wait in */
     char *held_at;
     PyObject *crossing, *outside;           /* crossing(None) when tasks begin to run, crossing(outside) after */
-    uint8_t closed, complained, leaving;
+    PyObject *fatal;                        /* for whoever drives the context: raised as soon as it is back */
+    uint8_t open, complained, leaving;      /* open: made, and neither its thread nor its context has ended */
     /* the innermost dispatch; its caller's values are kept in locals of `dispatch` */
     PyGreenlet *home;
     char *home_frame;
@@ -179,8 +193,22 @@ typedef struct Ring {                       /* a deque in C */
 } Ring;
 
 extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType, RingType, EventType, LockType, QueueType;
-extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved,
+extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
     *str_refuse_put, *str_refuse_get;
+
+extern PyThreadState *collector;            /* who runs the cyclic garbage collector now, or NULL (ends.c) */
+
+/* The probe (F5, F11, F12): what grows with each frame of C code that somebody points to. CPython counts callbacks into
+ * Python: PyGILState_Ensure in gilstate_counter, and from 3.15 on PEP 788's PyThreadState_Ensure in ensure.counter. The
+ * cyclic collector, which keeps the heads of its lists on the C stack, is told by gc.callbacks. */
+static inline int callback_count(PyThreadState *state) {
+#if PY_VERSION_HEX >= 0x030F0000
+    int ensured = (int)state->ensure.counter;
+#else
+    int ensured = 0;
+#endif
+    return state->gilstate_counter + ensured + (collector == state);
+}
 
 static inline unsigned long this_thread(void) { return (unsigned long)pthread_self(); } /* PyThread_get_thread_ident() */
 
@@ -230,15 +258,18 @@ __attribute__((noinline, unused)) static PyObject *switch_at_floor(char *floor, 
 
 /* source.c */
 int load_glib(void);
-void *context_ref(void);                    /* the thread's default context, with a reference */
-void *context_peek(void);                   /* the same without */
-void context_unref(void *context);
+void *context_peek(void);                   /* the thread's default context, borrowed */
+int context_acquire(void *context);         /* with a reference, if this thread may run it now */
+void context_release(void *context);
+int context_iterate(void *context, int may_block); /* without the GIL */
+void context_renew_wakeup(void *context);
 void context_wakeup(void *context);
 int main_depth(void);
 void *glib_function(void);                  /* any one, to find the library by */
 Lane *get_lane(Hub *hub, int priority);
 void watch_fd(Hub *hub, int fd);
-void destroy_sources(Hub *hub);
+void destroy_sources(Hub *hub);             /* GLib forgets them */
+void free_sources(Hub *hub);
 
 /* switch.c */
 void report(Hub *hub, PyObject *what);
@@ -255,12 +286,25 @@ int may_switch(Hub *hub, PyGreenlet *current);
 PyObject *leave(Hub *hub, PyGreenlet *current);
 PyObject *fiber_run(PyObject *module, PyObject *ignored);
 void be_home(Hub *hub, int level, char *frame, Item *first);
+void finish(Hub *hub, Job *job, PyObject *result);
+Item *pop(Lane *lane);
+void timer_remove(Item *item);
+
+/* ends.c */
+int own_hub(Hub *hub);
+Hub *hub_of_context(void *context);
+void end_hub(Hub *hub);
+int watch_collector(void);
+PyObject *core_hubs(PyObject *module, PyObject *ignored);
+PyObject *core_exit(PyObject *module, PyObject *ignored);
+PyObject *hub_close(Hub *hub, PyObject *ignored);
+PyObject *hub_forget_in_child(Hub *hub, PyObject *ignored);
+extern PyTypeObject ThreadType;
 
 /* epoll.c */
 PyObject *core_wait_fd(PyObject *module, PyObject *const *args, Py_ssize_t n);
 PyObject *hub_nest(Hub *hub, PyObject *const *args, Py_ssize_t n);
 PyObject *hub_unnest(Hub *hub, PyObject *file);
-PyObject *hub_forget_descriptors(Hub *hub, PyObject *ignored);
 int visit_watches(Hub *hub, visitproc visit, void *arg);
 void poll_ready(Hub *hub);
 void close_poll(Hub *hub);
@@ -280,7 +324,7 @@ int ready_fiber_type(void);
 
 /* waiter.c */
 Hub *get_hub(PyGreenlet *current);
-void forget_hub(Hub *hub);
+void forget_hubs(void);                     /* of this thread */
 Job *owner(PyGreenlet *greenlet);
 void settle(Waiter *waiter, PyObject *value, int raises);
 void interrupt(Waiter *waiter, PyObject *exception);

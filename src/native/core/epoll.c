@@ -40,15 +40,17 @@ static int open_poll(Hub *hub) {
 }
 
 void close_poll(Hub *hub) {
+    Watch *watches = hub->watches;
+    int n = hub->n_watches;
     if (hub->poll_fd >= 0) {
         close(hub->poll_fd);
         watch_fd(hub, -1);
     }
-    for (int fd = 0; fd < hub->n_watches; fd++)
-        Py_XDECREF(hub->watches[fd].nested);
-    PyMem_Free(hub->watches);
     hub->watches = NULL;
     hub->n_watches = 0;
+    for (int fd = 0; fd < n; fd++)
+        Py_XDECREF(watches[fd].nested);
+    PyMem_Free(watches);
 }
 
 int visit_watches(Hub *hub, visitproc visit, void *arg) {
@@ -214,15 +216,9 @@ PyObject *hub_unnest(Hub *hub, PyObject *file) {
     int fd = fd_of(file);
     if (fd < 0)
         return NULL;
-    if (fd < hub->n_watches && hub->watches[fd].nested) {
+    if (fd < hub->n_watches && hub->watches[fd].nested) { /* none are left once the hub has ended */
         Py_CLEAR(hub->watches[fd].nested);
         control(hub, EPOLL_CTL_DEL, fd, 0); /* no matter if it is closed already */
     }
-    Py_RETURN_NONE;
-}
-
-/* _forget_descriptors(): start afresh in a forked child, whose epoll is its parent's too */
-PyObject *hub_forget_descriptors(Hub *hub, PyObject *Py_UNUSED(ignored)) {
-    close_poll(hub);
     Py_RETURN_NONE;
 }

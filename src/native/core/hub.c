@@ -6,21 +6,25 @@
 
 static int hub_init(Hub *hub, PyObject *args, PyObject *Py_UNUSED(names)) {
     Py_ssize_t reserve = 0;
+    char *floor;
     if (!PyArg_ParseTuple(args, "|n", &reserve))
         return -1;
     if (hub->floor) {
         PyErr_SetString(GleenletError, "this hub was made before: there is one for each thread, get_hub() returns it");
         return -1;
     }
-    if (!(hub->floor = find_floor(reserve)))
+    if (!(floor = find_floor(reserve)) || !(hub->foreign = PyDict_New()))
         return -1;
+    hub->floor = floor;
     hub->thread = this_thread();
-    hub->context = context_ref();
+    hub->context = context_peek();
     hub->poll_fd = -1;
     hub->level = INT_MIN;
-    hub->foreign = PyDict_New();
-    if (!hub->foreign || !(hub->idle = get_lane(hub, IDLE_PRIORITY)) || !(hub->normal = get_lane(hub, 0)))
+    if (!(hub->idle = get_lane(hub, IDLE_PRIORITY)) || !(hub->normal = get_lane(hub, 0)) || own_hub(hub)) {
+        destroy_sources(hub);
         return -1;
+    }
+    hub->open = 1;
     return 0;
 }
 
@@ -30,47 +34,69 @@ static int hub_traverse(Hub *hub, visitproc visit, void *arg) {
             Py_VISIT(item);
     for (Py_ssize_t i = 0; i < hub->n_timers; i++)
         Py_VISIT(hub->timers[i].item);
-    for (Py_ssize_t i = 0; i < hub->n_held; i++)
-        Py_VISIT(hub->held[i]);
+    for (Item *item = hub->held; item; item = item->next)
+        Py_VISIT(item);
     for (Job *job = hub->jobs; job; job = job->following)
         Py_VISIT(job);
     Py_VISIT(hub->foreign);
     Py_VISIT(hub->crossing);
     Py_VISIT(hub->outside);
+    Py_VISIT(hub->fatal);
     return visit_watches(hub, visit, arg);
 }
 
-static PyObject *hub_close(Hub *hub, PyObject *Py_UNUSED(ignored)) {
-    hub->closed = 1;
-    forget_hub(hub);
-    destroy_sources(hub);
-    Py_RETURN_NONE;
-}
-
-static void hub_dealloc(Hub *hub) { /* nothing is queued or running: each item and each Fiber keeps its hub */
+static void hub_dealloc(Hub *hub) { /* it has ended or was never made; nothing is queued: each item keeps its hub */
     PyObject_GC_UnTrack(hub);
     if (hub->weakrefs)
         PyObject_ClearWeakRefs((PyObject *)hub);
-    forget_hub(hub);
-    if (hub->floor)
-        close_poll(hub);
-    destroy_sources(hub);
-    for (int i = 0; i < hub->n_lanes; i++)
-        PyMem_Free(hub->lanes[i]);
-    PyMem_Free(hub->lanes);
+    free_sources(hub);
     PyMem_Free(hub->timers);
-    PyMem_Free(hub->held);
-    if (hub->context)
-        context_unref(hub->context);
     Py_CLEAR(hub->foreign);
     Py_CLEAR(hub->crossing);
     Py_CLEAR(hub->outside);
+    Py_CLEAR(hub->fatal);
     Py_TYPE(hub)->tp_free(hub);
 }
 
 static PyObject *hub_wakeup(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    if (!hub->open)
+        return here(hub), NULL;
     context_wakeup(hub->context);
     Py_RETURN_NONE;
+}
+
+static PyObject *hub_acquire(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    return here(hub) ? PyBool_FromLong(context_acquire(hub->context)) : NULL;
+}
+
+static PyObject *hub_release(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    context_release(hub->context); /* acquired, so it is there even if the hub has been closed meanwhile */
+    Py_RETURN_NONE;
+}
+
+/* _iterate(waiter, may_sleep): turn the loop until the waiter has its outcome and has left its lane: True; False: nothing
+ * was ready, and it may not sleep. */
+static PyObject *hub_iterate(Hub *hub, PyObject *args) {
+    Waiter *waiter;
+    int may_sleep;
+    if (!PyArg_ParseTuple(args, "O!p", &WaiterType, &waiter, &may_sleep))
+        return NULL;
+    while (waiter->queued || waiter->state <= WAITING) {
+        int dispatched = context_iterate(hub->context, may_sleep);
+        if (hub->fatal) {
+            PyObject *fatal = hub->fatal;
+            hub->fatal = NULL;
+            raise_exception(fatal);
+            return NULL;
+        }
+        if (PyErr_CheckSignals())
+            return NULL;
+        if (!hub->open)
+            return here(hub), NULL;
+        if (!dispatched && !may_sleep)
+            Py_RETURN_FALSE;
+    }
+    Py_RETURN_TRUE;
 }
 
 /* _call(func, args, deadline in seconds or None) -> Handle; any thread where there is no deadline */
@@ -80,7 +106,7 @@ static PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n) {
         return PyErr_Format(PyExc_TypeError, "_call() takes a function, a tuple and a deadline");
     if (!PyCallable_Check(args[0]))
         return PyErr_Format(PyExc_TypeError, "a function to call is needed, not %.100s", Py_TYPE(args[0])->tp_name);
-    if (hub->closed)
+    if (!hub->open)
         return here(hub), NULL;
     if (args[2] != Py_None) {
         double seconds = PyFloat_AsDouble(args[2]);
@@ -161,14 +187,16 @@ static PyMethodDef hub_methods[] = {
     {"_close", (PyCFunction)hub_close, METH_NOARGS, NULL},
     {"_nest", (PyCFunction)(void (*)(void))hub_nest, METH_FASTCALL, NULL},
     {"_unnest", (PyCFunction)hub_unnest, METH_O, NULL},
-    {"_forget_descriptors", (PyCFunction)hub_forget_descriptors, METH_NOARGS, NULL},
+    {"_forget_in_child", (PyCFunction)hub_forget_in_child, METH_NOARGS, NULL},
+    {"_acquire", (PyCFunction)hub_acquire, METH_NOARGS, NULL},
+    {"_release", (PyCFunction)hub_release, METH_NOARGS, NULL},
+    {"_iterate", (PyCFunction)hub_iterate, METH_VARARGS, NULL},
     {"_call", (PyCFunction)(void (*)(void))hub_call, METH_FASTCALL, NULL},
     {"_switch_later", (PyCFunction)(void (*)(void))hub_switch_later, METH_FASTCALL, NULL},
     {NULL}};
 
 static PyMemberDef hub_members[] = {
     {"thread", T_ULONG, offsetof(Hub, thread), READONLY, "The identifier of its thread."},
-    {"closed", T_BOOL, offsetof(Hub, closed), READONLY, NULL},
     {"floor", T_ULONGLONG, offsetof(Hub, floor), READONLY, "Where the stack of its tasks begins."},
     {"steps", T_ULONGLONG, offsetof(Hub, steps), READONLY, "How often a task or greenlet was resumed so far."},
     {"_home", T_OBJECT, offsetof(Hub, home), READONLY, "The greenlet that is in the innermost dispatch, or None."},
@@ -177,10 +205,24 @@ static PyMemberDef hub_members[] = {
     {"_outside", T_OBJECT, offsetof(Hub, outside), 0, NULL},
     {"_foreign", T_OBJECT, offsetof(Hub, foreign), READONLY, NULL},
     {"_complained", T_BOOL, offsetof(Hub, complained), 0, NULL},
-    {"_held", T_PYSSIZET, offsetof(Hub, n_held), READONLY, NULL},
+    {"_fatal", T_OBJECT, offsetof(Hub, fatal), 0, NULL},
     {"_timers", T_PYSSIZET, offsetof(Hub, n_timers), READONLY, NULL},
     {"_pooled", T_INT, offsetof(Hub, n_pool), READONLY, NULL},
     {"_stack_chunk", T_INT, offsetof(Hub, stack_chunk), 0, NULL},
+    {NULL}};
+
+static PyObject *hub_closed(Hub *hub, void *Py_UNUSED(closure)) { return PyBool_FromLong(!hub->open); }
+
+static PyObject *hub_held(Hub *hub, void *Py_UNUSED(closure)) {
+    int n = 0;
+    for (Item *item = hub->held; item; item = item->next)
+        n++;
+    return PyLong_FromLong(n);
+}
+
+static PyGetSetDef hub_getset[] = {
+    {"closed", (getter)hub_closed, NULL, "Has its thread or its context ended? Thread: any.", NULL},
+    {"_held", (getter)hub_held, NULL, NULL, NULL},
     {NULL}};
 
 PyTypeObject HubType = {
@@ -194,4 +236,5 @@ PyTypeObject HubType = {
     .tp_weaklistoffset = offsetof(Hub, weakrefs),
     .tp_methods = hub_methods,
     .tp_members = hub_members,
+    .tp_getset = hub_getset,
 };

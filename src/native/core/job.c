@@ -70,6 +70,7 @@ PyTypeObject CallType = {
 static int job_traverse(Job *job, visitproc visit, void *arg) {
     Py_VISIT(job->value);
     Py_VISIT(job->pending);
+    Py_VISIT(job->strike);
     Py_VISIT(job->callbacks);
     Py_VISIT(job->name);
     Py_VISIT(job->guard);
@@ -79,6 +80,7 @@ static int job_traverse(Job *job, visitproc visit, void *arg) {
 static int job_clear(Job *job) {
     Py_CLEAR(job->value);
     Py_CLEAR(job->pending);
+    Py_CLEAR(job->strike);
     Py_CLEAR(job->callbacks);
     Py_CLEAR(job->name);
     Py_CLEAR(job->guard);
@@ -140,28 +142,40 @@ static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_U
     return (PyObject *)job;
 }
 
-static PyObject *job_interrupt(Job *job, PyObject *exception) {
-    if (!here(job->hub))
-        return NULL;
-    PyObject *instance = as_exception(exception);
-    if (!instance)
-        return NULL;
-    if (job->state > READY)
-        Py_DECREF(instance);
-    else if (job->waiter && !job->shields && job->waiter->state <= READY) {
-        PyGreenlet *greenlet = job->waiter->greenlet;
-        if (greenlet && !as_fiber(greenlet)) /* a child: greenlet turns a GreenletExit into its result, */
-            Py_XSETREF(job->pending, Py_NewRef(instance)); /* so the task is told once more */
-        interrupt(job->waiter, instance);
+static Waiter *wait_to_interrupt(Job *job) { /* the task's own, else the newest of a greenlet that it has made */
+    Waiter *newest = NULL;
+    for (Waiter *waiter = job->waiter; waiter; waiter = waiter->outer) {
+        if (waiter->greenlet && as_fiber(waiter->greenlet))
+            return waiter;
+        if (!newest && waiter->state <= READY)
+            newest = waiter;
     }
-    else
-        Py_XSETREF(job->pending, instance);
+    return newest;
+}
+
+/* _interrupt(exception, through_shield=False): the one way to cut a task short: at its wait, or at the next one. */
+static PyObject *job_interrupt(Job *job, PyObject *const *args, Py_ssize_t n) {
+    int through = n == 2 ? PyObject_IsTrue(args[1]) : 0;
+    if (n < 1 || n > 2)
+        return PyErr_Format(PyExc_TypeError, "_interrupt() takes an exception, and whether shields let it through");
+    if (through < 0 || !here(job->hub))
+        return NULL;
+    PyObject *exception = as_exception(args[0]);
+    if (!exception)
+        return NULL;
+    Waiter *waiter = job->state <= READY && (through || !job->shields) ? wait_to_interrupt(job) : NULL;
+    if (waiter)
+        interrupt(waiter, Py_NewRef(exception));
+    /* For a raw child a GreenletExit is its result, as greenlet has it: so the task is told once more. */
+    if (job->state <= READY && !(waiter && (!waiter->greenlet || as_fiber(waiter->greenlet))))
+        Py_XSETREF(*(through ? &job->strike : &job->pending), Py_NewRef(exception));
+    Py_DECREF(exception);
     Py_RETURN_NONE;
 }
 
 /* _take_back(type): do not raise what was to be raised at its wait, if it is of this type and has not been raised yet */
 static PyObject *job_take_back(Job *job, PyObject *type) {
-    Waiter *waiter = job->waiter;
+    Waiter *waiter = wait_to_interrupt(job);
     if (job->pending && PyErr_GivenExceptionMatches(job->pending, type))
         Py_CLEAR(job->pending);
     if (waiter && waiter->state == READY && waiter->interrupt && PyErr_GivenExceptionMatches(waiter->interrupt, type) &&
@@ -203,7 +217,8 @@ static PyMethodDef job_methods[] = {
      "Has it ended, in whatever way?"},
     {"cancelled", (PyCFunction)job_cancelled, METH_NOARGS, "cancelled($self, /)\n--\n\n"
      "Did it end by cancellation?"},
-    {"_interrupt", (PyCFunction)job_interrupt, METH_O, "Raise an exception at its wait, or at the next one."},
+    {"_interrupt", (PyCFunction)(void (*)(void))job_interrupt, METH_FASTCALL,
+     "Raise an exception at its wait, or at the next one; through its shields, or after them."},
     {"_take_back", (PyCFunction)job_take_back, METH_O, "Do not raise it after all."},
     {"_start", (PyCFunction)job_start, METH_NOARGS, "Run it up to its first wait, where safe; else queue it."},
     {NULL}};
@@ -214,6 +229,7 @@ static PyMemberDef job_members[] = {
     {"_name", T_OBJECT, offsetof(Job, name), 0, NULL},
     {"_value", T_OBJECT, offsetof(Job, value), READONLY, NULL},
     {"_pending", T_OBJECT, offsetof(Job, pending), 0, NULL},
+    {"_strike", T_OBJECT, offsetof(Job, strike), 0, NULL},
     {"_guard", T_OBJECT, offsetof(Job, guard), 0, NULL},
     {"_callbacks", T_OBJECT, offsetof(Job, callbacks), 0, NULL},
     {"_waiter", T_OBJECT, offsetof(Job, waiter), READONLY, NULL},

@@ -2,7 +2,7 @@
 #include "core.h"
 
 void **greenlet_api;
-PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_refuse_put,
+PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended, *str_refuse_put,
     *str_refuse_get;
 
 static PyObject *core_current_task(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
@@ -17,7 +17,11 @@ static PyObject *core_runs_tasks(PyObject *Py_UNUSED(module), PyObject *greenlet
 }
 
 static PyObject *core_callback_depth(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
-    return PyLong_FromLong(PyThreadState_Get()->gilstate_counter - 1);
+    return PyLong_FromLong(callback_count(PyThreadState_Get()) - 1);
+}
+
+static PyObject *core_collecting(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    return PyBool_FromLong(collector == PyThreadState_Get());
 }
 
 static PyObject *core_main_depth(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
@@ -33,8 +37,11 @@ static PyObject *core_get_ident(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED
     return PyLong_FromUnsignedLong(this_thread());
 }
 
-static PyObject *core_thread_dict(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
-    return Py_XNewRef(PyThreadState_GetDict());
+static PyObject *core_get_hub(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    PyGreenlet *current = PyGreenlet_GetCurrent();
+    Hub *hub = current ? get_hub(current) : NULL;
+    Py_XDECREF(current);
+    return Py_XNewRef(hub);
 }
 
 static PyMethodDef core_functions[] = {
@@ -45,20 +52,23 @@ static PyMethodDef core_functions[] = {
     {"current_task", core_current_task, METH_NOARGS, "The task that runs here, or None."},
     {"check_runs", core_check_runs, METH_O, "TypeError: calling this runs nothing."},
     {"runs_tasks", core_runs_tasks, METH_O, "Is this a greenlet of the pool?"},
-    {"callback_depth", core_callback_depth, METH_NOARGS, "How many C callbacks are on this thread's stack (F5)."},
+    {"callback_depth", core_callback_depth, METH_NOARGS, "How many C callbacks and collections are on this thread's stack (F5)."},
+    {"collecting", core_collecting, METH_NOARGS, "Does this thread run the cyclic garbage collector (F11)?"},
     {"main_depth", core_main_depth, METH_NOARGS, "g_main_depth()."},
     {"may_wait", core_may_wait, METH_NOARGS, "Is this a task's code that may be switched away from, in its own context?"},
     {"runs_loop", core_runs_loop, METH_NOARGS, "Is a dispatch of GLib's on the current greenlet's own stack?"},
     {"current_context", core_current_context, METH_NOARGS, "The address of the thread's default context."},
     {"get_ident", core_get_ident, METH_NOARGS, "The identifier of this thread."},
-    {"thread_dict", core_thread_dict, METH_NOARGS, "A dictionary of this thread, which ends with it."},
+    {"get_hub", core_get_hub, METH_NOARGS, "The hub of this greenlet, else of this thread and its context."},
+    {"exit", core_exit, METH_NOARGS, "Close this thread's hubs: the interpreter is about to end."},
+    {"hubs", core_hubs, METH_NOARGS, "This thread's hubs."},
     {"claim", core_claim, METH_VARARGS, "Is `what` this thread's, bound to `thread` (0: none yet)? Return this thread's."},
     {"own_methods", core_own_methods, METH_O, own_methods_doc},
     {"on_missing_hub", core_on_missing_hub, METH_O, "Tell who makes this thread's hub."},
     {NULL}};
 
 static int add_types(PyObject *module) {
-    PyTypeObject *types[] = {&WaiterType, &CallType, &JobType,  &FiberType, &HubType,
+    PyTypeObject *types[] = {&ThreadType, &WaiterType, &CallType, &JobType,  &FiberType, &HubType,
                              &RingType,   &EventType, &LockType, &QueueType};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (PyModule_AddType(module, types[i]))
@@ -66,8 +76,40 @@ static int add_types(PyObject *module) {
     return 0;
 }
 
+/* The probe reads private fields of CPython. Where a known callback does not show in them, every wait might be a crash. */
+static int check_probe(void) {
+    PyThreadState *state = PyThreadState_Get();
+    int before = callback_count(state);
+    PyGILState_STATE gil = PyGILState_Ensure();
+    int seen = callback_count(state) == before + 1;
+    PyGILState_Release(gil);
+#if PY_VERSION_HEX >= 0x030F0000
+    PyInterpreterGuard *guard = PyInterpreterGuard_FromCurrent();
+    PyThreadStateToken *token = guard ? PyThreadState_Ensure(guard) : NULL;
+    if (token) {
+        seen = seen && callback_count(state) == before + 1;
+        PyThreadState_Release(token);
+    }
+    if (guard)
+        PyInterpreterGuard_Close(guard);
+    seen = seen && token;
+#endif
+    if (seen && callback_count(state) == before && !getenv("GLEENLET_BLIND_PROBE"))
+        return 0;
+    PyErr_Format(PyExc_ImportError,
+                 "gleenlet cannot see C callbacks on this Python (%s), so no wait would be safe: its private fields have "
+                 "changed since 3.15; use a Python that gleenlet was tried with, or a newer gleenlet",
+                 Py_GetVersion());
+    return -1;
+}
+
 static int core_exec(PyObject *module) {
     PyObject *errors = NULL, *gi = NULL;
+#ifdef Py_GIL_DISABLED
+    PyErr_SetString(PyExc_ImportError, "gleenlet needs Python's global lock: this is a free-threaded build of Python, "
+                                       "and neither greenlet nor the core's probe of the C stack works without it");
+    return -1;
+#endif
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_ImportError, "gleenlet works in the main interpreter only: GLib's loop is the process's");
         return -1;
@@ -82,8 +124,9 @@ static int core_exec(PyObject *module) {
         !(str_block = PyUnicode_InternFromString("_block")) ||
         !(str_refuse_put = PyUnicode_InternFromString("_refuse_put")) ||
         !(str_refuse_get = PyUnicode_InternFromString("_refuse_get")) ||
-        !(str_stack_saved = PyUnicode_InternFromString("_stack_saved")) || ready_fiber_type() || ready_func() ||
-        add_types(module) ||
+        !(str_stack_saved = PyUnicode_InternFromString("_stack_saved")) ||
+        !(str_ended = PyUnicode_InternFromString("_ended")) || ready_fiber_type() || ready_func() || add_types(module) ||
+        watch_collector() || check_probe() ||
         PyModule_AddIntConstant(module, "IDLE_PRIORITY", IDLE_PRIORITY) ||
         PyModule_AddIntConstant(module, "DONE", DONE) || PyModule_AddIntConstant(module, "FAILED", FAILED) ||
         PyModule_AddIntConstant(module, "CANCELLED", CANCELLED))

@@ -2,9 +2,14 @@
 #include "core.h"
 #include "../glib.h"
 
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 struct Source {
     SOURCE_HEAD
-    Lane *lane;                             /* ours; NULL once the hub is closed */
+    Lane lane;
     PollFD epoll;                           /* the hub's epoll descriptor */
 };
 
@@ -39,26 +44,36 @@ static int due(Lane *lane, int64_t now, int *level) {
     return 0;
 }
 
-static int usable(Lane *lane, char *frame) { /* may this iteration dispatch us at all? Told once if not. */
-    Hub *hub;
-    if (!lane || (hub = lane->hub)->closed)
-        return 0;
-    int foreign = this_thread() != hub->thread;
-    if (!foreign && frame > hub->floor)
-        return 1;
-    /* Somebody waits for us: he is queued, or, where it is our own thread and so ours to look at, due or readable. */
-    int waits = lane->head || (!foreign && ((hub->n_timers && hub->timers[0].deadline <= clock_ns()) ||
-                                            (lane->source && lane->source->epoll.revents)));
-    if (waits && !hub->complained) {
+static void complain(Lane *lane, int foreign) {
+    PyGILState_STATE gil = PyGILState_Ensure();
+    Hub *hub = (Hub *)Py_XNewRef(lane->hub);
+    lane->told = foreign;
+    if (hub && !hub->complained) {
         hub->complained = 1;
-        PyGILState_STATE gil = PyGILState_Ensure();
         PyObject *result =
             PyObject_CallMethodObjArgs((PyObject *)hub, str_complain, foreign ? Py_True : Py_False, NULL);
         if (!result)
             PyErr_WriteUnraisable((PyObject *)hub);
         Py_XDECREF(result);
-        PyGILState_Release(gil);
     }
+    Py_XDECREF(hub);
+    PyGILState_Release(gil);
+}
+
+/* May this iteration dispatch us at all? Told once if not, as soon as somebody waits for it: he is queued, or, where it is
+ * our own thread and so ours to look at, due or readable. In another thread the hub may be going at this moment, so only
+ * the Lane is looked at (I7). */
+static int usable(Lane *lane, char *frame) {
+    Hub *hub = lane->hub;
+    if (!hub)
+        return 0;
+    int foreign = this_thread() != lane->thread;
+    if (!foreign && frame > lane->floor)
+        return 1;
+    if (foreign ? lane->head && !lane->told
+                : !hub->complained && (lane->head || (hub->n_timers && hub->timers[0].deadline <= clock_ns()) ||
+                                       lane->source->epoll.revents))
+        complain(lane, foreign);
     return 0;
 }
 
@@ -69,16 +84,16 @@ static int until_first_timer(Hub *hub, int64_t now) { /* milliseconds, as GLib's
 
 static int source_prepare(Source *source, int *timeout) {
     char *frame = __builtin_frame_address(0);
-    Lane *lane = source->lane;
+    Lane *lane = &source->lane;
     int level;
     *timeout = -1;
     if (!usable(lane, frame)) {
-        if (lane && !lane->hub->closed && !lane->hub->complained && this_thread() == lane->hub->thread)
+        if (this_thread() == lane->thread && lane->hub && !lane->hub->complained)
             *timeout = until_first_timer(lane->hub, clock_ns()); /* to complain then */
         return 0;
     }
     Hub *hub = lane->hub;
-    if (hub->n_held && lane == hub->lanes[0] && frame > hub->held_at + 512)
+    if (hub->held && lane == hub->lanes[0] && frame > hub->held_at + 512)
         return 1;
     int64_t now = clock_ns();
     if (due(lane, now, &level))
@@ -89,7 +104,7 @@ static int source_prepare(Source *source, int *timeout) {
 }
 
 static int source_check(Source *source) {
-    Lane *lane = source->lane;
+    Lane *lane = &source->lane;
     int level;
     if (!usable(lane, __builtin_frame_address(0)))
         return 0;
@@ -100,7 +115,7 @@ static int source_check(Source *source) {
 
 static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_UNUSED(data)) {
     char *frame = __builtin_frame_address(0);
-    Lane *lane = source->lane;
+    Lane *lane = &source->lane;
     int level;
     if (!usable(lane, frame))
         return 1;
@@ -110,16 +125,32 @@ static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_U
         source->epoll.revents = 0;
         poll_ready(hub);
     }
-    if (hub->n_held && frame > hub->held_at) {
-        for (Py_ssize_t i = 0; i < hub->n_held; i++)
-            push((Item *)hub->held[i]);
-        hub->n_held = 0;
+    while (hub->held && frame > hub->held_at) {
+        Item *item = hub->held;
+        hub->held = item->next;
+        push(item);
     }
-    due(lane, clock_ns(), &level);
-    be_home(hub, level, frame, NULL);
+    if (hub->open) {
+        due(lane, clock_ns(), &level);
+        be_home(hub, level, frame, NULL);
+    }
     Py_DECREF(hub);
     PyGILState_Release(gil);
     return 1;
+}
+
+/* The idle lane's callback is never called, but its destroy function is, whoever destroys the GSource: we, or the context
+ * when its last reference goes, in whatever thread. */
+static int never_called(void *Py_UNUSED(data)) { return 1; }
+
+static void context_ended(void *data) {
+    Lane *lane = data;
+    if (!lane->hub || !Py_IsInitialized())
+        return;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    if (lane->hub)
+        end_hub(lane->hub);
+    PyGILState_Release(gil);
 }
 
 static const SourceFuncs source_funcs = {source_prepare, source_check, source_dispatch, NULL, NULL, NULL};
@@ -144,16 +175,20 @@ Lane *get_lane(Hub *hub, int priority) {
     Lane **lanes = PyMem_Realloc(hub->lanes, (hub->n_lanes + 1) * sizeof *lanes);
     if (lanes)
         hub->lanes = lanes;
-    Lane *lane = lanes ? PyMem_Calloc(1, sizeof *lane) : NULL;
-    if (!lane) {
+    if (!lanes) {
         PyErr_NoMemory();
         return NULL;
     }
+    Source *source = g.source_new(&source_funcs, sizeof(Source)); /* zeroed; GLib aborts rather than return NULL */
+    Lane *lane = &source->lane;
     lane->hub = hub;
     lane->priority = priority;
-    lane->source = g.source_new(&source_funcs, sizeof(Source));
-    lane->source->lane = lane;
-    g.source_set_name(lane->source, "gleenlet");
+    lane->source = source;
+    lane->thread = hub->thread;
+    lane->floor = hub->floor;
+    g.source_set_name(source, "gleenlet");
+    if (priority == IDLE_PRIORITY)
+        g.source_set_callback(source, never_called, lane, context_ended);
     g.source_set_priority(lane->source, priority);
     g.source_set_can_recurse(lane->source, 1); /* nested loops under a Call: their dispatch is checked like any other */
     if (hub->poll_fd >= 0 && priority <= 0)
@@ -174,24 +209,64 @@ void watch_fd(Hub *hub, int fd) {
 
 void destroy_sources(Hub *hub) {
     for (int i = 0; i < hub->n_lanes; i++) {
-        Source *source = hub->lanes[i]->source;
-        if (!source)
-            continue;
-        hub->lanes[i]->source = NULL;
-        source->lane = NULL;
-        g.source_destroy(source);
-        g.source_unref(source);
+        Lane *lane = hub->lanes[i];
+        lane->hub = NULL;
+        if (lane->source)
+            g.source_destroy(lane->source);
+        lane->source = NULL;
     }
 }
 
-void *context_ref(void) { return g.main_context_ref_thread_default(); }
+void free_sources(Hub *hub) { /* the lanes with them, once no other thread looks at them */
+    for (int i = 0; i < hub->n_lanes; i++)
+        g.source_unref((Source *)((char *)hub->lanes[i] - offsetof(Source, lane)));
+    PyMem_Free(hub->lanes);
+}
+
+int context_acquire(void *context) {
+    if (!g.main_context_acquire(context))
+        return 0;
+    g.main_context_ref(context);
+    return 1;
+}
+
+void context_release(void *context) {
+    g.main_context_release(context);
+    g.main_context_unref(context);
+}
+
+int context_iterate(void *context, int may_block) {
+    int dispatched;
+    Py_BEGIN_ALLOW_THREADS;
+    dispatched = g.main_context_iteration(context, may_block);
+    Py_END_ALLOW_THREADS;
+    return dispatched;
+}
+
+/* F16. A forked child shares the eventfd that GLib wakes the context's poll with, and would take what is meant for its
+ * parent. So in the child its number becomes another eventfd. It is among what the context polls. */
+void context_renew_wakeup(void *context) {
+    PollFD fds[256];
+    char path[64], name[64];
+    int timeout, fresh;
+    if (!g.main_context_acquire(context))
+        return; /* another thread ran it, which does not live on in the child */
+    int n = g.main_context_query(context, INT_MAX, &timeout, fds, 256);
+    g.main_context_release(context);
+    for (int i = 0; i < n && i < 256; i++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fds[i].fd);
+        ssize_t length = readlink(path, name, sizeof name);
+        if (length < 20 || memcmp(name, "anon_inode:[eventfd]", 20) || (fresh = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+            continue;
+        dup3(fresh, fds[i].fd, O_CLOEXEC);
+        close(fresh);
+    }
+}
 
 void *context_peek(void) {
     void *context = g.main_context_get_thread_default();
     return context ? context : g.main_context_default();
 }
-
-void context_unref(void *context) { g.main_context_unref(context); }
 
 void context_wakeup(void *context) { g.main_context_wakeup(context); }
 

@@ -10,11 +10,14 @@ void report(Hub *hub, PyObject *what) { /* the current exception, which nobody w
     Py_XDECREF(exception);
 }
 
-int here(Hub *hub) { /* is this the hub's thread, and is the hub open? */
-    if (this_thread() == hub->thread && !hub->closed)
+int here(Hub *hub) { /* is this the hub's thread, and is the hub open? (I7: no later thread passes for its own) */
+    if (this_thread() == hub->thread && hub->open)
         return 1;
-    if (hub->closed)
-        PyErr_SetString(GleenletError, "this hub is closed: its thread has ended, or the interpreter is about to");
+    if (!hub->floor)
+        PyErr_SetString(GleenletError, "this hub was not initialized: hubs are made by get_hub()");
+    else if (!hub->open)
+        PyErr_SetString(GleenletError, "this hub is closed: its thread or its context has ended, or the interpreter "
+                                       "is about to");
     else
         PyErr_SetString(GleenletError, "this hub belongs to another thread: "
                                        "use Hub.call_soon_threadsafe() or from_thread() to enter it from here");
@@ -48,11 +51,12 @@ void push(Item *item) { /* steals; any thread that holds the GIL */
     lane->tail = item;
 }
 
-static Item *pop(Lane *lane) {
+Item *pop(Lane *lane) {
     Item *item = lane->head;
     lane->head = item->next;
     item->queued = 0;
-    lane->since = lane->hub->now;
+    if (lane->hub)
+        lane->since = lane->hub->now;
     return item;
 }
 
@@ -112,7 +116,7 @@ int timer_add(Item *item) {
     return 0;
 }
 
-static void timer_remove(Item *item) { /* leaves the reference to the caller */
+void timer_remove(Item *item) { /* leaves the reference to the caller */
     Hub *hub = item->hub;
     Py_ssize_t i = item->timer;
     Timer last = hub->timers[--hub->n_timers];
@@ -254,23 +258,21 @@ static int fits(Hub *hub, Waiter *waiter) {
     return waiter->stack + size <= hub->home_frame;
 }
 
-static int hold(Hub *hub, Waiter *waiter) { /* steals; until a shallower dispatch */
-    Waiter **held = PyMem_Realloc(hub->held, (hub->n_held + 1) * sizeof *held);
-    if (!held) {
-        Py_DECREF(waiter);
-        return -1;
-    }
-    hub->held = held;
-    held[hub->n_held++] = waiter;
+static void hold(Hub *hub, Waiter *waiter) { /* steals; until a shallower dispatch */
+    Item **link = &hub->held;
+    while (*link)
+        link = &(*link)->next;
+    *link = (Item *)waiter;
+    waiter->next = NULL;
+    waiter->queued = 1; /* another outcome meanwhile queues it no second time */
     hub->held_at = hub->home_frame;
-    return 0;
 }
 
 /* ---- switching ---- */
 
 /* F5, I2: may the current greenlet be switched away from? */
 int may_switch(Hub *hub, PyGreenlet *current) {
-    return hub->home && hub->home != current && PyThreadState_Get()->gilstate_counter == hub->home_count;
+    return hub->home && hub->home != current && callback_count(PyThreadState_Get()) == hub->home_count;
 }
 
 /* The hand-over (F7): from a Fiber straight to the next one that is ready, else home. Returns what switch() gave to
@@ -311,7 +313,7 @@ PyObject *leave(Hub *hub, PyGreenlet *current) {
     return result;
 }
 
-__attribute__((noinline)) static void finish(Hub *hub, Job *job, PyObject *result) { /* steals; result or exception is set */
+__attribute__((noinline)) void finish(Hub *hub, Job *job, PyObject *result) { /* steals; result or exception is set */
     if (result && job->pending) { /* cancelled in its last step: as in asyncio, that counts */
         Py_DECREF(result);
         result = NULL;
@@ -390,6 +392,7 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
         return PyErr_Format(GleenletError, "this greenlet belongs to gleenlet's pool: use spawn()");
     }
     Hub *hub = fiber->hub;
+    int refused = 0;
     fiber->base = __builtin_frame_address(0);
     Py_INCREF(fiber);
     PyObject_GC_UnTrack(current); /* I5 */
@@ -397,10 +400,12 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
         Job *job = fiber->job;
         job->state = WAITING;
         job->fiber = fiber;
-        if (!PyCFunction_Check(job->func)) /* which has no Python frame */
+        if (!refused && !PyCFunction_Check(job->func)) /* which has no Python frame */
             begin_python_stack(hub);
         PyObject *result = NULL;
-        if (job->pending) {
+        if (refused)
+            refused = 0;
+        else if (job->pending) {
             raise_exception(job->pending);
             job->pending = NULL;
         } else if (!PyContext_Enter(job->context)) {
@@ -423,7 +428,7 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
             hub->steps++;
             continue;
         }
-        if (hub->n_pool >= POOL_MAX || hub->closed || as_fiber(current) != fiber) /* somebody set its __dict__ */
+        if (hub->n_pool >= POOL_MAX || !hub->open || as_fiber(current) != fiber) /* somebody set its __dict__ */
             break;
         fiber->next = hub->pool;
         hub->pool = fiber;
@@ -431,11 +436,12 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
         Py_INCREF(current);
         PyObject *back = leave(hub, current);
         Py_XDECREF(back);
-        if (!back || !fiber->job) { /* somebody switched or threw by hand into the pool */
+        if (!fiber->job) { /* somebody switched or threw by hand into the pool */
             PyErr_Clear();
             leave_pool(hub, fiber);
             break;
         }
+        refused = !back; /* a trace function of greenlet's raised at the switch to here: the job ends with that */
     }
     if (hub->home)
         PyGreenlet_SetParent(current, hub->home);
@@ -469,8 +475,23 @@ static PyObject *switch_to_job(Hub *hub, Job *job) { /* steals; from home only: 
         greenlet = fiber->greenlet;
         result = switch_at_floor(hub->floor, greenlet, NULL, NULL);
     }
+    fiber = result ? NULL : as_fiber(greenlet);
+    if (fiber && fiber->job && fiber->job->state == NEW) { /* a trace function of greenlet's raised: it died unborn */
+        job = fiber->job;
+        fiber->job = NULL;
+        finish(hub, job, NULL);
+        Py_DECREF(job);
+        result = Py_NewRef(Py_None);
+    }
     Py_DECREF(greenlet);
     return result;
+}
+
+static Fiber *heir(PyGreenlet *greenlet) { /* of a dead greenlet that is not ours: the first that lives, if that is ours */
+    PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
+    Fiber *fiber = !parent ? NULL : PyGreenlet_ACTIVE(parent) ? as_fiber(parent) : heir(parent);
+    Py_XDECREF(parent);
+    return fiber;
 }
 
 static PyObject *switch_to_waiter(Hub *hub, Waiter *waiter) { /* steals; from home only */
@@ -501,6 +522,8 @@ static PyObject *switch_to_waiter(Hub *hub, Waiter *waiter) { /* steals; from ho
                  !PyGreenlet_SetParent(greenlet, hub->home))
             result = switch_at_floor(hub->floor, greenlet, args, kwargs);
     }
+    if (!hub->running && !PyGreenlet_ACTIVE(greenlet)) /* it has ended, so who runs on is the one it returned to */
+        hub->running = heir(greenlet);
     Py_DECREF(greenlet);
     Py_DECREF(waiter);
     return result;
@@ -589,7 +612,7 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
     int64_t start = hub->now;
     hub->home = current;
     hub->home_frame = frame;
-    hub->home_count = PyThreadState_Get()->gilstate_counter;
+    hub->home_count = callback_count(PyThreadState_Get());
     hub->level = level;
     cross(hub, Py_None);
     if (first) {

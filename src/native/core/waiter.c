@@ -3,7 +3,7 @@
 
 #include <structmember.h>
 
-static PyObject *find_hub;
+static PyObject *make_hub;
 static PyObject *guest_hub, *guest_block; /* another loop whose hub is a greenlet here: see set_guest() */
 static __thread Hub *current_hub; /* borrowed: the one this thread asked for last */
 
@@ -13,19 +13,19 @@ Hub *get_hub(PyGreenlet *current) { /* borrowed: of this greenlet, else of this 
     Fiber *fiber = as_fiber(current);
     if (fiber)
         return fiber->hub;
-    if (current_hub && !current_hub->closed && current_hub->context == context_peek())
+    void *context = context_peek();
+    if (current_hub && current_hub->open && current_hub->context == context)
         return current_hub;
-    PyObject *hub = find_hub ? PyObject_CallNoArgs(find_hub) : NULL;
-    if (!hub)
-        return NULL;
-    Py_DECREF(hub); /* its thread keeps it */
-    return current_hub = (Hub *)hub;
+    Hub *hub = hub_of_context(context);
+    if (!hub && !PyErr_Occurred()) {
+        PyObject *made = PyObject_CallNoArgs(make_hub);
+        Py_XDECREF(made); /* its thread keeps it */
+        hub = (Hub *)made;
+    }
+    return hub ? current_hub = hub : NULL;
 }
 
-void forget_hub(Hub *hub) { /* it is closed, or gone */
-    if (current_hub == hub)
-        current_hub = NULL;
-}
+void forget_hubs(void) { current_hub = NULL; }
 
 Job *owner(PyGreenlet *greenlet) { /* the task that this greenlet works for: its own, or its ancestor's */
     Fiber *fiber = as_fiber(greenlet);
@@ -65,7 +65,7 @@ static int parse_seconds(PyObject *number, const char *what, int64_t *span) {
 }
 
 PyObject *core_on_missing_hub(PyObject *Py_UNUSED(module), PyObject *func) {
-    Py_XSETREF(find_hub, Py_NewRef(func));
+    Py_XSETREF(make_hub, Py_NewRef(func));
     Py_RETURN_NONE;
 }
 
@@ -295,11 +295,22 @@ __attribute__((noinline)) static int block_stranger(Hub *hub, Waiter *waiter, Py
     return failed;
 }
 
+static inline int is_interrupted(Job *job) {
+    return (job->strike || (job->pending && !job->shields)) && (!job->guard || job->guard == Py_None);
+}
+
+static PyObject *raise_interruption(Job *job) {
+    PyObject **slot = job->pending && !job->shields ? &job->pending : &job->strike, *exception = *slot;
+    *slot = NULL;
+    raise_exception(exception);
+    return NULL;
+}
+
 /* The one private way to block. `yields`: ready at once, but behind everything else. */
 PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
     Hub *hub = waiter->hub;
     Job *job = owner(current);
-    int failed = 0;
+    int failed = 0, ours = as_fiber(current) != NULL;
     if (waiter->state == WAITING || waiter->greenlet)
         return PyErr_Format(GleenletError, "another task already waits here: make a Waiter for each wait");
     if (job && job->guard && job->guard != Py_None && waiter->state == NEW) {
@@ -310,16 +321,11 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
         }
         return NULL;
     }
-    if (job && job->pending && !job->shields && (!job->guard || job->guard == Py_None)) {
-        PyObject *pending = job->pending;
-        job->pending = NULL;
+    if (job && is_interrupted(job)) {
         waiter->state = DONE;
-        raise_exception(pending);
-        return NULL;
+        return raise_interruption(job);
     }
     if (waiter->state == NEW) {
-        Waiter *outer = job ? job->waiter : NULL;
-        int ours = as_fiber(current) != NULL;
         waiter->lane = job ? job->lane : hub->normal;
         if (yields && waiter->lane->priority < IDLE_PRIORITY)
             waiter->lane = hub->idle;
@@ -328,8 +334,11 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
         waiter->state = yields && !waiter->deadline ? READY : WAITING;
         if (waiter->deadline && timer_add((Item *)waiter))
             return NULL;
-        if (job)
+        if (job) { /* which a stranger's wait may outlive */
+            Py_INCREF(job);
+            waiter->outer = job->waiter;
             job->waiter = waiter;
+        }
         if (!ours)
             failed = block_stranger(hub, waiter, current);
         else if (may_switch(hub, current))
@@ -338,8 +347,13 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
             failed = block_elsewhere(hub, waiter, current);
         drop_timer((Item *)waiter);
         Py_CLEAR(waiter->greenlet);
-        if (job)
-            job->waiter = outer;
+        if (job) {
+            Waiter **link = &job->waiter;
+            while (*link != waiter)
+                link = &(*link)->outer;
+            *link = waiter->outer;
+            Py_DECREF(job);
+        }
     }
     PyObject *value = waiter->value;
     uint8_t state = waiter->state;

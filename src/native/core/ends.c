@@ -1,0 +1,305 @@
+/* Who owns a hub, and how its end is told: of its thread, of its context, of the interpreter, in a forked child; and whose
+ * stack the cyclic collector is on. The rules stand in core.h (I7). */
+#include "core.h"
+
+/* ---- the thread ---- */
+
+/* In the dict of a thread's state, which CPython clears in the thread as it ends: that is how we know. An identifier of
+ * pthread's would not tell, the next thread gets the same one (F14). */
+typedef struct {
+    PyObject_HEAD
+    Hub *hubs;                              /* owned; also those that have ended but could not be abandoned yet */
+    unsigned long thread;
+} Thread;
+
+static __thread int ending;                 /* this thread's hubs are being dropped: no new ones */
+
+static int exiting;                         /* the interpreter is about to end, and runs no task any more */
+
+static int finalizing(void) {
+    if (exiting)
+        return 1;
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing();
+#else
+    return _Py_IsFinalizing();
+#endif
+}
+
+static Thread *this_threads_hubs(int make) { /* borrowed; NULL: there is none, or an error is set */
+    PyObject *dict = PyThreadState_GetDict(), *key = PyUnicode_InternFromString("gleenlet.hubs");
+    Thread *thread = dict && key ? (Thread *)PyDict_GetItemWithError(dict, key) : NULL;
+    if (!thread && make && dict && key && !PyErr_Occurred() && (thread = PyObject_New(Thread, &ThreadType))) {
+        thread->hubs = NULL;
+        thread->thread = this_thread();
+        if (PyDict_SetItem(dict, key, (PyObject *)thread))
+            Py_CLEAR(thread);
+        else
+            Py_DECREF(thread);
+    }
+    Py_XDECREF(key);
+    return thread;
+}
+
+int own_hub(Hub *hub) { /* by this thread */
+    if (ending) {
+        PyErr_SetString(GleenletError, "this thread is ending: there is no loop here any more");
+        return -1;
+    }
+    Thread *thread = this_threads_hubs(1);
+    if (!thread)
+        return -1;
+    Hub **link = &thread->hubs;
+    while (*link)
+        link = &(*link)->next;
+    *link = (Hub *)Py_NewRef(hub);
+    return 0;
+}
+
+/* ---- abandoning ---- */
+
+/* As greenlet itself ends one that nobody holds any more. Who catches that and waits again gets a GleenletError. */
+static void drop_greenlet(PyGreenlet *greenlet) {
+    PyGreenlet *current = PyGreenlet_GetCurrent();
+    PyObject *exit = PyObject_CallNoArgs(PyExc_GreenletExit), *result = NULL;
+    if (current && exit && greenlet != current && PyGreenlet_STARTED(greenlet) && PyGreenlet_ACTIVE(greenlet) &&
+        !PyGreenlet_SetParent(greenlet, current)) /* so that its end comes back to us */
+        result = PyGreenlet_Throw(greenlet, PyExc_GreenletExit, exit, NULL);
+    if (!result && PyErr_Occurred())
+        PyErr_WriteUnraisable((PyObject *)greenlet);
+    Py_XDECREF(result);
+    Py_XDECREF(exit);
+    Py_XDECREF(current);
+}
+
+static void drop_job(Hub *hub, Job *job) {
+    Py_CLEAR(job->callbacks); /* nobody is told: it has not ended, its loop has */
+    if (job->fiber) {
+        PyGreenlet *greenlet = (PyGreenlet *)Py_NewRef(job->fiber->greenlet);
+        drop_greenlet(greenlet);
+        Py_DECREF(greenlet);
+    } else if (job->state == NEW) {
+        PyErr_SetNone(PyExc_GreenletExit);
+        finish(hub, job, NULL);
+    }
+}
+
+static void abandon(Hub *hub) { /* it has ended; in its own thread, above the floor */
+    while (hub->n_timers) {
+        Item *item = hub->timers[0].item;
+        timer_remove(item);
+        Py_DECREF(item);
+    }
+    for (int i = 0; i < hub->n_lanes; i++)
+        while (hub->lanes[i]->head)
+            Py_DECREF(pop(hub->lanes[i]));
+    while (hub->held) {
+        Item *item = hub->held;
+        hub->held = item->next;
+        item->queued = 0;
+        Py_DECREF(item);
+    }
+    /* A job leaves the list when it ends. One that does not end, or a switch by hand, must not keep us here. */
+    for (Py_ssize_t n = hub->n_jobs; n > 0 && hub->jobs; n--) {
+        Job *job = (Job *)Py_NewRef(hub->jobs);
+        drop_job(hub, job);
+        if (hub->jobs == job && job->following) { /* still there: to the end of the list */
+            Job *last = job;
+            while (last->following)
+                last = last->following;
+            hub->jobs = job->following;
+            hub->jobs->previous = NULL;
+            last->following = job;
+            job->previous = last;
+            job->following = NULL;
+        }
+        Py_DECREF(job);
+    }
+    PyObject *waiters = PyDict_Values(hub->foreign);
+    for (Py_ssize_t i = 0; waiters && i < PyList_GET_SIZE(waiters); i++)
+        Py_CLEAR(((Waiter *)PyList_GET_ITEM(waiters, i))->greenlet);
+    PyDict_Clear(hub->foreign); /* whom nobody else holds goes by this */
+    Py_XDECREF(waiters);
+    PyErr_Clear();
+    while (hub->pool) {
+        Fiber *fiber = hub->pool;
+        PyGreenlet *greenlet = fiber->greenlet; /* the pool's reference is ours now */
+        hub->pool = fiber->next;
+        hub->n_pool--;
+        drop_greenlet(greenlet);
+        Py_DECREF(greenlet);
+    }
+}
+
+/* Drop what this thread's hubs left that have ended: all of it that is safe to drop from here. */
+static void sweep(Thread *thread) {
+    char *frame = __builtin_frame_address(0);
+    for (Hub **link = &thread->hubs; *link;) {
+        Hub *hub = *link;
+        if (hub->open || hub->home || frame <= hub->floor) {
+            link = &hub->next;
+            continue;
+        }
+        *link = hub->next;
+        hub->next = NULL;
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        abandon(hub);
+        PyErr_Restore(type, value, traceback);
+        Py_DECREF(hub);
+        link = &thread->hubs; /* anything may have happened meanwhile */
+    }
+}
+
+/* ---- ends ---- */
+
+static void say_ended(Hub *hub) { /* to who waits in another thread */
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *result = PyObject_CallMethodNoArgs((PyObject *)hub, str_ended);
+    if (!result)
+        PyErr_WriteUnraisable((PyObject *)hub);
+    Py_XDECREF(result);
+    PyErr_Restore(type, value, traceback);
+}
+
+void end_hub(Hub *hub) {
+    if (!hub->open)
+        return;
+    hub->open = 0;
+    hub->slice_end = 0;
+    Py_INCREF(hub);
+    close_poll(hub);
+    destroy_sources(hub);
+    say_ended(hub);
+    if (this_thread() == hub->thread && !ending && !finalizing()) {
+        Thread *thread = this_threads_hubs(0);
+        forget_hubs();
+        if (thread)
+            sweep(thread);
+    }
+    Py_DECREF(hub);
+}
+
+Hub *hub_of_context(void *context) { /* this thread's for that context, borrowed; NULL: none, or an error is set */
+    Thread *thread = this_threads_hubs(0);
+    if (!thread)
+        return NULL;
+    if (!exiting)
+        sweep(thread);
+    for (Hub *hub = thread->hubs; hub; hub = hub->next)
+        if (hub->open && hub->context == context)
+            return hub;
+    return NULL;
+}
+
+static void thread_dealloc(Thread *thread) {
+    if (this_thread() == thread->thread && !finalizing()) {
+        ending = 1;
+        for (Hub *hub = thread->hubs; hub; hub = hub->next)
+            end_hub(hub);
+        sweep(thread);
+        forget_hubs();
+        ending = 0;
+    } else
+        /* The interpreter goes, or this is a forked child and that thread is not in it: its locks may be held for ever,
+         * so nothing of GLib's is touched, and what there is stays. */
+        for (Hub *hub = thread->hubs; hub; hub = hub->next) {
+            hub->open = 0;
+            for (int i = 0; i < hub->n_lanes; i++)
+                hub->lanes[i]->hub = NULL;
+        }
+    PyObject_Free(thread);
+}
+
+PyTypeObject ThreadType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Thread",
+    .tp_doc = "The hubs of one thread; they end with it.",
+    .tp_basicsize = sizeof(Thread),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = (destructor)thread_dealloc,
+};
+
+PyObject *hub_close(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    end_hub(hub);
+    Py_RETURN_NONE;
+}
+
+/* exit(): close this thread's hubs. What still waits is left as it is, as daemon threads are. */
+PyObject *core_exit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    Thread *thread = this_threads_hubs(0);
+    exiting = 1;
+    for (Hub *hub = thread ? thread->hubs : NULL; hub; hub = hub->next)
+        end_hub(hub);
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+PyObject *core_hubs(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    Thread *thread = this_threads_hubs(0);
+    PyObject *list = PyErr_Occurred() ? NULL : PyList_New(0);
+    for (Hub *hub = thread ? thread->hubs : NULL; list && hub; hub = hub->next)
+        if (PyList_Append(list, (PyObject *)hub))
+            Py_CLEAR(list);
+    return list;
+}
+
+/* _forget_in_child() -> the tasks that are forgotten. In a forked child: keep the task that runs, forget all else, as the
+ * child has it only because memory is copied whole. Nothing is ended or freed: no code of the parent's may run here. */
+PyObject *hub_forget_in_child(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    PyGreenlet *current = PyGreenlet_GetCurrent();
+    Job *mine = current ? owner(current) : NULL;
+    PyObject *forgotten = PyList_New(0), *exit = PyObject_CallNoArgs(PyExc_GreenletExit);
+    Py_XDECREF(current);
+    if (!forgotten || !exit) {
+        Py_XDECREF(forgotten);
+        Py_XDECREF(exit);
+        return NULL;
+    }
+    for (Job *job = hub->jobs; job; job = job->following)
+        if (job != mine) {
+            job->state = CANCELLED;
+            job->value = Py_NewRef(exit);
+            if (PyList_Append(forgotten, (PyObject *)job))
+                PyErr_Clear();
+        }
+    Py_DECREF(exit);
+    hub->jobs = mine && mine->hub == hub ? mine : NULL;
+    hub->n_jobs = hub->jobs != NULL;
+    if (hub->jobs)
+        mine->previous = mine->following = NULL;
+    for (int i = 0; i < hub->n_lanes; i++)
+        hub->lanes[i]->head = NULL;
+    while (hub->n_timers)
+        timer_remove(hub->timers[0].item);
+    hub->held = NULL;
+    hub->pool = NULL;
+    hub->n_pool = 0;
+    PyDict_Clear(hub->foreign);
+    close_poll(hub);
+    if (hub->open)
+        context_renew_wakeup(hub->context);
+    return forgotten;
+}
+
+/* ---- the collector ---- */
+
+PyThreadState *collector;
+
+static PyObject *collection(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) { /* "start" or "stop" */
+    if (n && PyUnicode_Check(args[0]))
+        collector = PyUnicode_CompareWithASCIIString(args[0], "start") ? NULL : PyThreadState_Get();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef collection_def = {"gleenlet_collection", (PyCFunction)(void (*)(void))collection, METH_FASTCALL,
+                                     "Tells gleenlet of a collection, inside which nothing may wait."};
+
+int watch_collector(void) { /* one collection at a time in a process, so one word says who runs it */
+    PyObject *gc = PyImport_ImportModule("gc"), *callbacks = gc ? PyObject_GetAttrString(gc, "callbacks") : NULL;
+    PyObject *function = callbacks ? PyCFunction_New(&collection_def, NULL) : NULL;
+    int failed = !function || PyList_Insert(callbacks, 0, function);
+    Py_XDECREF(function);
+    Py_XDECREF(callbacks);
+    Py_XDECREF(gc);
+    return failed;
+}

@@ -1,0 +1,709 @@
+"""Ends: of threads, contexts, greenlets, collections and hubs. Nothing dies badly, nothing is left behind."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import greenlet as greenlets
+import pytest
+from gi.repository import GLib
+from greenlet import getcurrent, greenlet
+
+import gleenlet
+from child import in_child, run_script
+from gleenlet import (
+    Event,
+    GleenletError,
+    Hub,
+    Lock,
+    Task,
+    UnsafeSwitchError,
+    from_thread,
+    get_hub,
+    move_on_after,
+    run,
+    schedule_switch,
+    schedule_throw,
+    sleep,
+    spawn,
+    to_thread,
+    wait_child,
+    wait_signal,
+)
+
+
+def in_thread(func: Callable[..., object], *args: object) -> None:
+    thread = threading.Thread(target=func, args=args)
+    thread.start()
+    thread.join()
+
+
+def with_context(func: Callable[..., object], *args: object) -> None:
+    context = GLib.MainContext.new()
+    context.push_thread_default()
+    try:
+        func(*args)
+    finally:
+        context.pop_thread_default()
+
+
+def descriptors() -> int:
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+# ---- the garbage collector ----
+
+
+class Node:
+    """A cycle whose `__del__` does something."""
+
+    def __init__(self, finalize: Callable[[], object]) -> None:
+        self.me = self
+        self.finalize = finalize
+
+    def __del__(self) -> None:
+        self.finalize()
+
+
+FINALIZERS: list[Callable[[], object]] = [
+    lambda: sleep(0.001),
+    lambda: sleep(0),
+    lambda: spawn(int).result(),
+    lambda: Event().wait(),
+    lambda: get_hub().switch(),
+    lambda: wait_signal(GLibObject(), "notify"),
+]
+
+
+def GLibObject() -> Any:
+    from gi.repository import GObject
+
+    return GObject.Object()
+
+
+@in_child()
+@pytest.mark.parametrize("number", range(len(FINALIZERS)))
+@pytest.mark.parametrize("place", ["task", "top level"])
+def test_a_wait_in_a_finalizer_that_the_collector_runs_is_refused(number: int, place: str) -> None:
+    gc.disable()
+    errors: list[BaseException | None] = []
+    sys.unraisablehook = lambda what: errors.append(what.exc_value)
+
+    def collect() -> None:
+        for _ in range(20):
+            nodes = [Node(FINALIZERS[number]) for _ in range(10)]
+            del nodes
+            gc.collect()
+
+    if place == "task":
+        run(collect)
+    else:
+        collect()
+    assert len(errors) == 200
+    assert {type(error) for error in errors} == {UnsafeSwitchError}
+    assert "garbage collector" in str(errors[0])
+    run(sleep, 0)
+
+
+@in_child()
+def test_a_wait_in_a_weak_references_callback_of_a_collection_is_refused() -> None:
+    errors: list[type[BaseException]] = []
+    sys.unraisablehook = lambda what: errors.append(what.exc_type)
+
+    class Thing:
+        pass
+
+    def main() -> None:
+        thing: Any = Thing()
+        thing.me = thing
+        reference = weakref.ref(thing, lambda _: sleep(0.001))
+        del thing
+        gc.collect()
+        assert reference() is None
+
+    run(main)
+    assert errors == [UnsafeSwitchError]
+
+
+@in_child()
+def test_a_wait_in_a_finalizer_that_the_reference_count_runs_waits() -> None:
+    went_on: list[int] = []
+
+    def main() -> None:
+        node = Node(lambda: sleep(0.001) or went_on.append(1))
+        del node.me
+        del node
+
+    run(main)
+    assert went_on == [1]
+
+
+@in_child()
+def test_other_threads_wait_while_one_collects() -> None:
+    gc.disable()
+    inside, slept = threading.Event(), threading.Event()
+
+    def finalize() -> None:
+        inside.set()
+        assert slept.wait(30)
+
+    def collect() -> None:
+        Node(finalize)
+        gc.collect()
+
+    thread = threading.Thread(target=collect)
+    thread.start()
+    assert inside.wait(30)
+    run(sleep, 0.001)  # the other thread's collection is not on this stack
+    slept.set()
+    thread.join()
+
+
+# ---- threads ----
+
+
+@in_child()
+@pytest.mark.parametrize("context", [True, False], ids=["own context", "no context"])
+def test_a_thread_that_ends_with_tasks_leaves_nothing(context: bool) -> None:
+    hubs: list[Hub] = []
+    tasks: list[weakref.ref[Task[Any]]] = []
+
+    def work() -> None:
+        hubs.append(get_hub())
+        hubs[-1].call_later(1000, print, "never")
+        event, lock = Event(), Lock()
+        lock.acquire()
+        raw = greenlet(get_hub().switch)
+        schedule_switch(raw)
+        waiting = [spawn(sleep, 1000), spawn(event.wait), spawn(lock.acquire), spawn(int)]
+        tasks.extend(weakref.ref(task) for task in waiting)
+        sleep(0.001)
+        tasks.append(weakref.ref(spawn(int, name="never begun")))
+        hubs[-1].call_soon(print, "never")
+
+    main = (lambda: with_context(work)) if context else work
+    for _ in range(5):
+        in_thread(main)
+    before = descriptors()
+    for _ in range(50):
+        in_thread(main)
+        with pytest.raises(GleenletError, match="closed"):
+            hubs[-1].call_soon_threadsafe(print, "never")
+        with pytest.raises(GleenletError, match="closed"):
+            hubs[-1].wakeup()
+        assert hubs[-1].closed
+        assert hubs[-1].tasks() == []
+    hubs.clear()
+    assert descriptors() <= before + 2
+    assert [task for task in tasks if task() is not None] == []
+
+
+@in_child()
+def test_abandoned_tasks_are_dropped_as_greenlet_drops_them_and_not_cancelled() -> None:
+    log: list[str] = []
+
+    def work() -> None:
+        try:
+            sleep(1000)
+        except gleenlet.Cancelled:
+            log.append("cancelled")
+        finally:
+            log.append("dropped")
+            try:
+                sleep(0)
+            except GleenletError:
+                log.append("no loop any more")
+
+    def thread() -> None:
+        spawn(work).add_done_callback(lambda _: log.append("told"))
+        sleep(0.001)
+
+    in_thread(lambda: with_context(thread))
+    assert log == ["dropped", "no loop any more"]
+
+
+@in_child()
+def test_a_task_that_refuses_to_end_does_not_hold_its_thread_back() -> None:
+    def stubborn() -> None:
+        while True:
+            try:
+                getcurrent().parent.switch()  # type: ignore[union-attr]
+            except BaseException:
+                pass
+
+    def thread() -> None:
+        spawn(stubborn)
+        sleep(0.001)
+
+    in_thread(lambda: with_context(thread))
+
+
+@in_child()
+def test_another_thread_with_the_same_identifier_is_another_thread() -> None:
+    hubs: list[Hub] = []
+    called: list[int] = []
+    identifiers: list[int] = []
+
+    def leave_a_task() -> None:
+        hubs.append(get_hub())
+        identifiers.append(threading.get_ident())
+        spawn(sleep, 1000)
+        sleep(0.001)
+
+    def use() -> None:
+        identifiers.append(threading.get_ident())
+        for hub in hubs:
+            for call in (hub.call_soon, hub.call_soon_threadsafe):
+                with pytest.raises(GleenletError, match="closed"):
+                    call(called.append, 1)
+            with pytest.raises(GleenletError, match="closed"):
+                hub.call_later(0, called.append, 1)
+        sleep(0.001)
+
+    for _ in range(10):
+        in_thread(leave_a_task)
+        in_thread(use)
+    assert len(set(identifiers)) < len(identifiers)  # they were used again
+    assert called == []
+
+
+@in_child()
+@pytest.mark.parametrize("begun", [True, False])
+def test_from_thread_to_a_thread_that_ends_says_so(begun: bool) -> None:
+    answers: list[object] = []
+    asked, over = threading.Event(), threading.Event()
+
+    def late() -> None:
+        if not begun:
+            over.wait()
+        asked.set()
+        try:
+            answers.append(from_thread(sleep, 1000))
+        except BaseException as error:
+            answers.append(error)
+        answered.set()
+
+    def thread() -> None:
+        spawn(to_thread, late)
+        sleep(0.001)
+        if begun:
+            asked.wait()
+            while len(get_hub().tasks()) < 2:
+                sleep(0.001)
+
+    answered = threading.Event()
+    in_thread(lambda: with_context(thread))
+    over.set()
+    assert answered.wait(60)
+    assert isinstance(answers[0], GleenletError), answers
+
+
+@in_child(env={"PYTHONMALLOC": "debug"})
+def test_hubs_come_and_go_while_another_threads_loop_looks_at_their_sources() -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    loop = GLib.MainLoop()
+    rounds = 100
+
+    def hub(barrier: threading.Barrier) -> None:
+        get_hub()
+        barrier.wait()
+
+    def spawner() -> None:
+        for _ in range(rounds):
+            barrier = threading.Barrier(10)
+            threads = [threading.Thread(target=hub, args=(barrier,)) for _ in range(10)]
+            for one in threads:
+                one.start()
+            for one in threads:
+                one.join()
+        loop.quit()
+
+    threading.Thread(target=spawner).start()
+    # True, so it is called again and again: a busy source in C, as GTK and GStreamer have them.
+    ctypes.CDLL("libglib-2.0.so.0").g_idle_add(ctypes.CDLL(None).getpid, None)
+    loop.run()
+
+
+# ---- contexts ----
+
+
+@in_child()
+def test_contexts_that_come_and_go_leave_nothing() -> None:
+    def once() -> None:
+        with_context(lambda: run(sleep, 0.0001))
+
+    for _ in range(5):
+        once()
+    before = descriptors()
+    for _ in range(300):
+        once()
+    assert descriptors() <= before + 2
+
+
+@in_child()
+def test_a_hub_ends_with_its_context() -> None:
+    ended: list[Hub] = []
+    log: list[str] = []
+
+    def wait() -> None:
+        try:
+            sleep(1000)
+        finally:
+            log.append("dropped")
+
+    def leave_a_task() -> None:
+        ended.append(get_hub())
+        spawn(wait)
+        sleep(0.001)
+
+    with_context(leave_a_task)
+    assert log == ["dropped"]
+    assert ended[0].closed
+    with pytest.raises(GleenletError, match="closed"):
+        ended[0].call_soon_threadsafe(print)
+    run(sleep, 0)  # this thread's other hub goes on
+    assert not get_hub().closed
+
+
+@in_child()
+def test_a_context_whose_last_owner_is_another_thread_ends_too() -> None:
+    kept: list[Any] = []
+    hubs: list[Hub] = []
+    let_go = threading.Event()
+    ready = threading.Event()
+
+    def owner() -> None:
+        context = GLib.MainContext.new()
+        kept.append(context)
+        context.push_thread_default()
+        hubs.append(get_hub())
+        spawn(sleep, 1000)
+        sleep(0.001)
+        context.pop_thread_default()
+        del context
+        ready.set()
+        let_go.wait()
+        assert hubs[0].closed
+        with_context(lambda: run(sleep, 0))  # what is left of the other goes now
+
+    thread = threading.Thread(target=owner)
+    thread.start()
+    ready.wait()
+    kept.clear()
+    gc.collect()
+    let_go.set()
+    thread.join()
+    assert hubs[0].tasks() == []
+
+
+# ---- hubs ----
+
+
+@in_child()
+def test_a_hub_that_was_not_initialized_refuses_everything() -> None:
+    class Own(Hub):
+        def __init__(self) -> None:
+            pass
+
+    hub = Own()
+    assert hub.closed
+    assert hub.tasks() == []
+    for call, args in (
+        (hub.call_soon, (print,)),
+        (hub.call_soon_threadsafe, (print,)),
+        (hub.call_later, (1, print)),
+        (hub.wakeup, ()),
+    ):
+        with pytest.raises(GleenletError, match="not initialized"):
+            call(*args)
+    del call, hub
+    run(sleep, 0)
+
+
+def test_a_hub_is_initialized_once() -> None:
+    with pytest.raises(GleenletError, match="made before"):
+        get_hub().__init__()  # type: ignore[misc]
+    assert spawn(int).result() == 0
+
+
+# ---- greenlets ----
+
+
+@in_child()
+def test_cancel_reaches_a_task_after_another_greenlets_wait_on_its_account() -> None:
+    """A raw greenlet works for the task that made it; here their waits overlap, and end in the order they began."""
+    consumer: list[greenlet] = []
+
+    def producer() -> None:
+        waits[0].wait()
+        consumer[0].switch("an item")
+
+    def maker() -> None:
+        raws.append(greenlet(producer))
+        waits[1].wait()
+        sleep(1000)
+
+    def consume() -> object:
+        consumer.append(getcurrent())
+        return raws[0].switch()
+
+    def main() -> None:
+        task = spawn(maker)
+        sleep(0)
+        other = spawn(consume)
+        sleep(0)
+        waits[1].set()
+        sleep(0)
+        waits[0].set()
+        assert other.result() == "an item"
+        task.cancel()
+        assert task.join()
+        assert task.cancelled()
+
+    raws: list[greenlet] = []
+    waits = [Event(), Event()]
+    run(main)
+
+
+@in_child()
+def test_a_raw_greenlets_wait_may_outlive_its_task() -> None:
+    def main() -> None:
+        raws: list[greenlet] = []
+        event = Event()
+
+        def work() -> None:
+            raws.append(greenlet(event.wait))
+            get_hub().call_soon(raws[0].switch)
+
+        task = spawn(work)
+        task.join()
+        del task
+        sleep(0.001)
+        gc.collect()
+        event.set()
+        sleep(0.001)
+        assert raws[0].dead
+
+    run(main)
+
+
+@in_child()
+@pytest.mark.parametrize("children", [0, 1, 3])
+def test_a_task_that_yields_by_hand_after_a_childs_wait_goes_on(children: int) -> None:
+    def nested(depth: int) -> None:
+        if depth:
+            greenlet(nested).switch(depth - 1)
+        else:
+            sleep(0.001)
+
+    def work() -> str:
+        nested(children)
+        getcurrent().parent.switch()  # type: ignore[union-attr]
+        return "went on"
+
+    assert run(lambda: spawn(work).result()) == "went on"
+
+
+@in_child()
+@pytest.mark.parametrize("outcome", ["throw", "switch", "both"])
+def test_a_held_greenlet_that_gets_an_outcome_takes_no_tasks_along(outcome: str) -> None:
+    ran: list[int] = []
+    got: list[object] = []
+
+    def body() -> None:
+        try:
+            got.append(get_hub().switch())
+        except ValueError as error:
+            got.append(str(error))
+
+    def start() -> None:
+        raws.append(greenlet(body))
+        raws[0].switch()  # in a plain callback, so it begins above a nested loop's frames
+
+    def nested() -> None:
+        loop = GLib.MainLoop()
+        schedule_switch(raws[0], "at first")
+        GLib.timeout_add(5, fill, loop)
+        loop.run()
+
+    def fill(loop: GLib.MainLoop) -> None:
+        if outcome != "switch":
+            schedule_throw(raws[0], ValueError("meanwhile"))
+        if outcome == "both":
+            schedule_throw(raws[0], ValueError("at last"))
+        for i in range(20):
+            spawn(ran.append, i)
+        loop.quit()
+
+    raws: list[greenlet] = []
+    outer = GLib.MainLoop()
+    get_hub().call_soon(start)
+    get_hub().call_later(0.002, nested)
+
+    def look() -> bool:
+        if len(ran) < 20 or not got:
+            return True
+        outer.quit()
+        return False
+
+    GLib.timeout_add(1, look)
+    outer.run()
+    assert got == [{"throw": "meanwhile", "switch": "at first", "both": "at last"}[outcome]]
+    assert ran == list(range(20))
+
+
+@in_child()
+@pytest.mark.parametrize("idle", [0, 3])
+def test_a_trace_function_that_raises_at_a_tasks_start_loses_no_task(idle: int) -> None:
+    known: set[object] = set()
+    armed: list[int] = []
+
+    def trace(_event: str, args: Any) -> None:
+        if armed and args[1] not in exempt:
+            armed.clear()
+            raise ValueError("in the trace function")
+        known.update(args)
+
+    def main() -> None:
+        exempt.extend([getcurrent(), get_hub()._home])
+        for task in [spawn(sleep, 0) for _ in range(idle)]:
+            task.join()
+        armed.append(1)
+        greenlets.settrace(trace)
+        failed = spawn(int)
+        assert isinstance(failed.exception(), ValueError)
+        assert spawn(int).result() == 0
+
+    exempt: list[object] = []
+    run(main)
+    greenlets.settrace(None)
+    assert not armed
+    assert get_hub().tasks() == []
+
+
+# ---- forks ----
+
+
+@in_child()
+def test_a_forked_child_takes_none_of_its_parents_wake_ups() -> None:
+    def main() -> None:
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.close(writer)
+            while not os.get_blocking(reader) or not is_over(reader):
+                sleep(0.001)  # polls the same context as the parent
+            os._exit(0)
+        for number in range(300):
+            with move_on_after(60) as limit:
+                to_thread(int)
+            assert not limit.expired(), number
+        os.close(writer)
+        assert wait_child(pid) == 0
+
+    run(main)
+
+
+def is_over(reader: int) -> bool:
+    import select
+
+    return bool(select.select([reader], [], [], 0)[0])
+
+
+@in_child()
+def test_a_forked_childs_hub_holds_the_task_that_forked_and_nothing_else() -> None:
+    ran: list[int] = []
+
+    def parent_only() -> None:
+        sleep(0.005)
+        ran.append(1)
+
+    def main() -> None:
+        task = spawn(parent_only)
+        called = get_hub().call_later(0.005, ran.append, 2)
+        sleep(0)
+        new = spawn(ran.append, 3)
+        pid = os.fork()
+        if not pid:
+            assert get_hub().tasks() == [gleenlet.current_task()]
+            sleep(0.02)
+            assert ran == []
+            assert task.join()
+            assert new.cancelled()
+            assert spawn(int).result() == 0
+            assert to_thread(int) == 0
+            os._exit(0)
+        assert wait_child(pid) == 0
+        assert task.join()
+        assert sorted(ran) == [1, 2, 3]
+        assert called.when()
+
+    run(main)
+
+
+@in_child()
+def test_a_forked_child_of_a_thread_forgets_the_others_hubs() -> None:
+    gate = threading.Event()
+    ready = threading.Event()
+
+    def other() -> None:
+        def main() -> None:
+            ready.set()
+            while not gate.is_set():
+                sleep(0.001)
+
+        with_context(lambda: run(main))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    ready.wait()
+    pid = os.fork()
+    if not pid:
+        run(sleep, 0.001)
+        os._exit(0)
+    assert wait_child(pid) == 0
+    gate.set()
+    thread.join()
+
+
+# ---- children ----
+
+
+@in_child()
+def test_threads_that_wait_for_one_child_all_get_its_status() -> None:
+    statuses: list[int] = []
+
+    def wait(pid: int, barrier: threading.Barrier) -> None:
+        def main() -> None:
+            get_hub()
+            barrier.wait()
+            statuses.append(wait_child(pid))
+
+        with_context(main)
+
+    for _ in range(10):
+        pid = os.posix_spawn("/bin/sh", ["sh", "-c", "sleep 0.02; exit 3"], os.environ)
+        barrier = threading.Barrier(8)
+        threads = [threading.Thread(target=wait, args=(pid, barrier)) for _ in range(8)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    assert statuses == [3] * 80
+
+
+# ---- what the core reads of CPython ----
+
+
+def test_a_blind_probe_refuses_to_be_imported() -> None:
+    outcome = run_script("import gleenlet", env={"GLEENLET_BLIND_PROBE": "1"})
+    assert outcome.status == 1
+    assert "ImportError: gleenlet cannot see C callbacks on this Python" in outcome.stderr

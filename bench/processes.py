@@ -52,7 +52,11 @@ def is_installed(peer: str) -> bool:
 
 def collect(rows: Sequence[Row], peers: Sequence[str], repeats: int, seconds: float) -> dict[str, Samples]:
     """Measure all rows `repeats` times in samples of at least `seconds`. The result is by the row's key."""
-    environment = os.environ | {"ECHO_CLIENT": str(compile_c("echo_client.c")), "GEVENT_LOOP": "libev-cext"}
+    environment = os.environ | {
+        "ECHO_CLIENT": str(compile_c("echo_client.c")),
+        "DBUS_PEER": str(compile_c("dbus_peer.c")),
+        "GEVENT_LOOP": "libev-cext",
+    }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # users have compiled files: no import compiles them again
     found = {row.key: Samples() for row in rows}
     shared: dict[tuple[str, str | None], list[Row]] = {}

@@ -16,7 +16,7 @@ from typing import Any
 from processes import Samples
 from rows import Row
 
-PACKAGES = ("gleenlet", "greenlet", "gevent", "PyGObject", "uvloop", "trio")
+PACKAGES = ("gleenlet", "greenlet", "gevent", "PyGObject", "uvloop", "trio", "dbus-fast", "sdbus", "dasbus")
 LIBRARIES = ("glib-2.0", "libdex-1")
 Data = dict[str, Any]
 

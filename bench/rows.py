@@ -22,9 +22,13 @@ MODULES = {
     "idle": "gi",
     "gleenlet.gevent": "gleenlet.gevent",
     "gleenlet.asyncio": "gleenlet.asyncio",
+    "gleenlet.dbus": "gleenlet.dbus",
+    "dbus-fast": "dbus_fast",
+    "sdbus": "sdbus",
+    "dasbus": "dasbus",
 }
-# The last two run gevent's and asyncio's code on gleenlet; in the main table they are measured when --peers names them.
-PEERS = tuple(MODULES)[:-2]
+# gleenlet.gevent and gleenlet.asyncio run others' code; in the main table they are measured when --peers names them.
+PEERS = tuple(MODULES)[: tuple(MODULES).index("idle") + 1]
 
 SESSION_BUS = ("dbus-run-session", "--")
 # Gio and the bus answer from another thread or process. On a second CPU each answer waits for that to wake up: tens of
@@ -157,12 +161,27 @@ ASYNCIO_ROWS = (
 )
 ASYNCIO_PEERS = ("gleenlet.asyncio", "asyncio", "gi.events", "uvloop")
 
+DBUS = functools.partial(Row, workload="dbus_echo", within=SESSION_BUS)
+DBUS_ROWS = tuple(
+    DBUS(f"dbus_{side}_{n}{key}", title.format(side, f"{n:,}"), variant=f"{side}_{n}", figure=figure)
+    for side in ("client", "service")
+    for n in (1, 100, 1000)
+    for key, title, figure in (
+        ("", "{} of {} at once, time a call", "time"),
+        ("_cpu", "... CPU time a call", "cpu"),
+        ("_p50", "... latency p50", "p50"),
+        ("_p99", "... latency p99", "p99"),
+    )
+)
+DBUS_PEERS = ("gleenlet.dbus", "GLib", "dbus-fast", "sdbus", "dasbus")
+
 # Each table has its rows and its peers; the first of these is what the others are compared with.
 TABLES = {
     "main": (ROWS, PEERS),
     "gtk": (GTK_ROWS, GTK_PEERS),
     "gevent": (GUEST_ROWS, GUEST_PEERS),
     "asyncio": (ASYNCIO_ROWS, ASYNCIO_PEERS),
+    "dbus": (DBUS_ROWS, DBUS_PEERS),
 }
 
 # The chart shows these, under these names.

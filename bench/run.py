@@ -27,6 +27,7 @@ HEADINGS = {
     "gtk": "GTK 4 window beside",
     "gevent": "gevent's code, GLib timer at 60 Hz",
     "asyncio": "asyncio's code",
+    "dbus": "D-Bus, echo of (si)",
 }
 
 

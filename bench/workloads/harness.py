@@ -101,7 +101,7 @@ def starter(peers: Mapping[str, Function]) -> Function | None:
     function = peers.get(name) or peers.get(RUNS_CODE_OF.get(name, ""))
     if function is None:
         return None
-    if name == "gleenlet":
+    if name in ("gleenlet", "gleenlet.dbus"):
         return functools.partial(on_gleenlet, function)
     if name == "gleenlet.asyncio":
         return functools.partial(on_gleenlet_asyncio, function)

@@ -413,6 +413,9 @@ def test_a_failure_is_reported_and_the_next_call_runs(capsys: pytest.CaptureFixt
 async def coroutine() -> None: ...
 
 
+def do_startup(_app: Gio.Application) -> None: ...
+
+
 def test_bad_input_is_refused_at_once() -> None:
     wrong: Any = "sometimes"
     with pytest.raises(ValueError, match='must be "parallel"'):
@@ -425,6 +428,8 @@ def test_bad_input_is_refused_at_once() -> None:
         handler(classmethod(print))  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="is a coroutine function"):
         debounced(1)(coroutine)
+    with pytest.raises(TypeError, match="do_startup has to run at once"):
+        handler(do_startup)
     with pytest.raises(TypeError, match="on_error must be a function"):
         handler(on_error=wrong)
     for seconds in (-1, float("nan")):

@@ -147,9 +147,10 @@ class Toplevels:
     def changed(self, _model: object, _position: int, removed: int, _added: int) -> None:
         # One that is added is still under construction: not even looked at, PyGObject would wrap it as its base class.
         if removed:
+            windows = [None, *self.model]
             for end in list(self.ends):
                 owner = end.owner()
-                if owner is not None and has_ended(owner):
+                if owner is not None and window_of(owner) not in windows:
                     end.life.end()
 
 

@@ -164,6 +164,8 @@ class Handler(Running, Generic[P]):
         delay: float = 0,
     ) -> None:
         functools.update_wrapper(self, func)
+        if getattr(func, "__name__", "") in ("do_startup", "do_shutdown"):
+            raise TypeError(f"{func.__qualname__} has to run at once, and a handler does not: start a task in it")
         self._func = func
         self._when_busy = when_busy
         self._returns = returns

@@ -9,7 +9,7 @@ import gi
 import pytest
 
 import gleenlet
-from gleenlet.gtk import _ends, _lifetimes, tasks_of
+from gleenlet.gtk import _ends, _lifetimes, handler, tasks_of
 
 VERSION = sys.argv[1]
 gi.require_version("Gtk", VERSION)
@@ -32,19 +32,52 @@ def show(window: Any) -> None:
     window.show_all() if VERSION == "3.0" else window.present()
 
 
+@Gtk.Template(
+    string="""
+<interface>
+  <template class="LifetimesPanel" parent="GtkBox">
+    <child>
+      <object class="GtkButton" id="button">
+        <property name="visible">True</property>
+        <signal name="clicked" handler="on_clicked"/>
+      </object>
+    </child>
+  </template>
+</interface>
+"""
+)
+class Panel(Gtk.Box):  # type: ignore[misc]
+    """Part of the window, with a handler of its own."""
+
+    __gtype_name__ = "LifetimesPanel"
+    button: Any = Gtk.Template.Child()
+
+    @typed_gtk.Template.Callback()
+    @handler
+    def on_clicked(self, _button: Any) -> None:
+        gleenlet.sleep(1e6)
+
+
 class Window(Gtk.ApplicationWindow):  # type: ignore[misc]
     """Its tasks are methods of it, which it would live on with if they did."""
 
     def __init__(self, app: Any) -> None:
         super().__init__(application=app)
-        self.button = Gtk.Button()
-        add(self, self.button)
+        panel = Panel()
+        self.button = panel.button
+        add(self, panel)
         self.story: list[str] = []
+        self.button.connect("clicked", self.on_clicked)
+        self.button.emit("clicked")
         tasks_of(self).spawn(self.work)
         tasks_of(self.button).spawn(self.work)
         tasks_of(self.button).while_mapped(self.work)
         tasks_of(self).restart("key", self.work)
         tasks_of(self).restart("key", self.work)
+
+    @handler(when_busy="queue")
+    def on_clicked(self, _button: Any) -> None:
+        self.work()
 
     def work(self) -> None:
         self.story.append("begin")
@@ -63,15 +96,17 @@ def close_after(app: Any, steps: int, how: str) -> None:
         gleenlet.sleep(0)
     if how == "hidden before":
         window.hide()
-    story, ref = window.story, weakref.ref(window)
+    story, ref, panel = window.story, weakref.ref(window), weakref.ref(window.button.get_parent())
+    assert Panel.on_clicked.running
     window.close() if how == "shown" else window.destroy()
     del window
     for _ in range(1000):
-        if ref() is None:
+        if ref() is None and panel() is None:
             break
         gleenlet.sleep(0)
         gc.collect()
     assert ref() is None, f"{how} after {steps} steps: alive, held by {gc.get_referrers(ref())}"
+    assert panel() is None, f"{how} after {steps} steps: the panel is alive"
     assert story.count("begin") == story.count("end"), story
     assert steps < 5 or story
     assert not _lifetimes.lives

@@ -20,6 +20,7 @@ from greenlet import getcurrent, greenlet
 from gleenlet._core import _native, _slabs
 from gleenlet._core._native import Handle, Waiter
 from gleenlet._core.blame import explain, explain_collection, where
+from gleenlet._core.contexts import drop_context, own_context, runs_application
 from gleenlet._core.errors import GleenletError, UnsafeSwitchError
 from gleenlet._core.wakeup import restart_in_child, signals_wake
 
@@ -44,7 +45,12 @@ class Hub(_native.Hub):
         self._switches: dict[greenlet, Waiter] = {}
         self._drivers = 0
         self._farewells: dict[Callable[[], object], None] = {}
-        super().__init__(self.stack_reserve)
+        self._own_context = own_context()
+        try:
+            super().__init__(self.stack_reserve)
+        except BaseException:
+            self._leave_context()
+            raise
         self._stack_chunk = _slabs.SMALL if _slabs.install() else 0
 
     def __repr__(self) -> str:
@@ -138,7 +144,13 @@ class Hub(_native.Hub):
         current = getcurrent()
         depth = _native.main_depth()
         ours = _native.runs_tasks(current)
-        if not depth and not ours and self._home is None:
+        if (
+            not depth
+            and not ours
+            and self._home is None
+            # Application.run calls the first `activate` before its loop turns; it may wait no more than the second.
+            and not (_native.callback_depth() and runs_application())
+        ):
             self._drive(waiter)
             return False
         if (
@@ -204,6 +216,20 @@ class Hub(_native.Hub):
         while self._farewells:
             farewell, _ = self._farewells.popitem()
             farewell()
+        if self._own_context is not None and (never := [task.name for task in self.tasks() if task.greenlet is None]):
+            warnings.warn(
+                f"{', '.join(never)}: spawned in a thread that has ended and ran no loop, so nothing ever ran it; to "
+                "start a task on the application's loop call from_thread(func), or give spawn to its "
+                "Hub.call_soon_threadsafe()",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self._leave_context()
+
+    def _leave_context(self) -> None:
+        context, self._own_context = self._own_context, None
+        if context is not None:
+            drop_context(context)
 
     def _complain(self, foreign: bool) -> None:
         if foreign:
@@ -225,6 +251,8 @@ def _raise(exception: BaseException) -> None:
 
 def get_hub() -> Hub:
     """Return the hub of this thread and its thread-default context, made at first use.
+
+    A thread that has no context, and does not run the default one, gets one of its own: that is the application's.
 
     Raises: GleenletError: this thread's stack is too small, or it is used up too far already.
     Thread: any; each has its own.

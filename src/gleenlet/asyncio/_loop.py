@@ -18,9 +18,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from gi.repository import GLib
-
-from gleenlet._core import Hub, Task, UnsafeSwitchError, _slabs, current_task, get_hub, spawn
+from gleenlet._core import Hub, Task, UnsafeSwitchError, _slabs, current_task, spawn
 from gleenlet.asyncio._selector import Selector
 
 __all__ = ["EventLoop", "announce", "run_outside", "thread"]
@@ -244,9 +242,6 @@ def announce(hub: Hub) -> None:
 
 def run_outside(func: Callable[..., T], *args: Any) -> T:
     """Run in a task what runs a loop, and drive GLib's loop meanwhile; an interrupt here ends it."""
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main and GLib.MainContext.get_thread_default() is None:
-        return _in_own_context(func, *args)  # the default context is for the main thread to run
     task = spawn(func, *args, name="asyncio")
     while True:
         try:
@@ -262,13 +257,3 @@ def run_outside(func: Callable[..., T], *args: Any) -> T:
                 loop._waiting.throw(error)
             else:
                 task._interrupt(error)
-
-
-def _in_own_context(func: Callable[..., T], *args: Any) -> T:
-    context = GLib.MainContext.new()
-    context.push_thread_default()
-    try:
-        return run_outside(func, *args)
-    finally:
-        get_hub()._close()
-        context.pop_thread_default()

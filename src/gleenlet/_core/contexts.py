@@ -1,0 +1,39 @@
+"""Which main context a thread's tasks run on: GLib's default one is the application's, and runs in one thread."""
+
+from __future__ import annotations
+
+import _thread
+import os
+
+from gi.repository import GLib
+
+__all__ = ["drop_context", "own_context", "runs_application"]
+
+
+def own_context() -> GLib.MainContext | None:
+    """Give this thread a context of its own, its thread-default one, where the application's is not its to run.
+
+    That is where the thread has pushed none, is not the process's first one, and does not run the default context.
+    Who waits here would dispatch the application's sources in this thread otherwise, GTK's for one, whenever no other
+    thread happens to do so.
+    """
+    first = os.getpid() == _thread.get_native_id()  # not threading's: gevent replaces that
+    if first or GLib.MainContext.get_thread_default() is not None or GLib.MainContext.default().is_owner():
+        return None
+    context = GLib.MainContext.new()
+    context.push_thread_default()
+    return context
+
+
+def drop_context(context: GLib.MainContext) -> None:
+    """Undo `own_context`, in the same thread, unless somebody has pushed another one on top.
+
+    GLib would do so when the thread ends. But Python's part of a thread that C code made ends with each callback.
+    """
+    if GLib.MainContext.get_thread_default() == context:
+        context.pop_thread_default()
+
+
+def runs_application() -> bool:
+    """Is this thread in `Gio.Application.run`, outside any iteration? It owns the context for as long as it runs."""
+    return GLib.MainContext.get_thread_default() is None and bool(GLib.MainContext.default().is_owner())

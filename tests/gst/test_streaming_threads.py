@@ -34,7 +34,7 @@ def in_streaming_thread(p: Pipeline, func: Callable[[], Any]) -> Any:
         return Gst.FlowReturn.OK
 
     p.get_by_name("sink").connect("new-preroll", first_picture)
-    p.play()
+    to_thread(p.pipeline.set_state, Gst.State.PLAYING)
     to_thread(came.wait)
     return outcome[0]
 

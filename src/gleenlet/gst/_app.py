@@ -59,7 +59,9 @@ def iterate(appsink: Gst.Element, bus: Bus) -> Iterator[Gst.Sample]:
             bus.raise_failure()
             sample = appsink.emit("try-pull-sample", 0)
             if sample is not None:
+                sample = separate(sample)
                 yield sample
+                del sample  # while this waits for the next one, it keeps none alive
                 continue
             active = appsink.current_state >= Gst.State.PAUSED
             if bus.closed or (appsink.get_property("eos") if active else started):
@@ -68,6 +70,18 @@ def iterate(appsink: Gst.Element, bus: Bus) -> Iterator[Gst.Sample]:
                 return
             started = active
             bus.pause()
+
+
+def separate(sample: Gst.Sample) -> Gst.Sample:
+    """Make one of it that is the program's alone.
+
+    The sink uses its own again, and after a flush changes its caps, whoever still holds it: a critical warning.
+    """
+    result = Gst.Sample.new(sample.get_buffer(), sample.get_caps(), sample.get_segment(), None)
+    buffers = sample.get_buffer_list()
+    if buffers is not None:
+        result.set_buffer_list(buffers)
+    return result
 
 
 def push(appsrc: Gst.Element, data: Gst.Buffer | Gst.Sample | bytes | None) -> None:

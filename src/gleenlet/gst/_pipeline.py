@@ -47,7 +47,8 @@ def pipeline(description: str | Gst.Element, *, eos_on_exit: float | None = None
     element = description
     if isinstance(element, str):
         try:
-            element = Gst.parse_launch(element)
+            # Without this flag what was made before the error is returned beside it, and leaks in PyGObject.
+            element = Gst.parse_launch_full(element, None, Gst.ParseFlags.FATAL_ERRORS)
         except GLib.Error as error:
             raise PipelineError(error) from None
     parent = element.get_parent()

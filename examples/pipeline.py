@@ -2,7 +2,7 @@
 
 Output:
 playing
-position: ... of 1.0 s
+position: 1.00 of 1.0 s
 end of stream after 30 frames
 """
 
@@ -11,41 +11,30 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
-from gleenlet import Cancelled, run, sleep, spawn, wait_signal
+from gleenlet import run, sleep, spawn
+from gleenlet.gst import Pipeline, pipeline
 
-Gst.init(None)
+TEST_PICTURE = (
+    "videotestsrc num-buffers=30 ! video/x-raw,framerate=30/1,width=64,height=48 ! fakesink name=sink sync=true"
+)
 
 
-def positions(pipeline: Gst.Pipeline) -> float:
-    """Poll the position every 20 ms until cancelled; return the last one, in seconds."""
-    last = 0.0
-    try:
-        while True:
-            known, position = pipeline.query_position(Gst.Format.TIME)
-            if known:
-                last = position / Gst.SECOND
-            sleep(0.02)
-    except Cancelled:
-        return last
+def watch(p: Pipeline) -> None:
+    """Ask for the position every 20 ms."""
+    while (position := p.position()) is not None and position < 0.9:
+        sleep(0.02)
 
 
 def main() -> None:
-    pipeline = Gst.parse_launch(
-        "videotestsrc num-buffers=30 ! video/x-raw,framerate=30/1,width=64,height=48 ! fakesink name=sink sync=true"
-    )
-    bus = pipeline.get_bus()
-    bus.add_signal_watch()
-    pipeline.set_state(Gst.State.PLAYING)
-    wait_signal(bus, "message::async-done")
-    print("playing")
-    poll = spawn(positions, pipeline)
-    wait_signal(bus, "message::eos")
-    poll.cancel()
-    print(f"position: {poll.result():.2f} of 1.0 s")
-    stats = pipeline.get_by_name("sink").get_property("stats")
-    print(f"end of stream after {stats.get_value('rendered')} frames")
-    pipeline.set_state(Gst.State.NULL)
-    bus.remove_signal_watch()
+    with pipeline(TEST_PICTURE) as p:
+        p.play()
+        print("playing")
+        watching = spawn(watch, p)
+        p.wait_eos()
+        watching.cancel()
+        print(f"position: {p.position():.2f} of {p.duration()} s")
+        stats: Gst.Structure = p.get_by_name("sink").get_property("stats")
+        print(f"end of stream after {stats.get_value('rendered')} frames")
 
 
 run(main)

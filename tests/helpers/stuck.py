@@ -1,7 +1,8 @@
 """Runs a program until it hangs: `python stuck.py program.py`. Then says where, and kills it.
 
 It hangs when each of its lines that are marked `# hangs` is being executed, and none of its threads has moved
-between two looks: the kernel counts how often each was switched to. Knows nothing of GStreamer.
+between two looks: the kernel says that each sleeps, and counts how often it was switched to. Knows nothing of
+GStreamer.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ def executing() -> set[int]:
     return lines & MARKED.keys()
 
 
-def switches() -> dict[str, list[str]]:
-    """How often each thread but this one was switched to."""
+def threads() -> dict[str, list[str]]:
+    """What each thread but this one does, and how often it was switched to."""
     mine = str(threading.get_native_id())
     found = {}
     for thread in Path("/proc/self/task").iterdir():
         if thread.name != mine:
             status = (thread / "status").read_text().splitlines()
-            found[thread.name] = [line for line in status if "ctxt_switches" in line]
+            found[thread.name] = [line for line in status if "ctxt_switches" in line or line.startswith("State:")]
     return found
 
 
@@ -49,10 +50,11 @@ def watch() -> None:
     while True:
         time.sleep(0.02)
         try:
-            now = switches()
+            now = threads()
         except OSError:  # a thread has ended meanwhile
             continue
-        if now == last and executing() == MARKED.keys():
+        asleep = all("State:\tS (sleeping)" in lines for lines in now.values())
+        if now == last and asleep and MARKED and executing() == MARKED.keys():
             break
         last = now
     for line in MARKED.values():

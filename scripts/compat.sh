@@ -21,7 +21,7 @@ CHROOT_PACKAGES=(
     xvfb xauth dbus-daemon dbus-bin libglib2.0-bin systemd python3-dbusmock adwaita-icon-theme fonts-dejavu-core fonts-cantarell
 )
 PYTHON_PACKAGES=(
-    pytest hypothesis aiohttp aiosqlite dbus-fast flask httpx requests "sqlalchemy[asyncio]" websockets
+    pytest hypothesis aiohttp aiosqlite dbus-fast distributed flask httpx requests "sqlalchemy[asyncio]" websockets
 )
 VERSIONS='
 import sys, warnings

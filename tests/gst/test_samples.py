@@ -8,7 +8,7 @@ import pytest
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
-from gleenlet import Cancelled, GleenletError, run, sleep, spawn
+from gleenlet import FIRST_COMPLETED, Cancelled, GleenletError, run, sleep, spawn, wait
 from gleenlet.gst import Pipeline, PipelineError, pipeline, push, samples
 from media import buffer_of, content
 from watching import has_handler
@@ -80,6 +80,21 @@ def test_leaving_the_iteration_takes_the_handlers_back() -> None:
         assert not has_handler(sink, "eos")
         assert not sink.get_property("emit-signals")
         assert content(next(samples(sink))) == b"two"  # none was lost
+
+
+def test_several_tasks_take_from_one_sink_and_may_leave_at_any_time() -> None:
+    def takes(count: int) -> list[bytes]:
+        return [content(sample) for _, sample in zip(range(count), samples(p.get_by_name("sink")), strict=False)]
+
+    with pipeline(SOURCE_TO_SINK) as p:
+        p.play()
+        first, second = spawn(takes, 1), spawn(takes, 2)
+        sleep(0)
+        push_all(p, b"one")
+        wait([first, second], return_when=FIRST_COMPLETED, timeout=0)
+        push_all(p, b"two", b"three", None)
+        assert sorted([*first.result(), *second.result()]) == [b"one", b"three", b"two"]
+        assert not p.get_by_name("sink").get_property("emit-signals")
 
 
 def test_signals_that_the_program_wants_go_on() -> None:

@@ -139,17 +139,22 @@ def pokes(element: Gst.Element, bus: Bus, *signals: str) -> Iterator[None]:
         bus.poke()
         return Gst.FlowReturn.OK
 
-    silent = not element.get_property("emit-signals")
     handlers = [element.connect(signal, emitted) for signal in signals]
-    if silent:
+    if not element.get_property("emit-signals"):
+        bus.made_loud[element] = 0
         element.set_property("emit-signals", True)
+    if element in bus.made_loud:
+        bus.made_loud[element] += 1
     try:
         yield
     finally:
-        if silent:
-            element.set_property("emit-signals", False)
         for handler in handlers:
             element.disconnect(handler)
+        if element in bus.made_loud:
+            bus.made_loud[element] -= 1
+            if not bus.made_loud[element]:  # nobody else wants its signals
+                del bus.made_loud[element]
+                element.set_property("emit-signals", False)
 
 
 def bus_of(element: Gst.Element, kind: str, what: str) -> Bus:

@@ -50,6 +50,8 @@ class Bus:
         self.failure: Gst.Message | None = None
         self.told = False  # somebody got the failure raised
         self.closed = False
+        self.made_loud: dict[Gst.Element, int] = {}
+        """Elements that emit signals because somebody waits for them, and for how many."""
         self._bus = pipeline.get_bus()
         self._handler = 0
         self._waiters: list[Waiter] = []

@@ -8,7 +8,8 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from gleenlet import TaskGroup, spawn, wait_future
+from gleenlet import TaskGroup, wait_future
+from gleenlet.gtk import tasks_of
 
 WIDTH, HEIGHT, TILE = 320, 240, 40
 
@@ -40,17 +41,20 @@ def show(submit: Any) -> None:
         pixels = GLib.Bytes.new(bytes(image))
         picture.set_paintable(Gdk.MemoryTexture.new(WIDTH, HEIGHT, Gdk.MemoryFormat.R8G8B8, pixels, WIDTH * 3))
 
-    def fill(app: Gtk.Application) -> None:
-        window = Gtk.ApplicationWindow(application=app, title="Mandelbrot", child=picture)
-        window.add_tick_callback(lambda *_: frames.append(1) or True)
-        window.present()
+    def fill(window: Gtk.Window) -> None:
         with TaskGroup() as group:
             tiles = [group.spawn(draw, x, y) for y in range(0, HEIGHT, TILE) for x in range(0, WIDTH, TILE)]
         print(f"{len(tiles)} tiles, and {len(frames)} frames drawn meanwhile")
         window.close()
 
+    def activate(app: Gtk.Application) -> None:
+        window = Gtk.ApplicationWindow(application=app, title="Mandelbrot", child=picture)
+        window.add_tick_callback(lambda *_: frames.append(1) or True)
+        window.present()
+        tasks_of(window).spawn(fill, window)  # closed before, it cancels the tiles that are not computed yet
+
     picture, app = Gtk.Picture(width_request=WIDTH, height_request=HEIGHT), Gtk.Application()
-    app.connect("activate", lambda app: app.hold() or spawn(fill, app).add_done_callback(lambda _: app.release()))
+    app.connect("activate", activate)
     app.run([])
 
 

@@ -186,6 +186,13 @@ def test_play_and_pause_return_where_an_appsrc_has_to_be_fed_first() -> None:
         p.wait_eos()
 
 
+def test_a_live_source_pauses_without_data() -> None:
+    with pipeline("videotestsrc is-live=true num-buffers=3 ! fakesink") as p:
+        p.state(Gst.State.PAUSED)
+        p.play()
+        p.wait_eos()
+
+
 def test_a_timeout_is_checked_before_anything_happens() -> None:
     with pipeline(PICTURES) as p:
         with pytest.raises(ValueError, match="timeout must be 0 or more seconds, not -1"):

@@ -55,6 +55,7 @@ def collect(rows: Sequence[Row], peers: Sequence[str], repeats: int, seconds: fl
     environment = os.environ | {
         "ECHO_CLIENT": str(compile_c("echo_client.c")),
         "DBUS_PEER": str(compile_c("dbus_peer.c")),
+        "GDBUS": str(compile_c("gdbus.c", "gio-2.0") or ""),
         "GEVENT_LOOP": "libev-cext",
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # users have compiled files: no import compiles them again

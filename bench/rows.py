@@ -23,6 +23,7 @@ MODULES = {
     "gleenlet.gevent": "gleenlet.gevent",
     "gleenlet.asyncio": "gleenlet.asyncio",
     "gleenlet.dbus": "gleenlet.dbus",
+    "Gio in C": "gi",
     "dbus-fast": "dbus_fast",
     "sdbus": "sdbus",
     "dasbus": "dasbus",
@@ -162,7 +163,13 @@ ASYNCIO_ROWS = (
 ASYNCIO_PEERS = ("gleenlet.asyncio", "asyncio", "gi.events", "uvloop")
 
 DBUS = functools.partial(Row, workload="dbus_echo", within=SESSION_BUS)
-DBUS_ROWS = tuple(
+DBUS_CONVERT_ROWS = (
+    Row("dbus_pack", "arguments (si) packed", "dbus_convert", "pack_si"),
+    Row("dbus_unpack", "... unpacked", "dbus_convert", "unpack_si"),
+    Row("dbus_pack_strings", "a hundred strings packed", "dbus_convert", "pack_strings"),
+    Row("dbus_unpack_strings", "... unpacked", "dbus_convert", "unpack_strings"),
+)
+DBUS_CALL_ROWS = tuple(
     DBUS(f"dbus_{side}_{n}{key}", title.format(side, f"{n:,}"), variant=f"{side}_{n}", figure=figure)
     for side in ("client", "service")
     for n in (1, 100, 1000)
@@ -173,7 +180,7 @@ DBUS_ROWS = tuple(
         ("_p99", "... latency p99", "p99"),
     )
 )
-DBUS_PEERS = ("gleenlet.dbus", "GLib", "dbus-fast", "sdbus", "dasbus")
+DBUS_PEERS = ("gleenlet.dbus", "GLib", "Gio in C", "dbus-fast", "sdbus", "dasbus")
 
 # Each table has its rows and its peers; the first of these is what the others are compared with.
 TABLES = {
@@ -181,7 +188,7 @@ TABLES = {
     "gtk": (GTK_ROWS, GTK_PEERS),
     "gevent": (GUEST_ROWS, GUEST_PEERS),
     "asyncio": (ASYNCIO_ROWS, ASYNCIO_PEERS),
-    "dbus": (DBUS_ROWS, DBUS_PEERS),
+    "dbus": (DBUS_CONVERT_ROWS + DBUS_CALL_ROWS, DBUS_PEERS),
 }
 
 # The chart shows these, under these names.

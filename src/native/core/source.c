@@ -88,11 +88,14 @@ static int source_prepare(Source *source, int *timeout) {
     int level;
     *timeout = -1;
     if (!usable(lane, frame)) {
-        if (this_thread() == lane->thread && lane->hub && !lane->hub->complained)
+        if (this_thread() == lane->thread && lane->hub && lane->hub->complained)
+            source->epoll.events = 0; /* nobody can be served, and what is readable would keep poll() from sleeping */
+        else if (this_thread() == lane->thread && lane->hub)
             *timeout = until_first_timer(lane->hub, clock_ns()); /* to complain then */
         return 0;
     }
     Hub *hub = lane->hub;
+    source->epoll.events = source->epoll.fd >= 0; /* G_IO_IN is 1 */
     if (hub->held && lane == hub->lanes[0] && frame > hub->held_at + 512)
         return 1;
     int64_t now = clock_ns();
@@ -159,9 +162,9 @@ static const SourceFuncs source_funcs = {source_prepare, source_check, source_di
  * such a source whenever the descriptor is ready, even if check() says that it has to wait for others (glib/gmain.c,
  * g_main_context_check). */
 static void watch_in(Source *source, int fd) {
-    if (source->epoll.events)
+    if (source->epoll.fd >= 0)
         g.source_remove_poll(source, &source->epoll);
-    source->epoll = (PollFD){fd, fd >= 0, 0}; /* G_IO_IN is 1 */
+    source->epoll = (PollFD){fd, fd >= 0, 0};
     if (fd >= 0)
         g.source_add_poll(source, &source->epoll);
 }
@@ -184,6 +187,7 @@ Lane *get_lane(Hub *hub, int priority) {
     lane->hub = hub;
     lane->priority = priority;
     lane->source = source;
+    source->epoll.fd = -1;
     lane->thread = hub->thread;
     lane->floor = hub->floor;
     g.source_set_name(source, "gleenlet");

@@ -60,11 +60,11 @@ def display() -> Iterator[None]:
     """GTK 4 on the display at hand, else on a virtual one."""
     import gi
 
-    gi.require_version("Gtk", "4.0")
-    from gi.repository import Gtk
+    gi.require_version("Gtk", "3.0" if os.environ.get("GLEENLET_TEST_TOOLKIT") == "gtk3" else "4.0")
+    from gi.repository import Gdk, Gtk
 
     if "DISPLAY" in os.environ:
-        assert Gtk.init_check()
+        assert Gdk.Display.get_default()
         yield
         return
     with x_server() as name:

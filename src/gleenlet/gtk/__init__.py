@@ -1,8 +1,34 @@
 """gleenlet.gtk: tasks, handlers and dialogs for GTK 3, GTK 4 and libadwaita, whichever the program has chosen."""
 
+from gleenlet.gtk._ask import ask, tell
 from gleenlet.gtk._busy import busy
+from gleenlet.gtk._dialogs import run_dialog
+from gleenlet.gtk._files import open_file, open_files, save_file, select_folder
+from gleenlet.gtk._frames import animate, frame, frames
 from gleenlet.gtk._handler import Handler, debounced, handler
 from gleenlet.gtk._lifetimes import OwnedTasks, tasks_of
+from gleenlet.gtk._picks import pick_color, pick_font
 from gleenlet.gtk._progress import Progress, progress
 
-__all__ = ["Handler", "OwnedTasks", "Progress", "busy", "debounced", "handler", "progress", "tasks_of"]
+__all__ = [
+    "Handler",
+    "OwnedTasks",
+    "Progress",
+    "animate",
+    "ask",
+    "busy",
+    "debounced",
+    "frame",
+    "frames",
+    "handler",
+    "open_file",
+    "open_files",
+    "pick_color",
+    "pick_font",
+    "progress",
+    "run_dialog",
+    "save_file",
+    "select_folder",
+    "tasks_of",
+    "tell",
+]

@@ -1,0 +1,70 @@
+"""What dialogs and frames belong to: a window that is there, and that may end while somebody waits."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gleenlet import GleenletError
+from gleenlet.gtk._ends import End, gtk, has_ended, window_of
+
+__all__ = ["ending", "is_gtk4", "need_gtk", "parent_window"]
+
+
+def need_gtk() -> Any:
+    """The Gtk that the program has chosen."""
+    Gtk = gtk()
+    if Gtk is None:
+        raise GleenletError(
+            'GTK is not loaded: gi.require_version("Gtk", "4.0"), then `from gi.repository import Gtk`, come first'
+        )
+    return Gtk
+
+
+def is_gtk4() -> bool:
+    return bool(need_gtk()._version == "4.0")
+
+
+def parent_window(parent: Any) -> Any:
+    """The window that `parent` is or stands in, None for None; refuses what a dialog cannot belong to."""
+    Gtk = need_gtk()
+    if sys.modules["gi.repository.Gdk"].Display.get_default() is None:
+        raise GleenletError("there is no display to show a dialog on: Gtk.init_check() tells before")
+    if parent is None:
+        return None
+    if not isinstance(parent, Gtk.Widget):
+        raise TypeError(f"a dialog's parent must be a window, a widget in one, or None, not {type(parent).__name__}")
+    window = window_of(parent)
+    if window is None:
+        raise GleenletError(f"{parent!r} is in no window that a dialog could belong to: give the window itself")
+    if has_ended(window):
+        raise GleenletError(
+            f"{window!r} was closed, so no dialog can belong to it: give a window that is open, or None"
+        )
+    return window
+
+
+@contextmanager
+def ending(owner: Any, func: Callable[[], object]) -> Iterator[None]:
+    """While the block runs, have `func` called when `owner` ends; None never does."""
+    end = None if owner is None else End(owner, Told(func))
+    try:
+        yield
+    finally:
+        if end is not None:
+            end.close()
+
+
+class Told:
+    """The life of somebody who waits, as far as `End` is concerned."""
+
+    def __init__(self, func: Callable[[], object]) -> None:
+        self.func = func
+
+    def end(self) -> None:
+        self.func()
+
+    def finish(self, deadline: float) -> None:
+        """An application that shuts down need not wait for him."""

@@ -1,0 +1,31 @@
+"""The tests of dialogs and frames once more: with GTK 3 and with libadwaita, where a warning of GLib's is fatal."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import gi
+import pytest
+
+from child import run_script
+
+HERE = Path(__file__).parent
+FILES = [str(HERE / name) for name in ("test_dialogs.py", "test_frames.py")]
+
+pytestmark = pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not installed")
+
+
+def has(namespace: str, version: str) -> bool:
+    repository = gi.Repository.get_default() if hasattr(gi, "Repository") else gi.repository.Repository.get_default()
+    return version in repository.enumerate_versions(namespace)
+
+
+@pytest.mark.parametrize(("toolkit", "namespace", "version"), [("gtk3", "Gtk", "3.0"), ("adw", "Adw", "1")])
+def test_dialogs_and_frames_of_another_toolkit(toolkit: str, namespace: str, version: str) -> None:
+    if not has(namespace, version):
+        pytest.skip(f"{namespace} {version} is not installed")
+    code = f"import sys, pytest; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *{FILES!r}]))"
+    variables = {"GLEENLET_TEST_TOOLKIT": toolkit, "G_DEBUG": "fatal-warnings", "GSETTINGS_BACKEND": "memory"}
+    outcome = run_script(code, display=True, bus=True, env=variables)
+    assert outcome.status == 0, outcome.stdout + outcome.stderr

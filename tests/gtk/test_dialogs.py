@@ -143,7 +143,7 @@ def test_a_dialog_that_is_closed_gives_none(window: Any, call: Callable[[Any], A
     task, dialog = opened(lambda: call(window))
     dialog.close()
     assert task.result() is None
-    assert dialogs() == []
+    until(lambda: dialogs() == [])
 
 
 @every_dialog

@@ -11,7 +11,7 @@ import pytest
 from gleenlet import Cancelled, GleenletError, Task, get_hub, run, sleep, spawn
 from gleenlet.gtk import _ends, animate, frame, frames
 from inside import settle
-from windows import GTK3, Gtk, inside, new_window, until
+from windows import GTK3, Gtk, inside, new_window, put, until
 
 pytestmark = [pytest.mark.usefixtures("display", "nothing_left")]
 
@@ -88,9 +88,7 @@ def test_frames_wait_for_a_widget_that_is_not_realized_yet(window: Any) -> None:
     task = spawn(next, frames(label))
     run(frame, window)
     assert not task.done()
-    window.remove(area_of(window)) if GTK3 else None
-    window.add(label) if GTK3 else window.set_child(label)
-    label.show()
+    put(window, label)
     assert task.result() > 0
 
 
@@ -100,14 +98,9 @@ def test_a_move_to_another_parent_is_no_end(window: Any) -> None:
     task = spawn(lambda: times.extend(frames(area)))
     run(frame, window)
     box = Gtk.Box()
-    if GTK3:
-        window.remove(area)
-        box.add(area)
-        window.add(box)
-        window.show_all()
-    else:
-        window.set_child(box)
-        box.append(area)
+    put(window, box)
+    box.add(area) if GTK3 else box.append(area)
+    area.show()
     before = len(times)
 
     def count() -> None:

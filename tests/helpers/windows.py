@@ -32,6 +32,7 @@ __all__ = [
     "new_window",
     "opened",
     "press",
+    "put",
     "texts",
     "until",
     "windows",
@@ -61,9 +62,13 @@ def until(holds: Callable[[], object]) -> None:
 
 def new_window() -> Any:
     """An open window with a drawing area in it."""
-    window = Gtk.Window(title="parent", default_width=400, default_height=300)
+    kind = Gtk.Window if Adw is None else Adw.Window
+    window = kind(title="parent", default_width=600, default_height=500)
     area = Gtk.DrawingArea()
-    if GTK3:
+    if Adw is not None:
+        window.set_content(area)
+        window.present()
+    elif GTK3:
         window.add(area)
         window.show_all()
     else:
@@ -80,14 +85,26 @@ def windows() -> set[Any]:
 
 def dialogs() -> list[Any]:
     """The dialogs that are to be seen."""
-    found = [window for window in windows() if window.get_mapped() and window.get_title() != "parent"]
-    if Adw is not None and hasattr(Adw, "Dialog"):
-        found = [Adw_dialog(window) or window for window in found]
+    shown = [window for window in windows() if window.get_mapped()]
+    found = [window for window in shown if window.get_title() != "parent"]
+    if Adw is not None and hasattr(Adw, "Dialog"):  # part of a window, its parent's if that is one of libadwaita's
+        inner = {window: [one for one in inside(window) if isinstance(one, Adw.Dialog)] for window in shown}
+        found = [window for window in found if not inner[window]]
+        found += [one for all in inner.values() for one in all]
     return found
 
 
-def Adw_dialog(window: Any) -> Any:
-    return next((widget for widget in inside(window) if isinstance(widget, Adw.Dialog)), None)
+def put(window: Any, child: Any) -> None:
+    """Put another child into a window."""
+    if Adw is not None:
+        window.set_content(child)
+    elif not GTK3:
+        window.set_child(child)
+    else:
+        if window.get_child() is not None:
+            window.remove(window.get_child())
+        window.add(child)
+        window.show_all()
 
 
 def opened(func: Callable[[], T]) -> tuple[Task[T], Any]:

@@ -91,7 +91,9 @@ def show(dialog: Any, parent: Any) -> None:
 
 
 def hide(dialog: Any) -> None:
-    if isinstance(dialog, need_gtk().Window | need_gtk().NativeDialog):
+    if isinstance(dialog, need_gtk().Window):
+        dialog.set_visible(False)
+    elif isinstance(dialog, need_gtk().NativeDialog):
         dialog.hide()
     else:
         dialog.force_close()

@@ -123,6 +123,8 @@ class Wish:
 
 def show(wish: Wish) -> list[Gio.File] | None:
     filters, folder = filters_of(wish.filters), folder_of(wish.folder)
+    if is_gtk4():
+        drop_late_errors()
     return (show_dialog if hasattr(need_gtk(), "FileDialog") else show_native)(wish, filters, folder)
 
 
@@ -163,13 +165,11 @@ def show_native(wish: Wish, filters: list[Any], folder: Gio.File | None) -> list
         return list(dialog.get_files())
     finally:
         dialog.destroy()
-        if is_gtk4():
-            drop_late_errors()
 
 
 @functools.cache  # once in a process
 def drop_late_errors() -> None:
-    """Close what a chooser of GTK 4.8 opens when it was closed while it read its folder: "Operation was cancelled"."""
+    """Close what GTK 4's file chooser opens if it was closed while it read its folder: "Operation was cancelled"."""
     Gtk, hub = need_gtk(), get_hub()
     cancelled = Gio.Cancellable()
     cancelled.cancel()

@@ -85,13 +85,18 @@ def windows() -> set[Any]:
 
 def dialogs() -> list[Any]:
     """The dialogs that are to be seen."""
-    shown = [window for window in windows() if window.get_mapped()]
+    shown = [window for window in windows() if window.get_mapped() and not is_late_error(window)]
     found = [window for window in shown if window.get_title() != "parent"]
     if Adw is not None and hasattr(Adw, "Dialog"):  # part of a window, its parent's if that is one of libadwaita's
         inner = {window: [one for one in inside(window) if isinstance(one, Adw.Dialog)] for window in shown}
         found = [window for window in found if not inner[window]]
         found += [one for all in inner.values() for one in all]
     return found
+
+
+def is_late_error(window: Any) -> bool:
+    """What GTK 4's file chooser opens if it was closed too early; on its way out."""
+    return isinstance(window, Gtk.MessageDialog) and window.get_property("secondary-text") == "Operation was cancelled"
 
 
 def put(window: Any, child: Any) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gi.repository import Gio, GLib
+from gi.repository import Gio
 
-from gleenlet import get_hub
 from gleenlet.gtk._dialogs import choose, respond
+from gleenlet.gtk._late_errors import drop_late_errors
 from gleenlet.gtk._parents import is_gtk4, need_gtk, parent_window
 
 __all__ = ["open_file", "open_files", "save_file", "select_folder"]
@@ -165,32 +164,6 @@ def show_native(wish: Wish, filters: list[Any], folder: Gio.File | None) -> list
         return list(dialog.get_files())
     finally:
         dialog.destroy()
-
-
-@functools.cache  # once in a process
-def drop_late_errors() -> None:
-    """Close what GTK 4's file chooser opens if it was closed while it read its folder: "Operation was cancelled"."""
-    Gtk, hub = need_gtk(), get_hub()
-    cancelled = Gio.Cancellable()
-    cancelled.cancel()
-    try:
-        cancelled.set_error_if_cancelled()
-    except GLib.Error as error:
-        text = error.message
-
-    def is_late(window: Any) -> bool:
-        if not isinstance(window, Gtk.MessageDialog) or window.get_property("secondary-text") != text:
-            return False
-        chooser = window.get_transient_for()
-        return chooser is None or (isinstance(chooser, Gtk.FileChooserDialog) and not chooser.get_visible())
-
-    def look() -> None:
-        for window in Gtk.Window.list_toplevels():
-            if is_late(window):
-                window.destroy()
-
-    # A window that is added is still under construction: not even looked at here.
-    Gtk.Window.get_toplevels().connect("items-changed", lambda *_: hub.closed or hub.call_soon(look))
 
 
 def filters_of(filters: Filters) -> list[Any]:

@@ -1,12 +1,13 @@
 """GTK 4's file chooser, closed while it reads its folder, opens an error dialog: "Operation was cancelled".
 
 The dialog comes when the chooser has gone, whose address it keeps: neither it nor we may look there then (seen in 4.8
-and 4.18). So choosers are kept a moment longer than they are open, and that dialog is closed when it comes.
+and 4.18). So the last few choosers are kept after they were closed, and that dialog is closed when it comes.
 """
 
 from __future__ import annotations
 
 import functools
+from collections import deque
 from typing import Any
 
 from gi.repository import Gio, GLib
@@ -16,7 +17,7 @@ from gleenlet.gtk._parents import need_gtk
 
 __all__ = ["drop_late_errors"]
 
-MOMENT_MS = 200
+KEPT = 8
 
 
 @functools.cache  # once in a process
@@ -24,17 +25,18 @@ def drop_late_errors() -> None:
     """See to it from now on."""
     Gtk, hub = need_gtk(), get_hub()
     text = cancelled_text()
-    choosers: set[Any] = set()
+    choosers: set[Any] = set()  # that are open
+    closed: deque[Any] = deque(maxlen=KEPT)
 
     def look() -> None:
         windows = Gtk.Window.list_toplevels()
+        closed.extend(choosers.difference(windows))
+        choosers.intersection_update(windows)
         choosers.update(window for window in windows if isinstance(window, Gtk.FileChooserDialog))
-        for chooser in choosers.difference(windows):
-            GLib.timeout_add(MOMENT_MS, choosers.discard, chooser)
         for window in windows:
             if isinstance(window, Gtk.MessageDialog) and window.get_property("secondary-text") == text:
                 chooser = window.get_transient_for()
-                if chooser is None or chooser in choosers:
+                if chooser is None or chooser in closed or (chooser in choosers and not chooser.get_visible()):
                     window.destroy()
 
     # A window that is added is still under construction: not even looked at here.

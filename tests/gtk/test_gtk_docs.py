@@ -21,6 +21,13 @@ SEEN = {
     "Counter": "stopped",
     "Copy": "Copy",
     "Search": "banana",
+    "Notes": r"They cannot be brought back\.",
+    "Viewer": "Text",
+    "Frame rate": r"\d+ frames a second",
+    "Banner": "Nothing to save",
+    "With callbacks": ".*=.*",
+    "With a thread": ".*=.*",
+    "With gleenlet": ".*=.*",
     "Names": "apple\npear",
     "Quiet reader": "Not read: .*",
 }

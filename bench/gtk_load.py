@@ -1,10 +1,10 @@
 """A GTK 4 window that redraws all the time beside a load on the same loop: frames, their gaps, input delay.
 
-    xvfb-run -a python bench/gtk_load.py PEER busy|burn|simmer|spin|pairs
+    xvfb-run -a python bench/gtk_load.py PEER busy|burn|simmer|spin|frames|pairs
 
 Load "busy" is 1,000 tasks that yield, 1,000 timers a second and an echo server with a client (ECHO_CLIENT);
 "burn" is 100 tasks that compute for 0.2 ms and yield, "simmer" 100 that do so for 20 us, "spin" 100 that only
-yield; "pairs" is ten pairs of tasks that send a byte there and back, measured before the window begins to redraw
+yield; "frames" is "spin", and the window is redrawn by one more task, in a loop over its frames; "pairs" is ten pairs of tasks that send a byte there and back, measured before the window begins to redraw
 as well. Peer "idle" has no load. Input is a pipe watched at the priority of GDK's events, into which another process
 writes the time: what a click would meet, without a display server's own delay.
 """
@@ -64,8 +64,9 @@ class Done:
 class Window:
     """The window and what is noted of it."""
 
-    def __init__(self, app: Gtk.Application, load_expected: bool, still_first: bool) -> None:
+    def __init__(self, app: Gtk.Application, load_expected: bool, load: str) -> None:
         self.load_expected = load_expected
+        self.in_task = load_expected and load == "frames"
         self.frames: list[float] = []
         self.delays: list[float] = []
         self.ticks = 0
@@ -84,16 +85,27 @@ class Window:
         self.events = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert self.events.stdout is not None
         GLib.unix_fd_add_full(GLib.PRIORITY_DEFAULT, self.events.stdout.fileno(), GLib.IOCondition.IN, self.on_event)
-        if still_first:
+        if load == "pairs":
             self.later(WARM_UP_MS, self.begin)
             self.later(WARM_UP_MS + SPAN_MS, self.end_stillness)
         else:
             self.redraw()
 
     def redraw(self) -> None:
-        self.window.add_tick_callback(self.on_tick, self.area)
+        if self.in_task:
+            import gleenlet
+
+            gleenlet.spawn(self.redraw_in_task)
+        else:
+            self.window.add_tick_callback(self.on_tick, self.area)
         self.later(WARM_UP_MS, self.begin)
         self.later(WARM_UP_MS + SPAN_MS, self.end)
+
+    def redraw_in_task(self) -> None:
+        from gleenlet.gtk import frames
+
+        for _ in frames(self.area):
+            self.area.queue_draw()
 
     def end_stillness(self) -> None:
         self.still_echoes = Done.echoes / (time.monotonic() - self.start)
@@ -213,7 +225,7 @@ def on_gleenlet(load: str) -> None:
             data = sock.recv(1)
             Done.echoes += len(first)
 
-    if load in BURN or load == "spin":
+    if load in BURN or load in ("spin", "frames"):
         for _ in range(BURNING):
             spawn(*((burning, BURN[load]) if load in BURN else (yielding,)))
         return
@@ -338,7 +350,7 @@ def run(app: Gtk.Application, peer: str, load: str) -> None:
     kept: list[Any] = []
 
     def activate_with(start: Callable[[], Any]) -> None:
-        app.connect("activate", lambda app: kept.extend((Window(app, peer != "idle", load == "pairs"), start())))
+        app.connect("activate", lambda app: kept.extend((Window(app, peer != "idle", load), start())))
 
     if peer == "gi.events":
         from gi.events import GLibEventLoopPolicy  # type: ignore[import-untyped]
@@ -375,10 +387,11 @@ def main() -> None:
     sys.excepthook = fail
     parser = argparse.ArgumentParser()
     parser.add_argument("peer")
-    parser.add_argument("load", choices=("busy", *BURN, "spin", "pairs"))
+    parser.add_argument("load", choices=("busy", *BURN, "spin", "frames", "pairs"))
     parser.add_argument("--seconds", help="ignored; the span is fixed")
     options = parser.parse_args()
-    if options.peer not in ("idle", "gleenlet", "gi.events", "gleenlet.asyncio", "gleenlet.gevent"):
+    peers = ("idle", "gleenlet", "gi.events", "gleenlet.asyncio", "gleenlet.gevent")
+    if options.peer not in peers[: 2 if options.load == "frames" else None]:
         print(json.dumps({"figures": {}, "operations": None}))
         return
     run(Gtk.Application(flags=Gio.ApplicationFlags.NON_UNIQUE), options.peer, options.load)

@@ -119,6 +119,7 @@ BUSY = functools.partial(Row, workload="gtk_load", variant="busy", most_repeats=
 BURN = functools.partial(Row, workload="gtk_load", variant="burn", most_repeats=3, within=DISPLAY)
 SIMMER = functools.partial(Row, workload="gtk_load", variant="simmer", most_repeats=3, within=DISPLAY)
 SPIN = functools.partial(Row, workload="gtk_load", variant="spin", most_repeats=3, within=DISPLAY)
+FRAMES = functools.partial(Row, workload="gtk_load", variant="frames", most_repeats=3, within=DISPLAY)
 PAIRS = functools.partial(Row, workload="gtk_load", variant="pairs", most_repeats=3, within=DISPLAY)
 GTK_ROWS = (
     BUSY("busy_frames", "1,000 tasks, timers, echo: frames in 3 s", figure="frames", unit="count"),
@@ -136,6 +137,8 @@ GTK_ROWS = (
     SIMMER("simmer_steps", "... steps of the tasks a second", figure="steps", unit="count"),
     SPIN("spin_frames", "100 tasks that yield: frames in 3 s", figure="frames", unit="count"),
     SPIN("spin_ticks", "... ticks a second of a 60 Hz timer", figure="ticks", unit="count"),
+    FRAMES("loop_frames", "... in a loop over frames(): frames in 3 s", figure="frames", unit="count"),
+    FRAMES("loop_steps", "... steps of the tasks a second", figure="steps", unit="count"),
     PAIRS("pairs_frames", "ten pairs on sockets: frames in 3 s", figure="frames", unit="count"),
     PAIRS("pairs_echoes", "... echoes a second", figure="echoes", unit="count"),
     PAIRS("pairs_share", "... of those without redraws", figure="share", unit="share"),

@@ -2,11 +2,12 @@
 
     xvfb-run -a python bench/gtk_load.py PEER busy|burn|simmer|spin|frames|pairs
 
-Load "busy" is 1,000 tasks that yield, 1,000 timers a second and an echo server with a client (ECHO_CLIENT);
-"burn" is 100 tasks that compute for 0.2 ms and yield, "simmer" 100 that do so for 20 us, "spin" 100 that only
-yield; "frames" is "spin", and the window is redrawn by one more task, in a loop over its frames; "pairs" is ten pairs of tasks that send a byte there and back, measured before the window begins to redraw
-as well. Peer "idle" has no load. Input is a pipe watched at the priority of GDK's events, into which another process
-writes the time: what a click would meet, without a display server's own delay.
+Load "busy" is 1,000 tasks that yield, 1,000 timers a second and an echo server with a client (ECHO_CLIENT); "burn" is
+100 tasks that compute for 0.2 ms and yield, "simmer" 100 that do so for 20 us, "spin" 100 that only yield; "frames" is
+"spin", and the window is redrawn by one more task, in a loop over its frames; "pairs" is ten pairs of tasks that send
+a byte there and back, measured before the window begins to redraw as well. Peer "idle" has no load. Input is a pipe
+watched at the priority of GDK's events, into which another process writes the time: what a click would meet, without a
+display server's own delay.
 """
 
 from __future__ import annotations

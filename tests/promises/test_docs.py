@@ -9,7 +9,7 @@ import pytest
 
 from child import ROOT, matches, run_script
 
-PAGES = [ROOT / "docs" / name for name in ("asyncio.md", "gstreamer.md", "threads-and-processes.md")]
+PAGES = [ROOT / "docs" / name for name in ("asyncio.md", "errors.md", "gstreamer.md", "threads-and-processes.md")]
 PROGRAM = re.compile(r"^```python\n(.*?)^```$\n\n^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

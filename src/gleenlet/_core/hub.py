@@ -45,6 +45,7 @@ class Hub(_native.Hub):
         self._switches: dict[greenlet, Waiter] = {}
         self._drivers = 0
         self._farewells: dict[Callable[[], object], None] = {}
+        self._on_error: Callable[[Any, BaseException], object] | None = None
         self._own_context = own_context()
         try:
             super().__init__(self.stack_reserve)
@@ -94,8 +95,11 @@ class Hub(_native.Hub):
         >>> get_hub().call_later(0.001, print, "later") and run(sleep, 0.01)
         later
         """
-        if not seconds >= 0:
-            raise ValueError(f"seconds must be 0 or more seconds, not {seconds!r}")
+        try:
+            if not seconds >= 0:
+                raise ValueError(f"seconds must be 0 or more seconds, not {seconds!r}")
+        except TypeError:
+            raise TypeError(f"seconds must be a number of seconds, not {type(seconds).__name__}") from None
         return self._call(func, args, self.time() + seconds)
 
     def call_at(self, deadline: float, func: Callable[..., Any], /, *args: Any) -> Handle:
@@ -125,6 +129,34 @@ class Hub(_native.Hub):
             return waiter.wait()
         finally:
             del self._switches[current]
+
+    def on_error(
+        self, func: Callable[[Any, BaseException], object] | None
+    ) -> Callable[[Any, BaseException], object] | None:
+        """Have `func(task, exception)` called for failures that nobody waits for, instead of `sys.excepthook`.
+
+        Args:
+            func: must not wait; one that has to is made by `green`. `task` is None where what failed was no task;
+                the exception's notes say what was. What `func` raises is printed, and the failure as well.
+                None: `sys.excepthook` again.
+
+        Returns: what was set before.
+        Raises: TypeError: `func` cannot be called.
+        Thread: any; `func` is called on the hub's.
+
+        >>> from gleenlet import run, sleep, spawn
+        >>> hub = get_hub()
+        >>> before = hub.on_error(lambda task, error: print(task.name, "failed:", error))
+        >>> task = spawn(int, "x", name="number")
+        >>> del task; run(sleep, 0)
+        number failed: invalid literal for int() with base 10: 'x'
+        >>> hub.on_error(before) is before
+        False
+        """
+        if func is not None and not callable(func):
+            raise TypeError(f"on_error() needs a function, or None, not {type(func).__name__}")
+        before, self._on_error = self._on_error, func
+        return before
 
     def _check_thread(self) -> None:
         if not self.floor:
@@ -198,10 +230,31 @@ class Hub(_native.Hub):
             source.set_callback(_raise, exception)
             source.attach(GLib.MainContext.ref_thread_default())
             return
-        self.report(exception, f"in {what!r}")
+        self._tell(what if isinstance(what, _native.Job) else None, exception, f"in {what!r}")
 
     def report(self, exception: BaseException, context: str) -> None:
-        """Report an exception that nobody waits for, through `sys.excepthook`, as PyGObject does."""
+        """Report an exception that nobody waits for: to what `on_error` has set, else to `sys.excepthook`.
+
+        Args:
+            context: what it was raised in, for a note: "in load()".
+        """
+        self._tell(None, exception, context)
+
+    def _tell(self, task: Any, exception: BaseException, context: str) -> None:
+        func = self._on_error
+        if func is None:
+            self._print(exception, context)
+            return
+        try:
+            exception.add_note(f"({context})")
+            func(task, exception)
+        except SystemExit as error:
+            self._report(error, func)
+        except BaseException as error:
+            self._print(exception, "which Hub.on_error()'s function has failed to handle")
+            self._print(error, f"in {func!r}, as given to Hub.on_error()")
+
+    def _print(self, exception: BaseException, context: str) -> None:
         try:
             exception.add_note(f"({context})")
             sys.excepthook(type(exception), exception, exception.__traceback__)

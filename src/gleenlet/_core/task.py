@@ -14,6 +14,7 @@ from gi.repository import GLib
 from gleenlet._core import _native
 from gleenlet._core._native import CANCELLED, DONE, FAILED, Waiter
 from gleenlet._core.errors import Cancelled, GleenletError
+from gleenlet._core.failures import ask_later
 
 __all__ = ["Parent", "Task", "current_task", "spawn"]
 
@@ -37,9 +38,10 @@ class Task(_native.Job, Generic[T_co]):
     <Task 'power' done>
     """
 
-    __slots__ = ("__weakref__", "_cancelling", "_traceback")
+    __slots__ = ("__weakref__", "_cancelling", "_timer", "_traceback")
 
     _cancelling: int
+    _timer: _native.Handle
     _traceback: TracebackType | None
 
     @property
@@ -257,7 +259,10 @@ class Task(_native.Job, Generic[T_co]):
             else:
                 self._hub.call_soon(callback, self)
         if self._state == FAILED and not waited_for:
-            self._hub._report(self._value, self)
+            if self._held and not isinstance(self._value, SystemExit | KeyboardInterrupt):
+                ask_later(self)
+            else:
+                self._hub._report(self._value, self)
 
 
 class Parent:
@@ -294,7 +299,8 @@ def spawn(
         name: for messages; by default the function's with a number.
         priority: the GLib priority of its wake-ups.
 
-    Returns: the task. A failure that nobody waits for is reported at once.
+    Returns: the task. A failure that nobody waits for is told to `Hub.on_error`: at once where nobody holds the
+        task; else when it is dropped, or after 10 seconds, unless somebody asks for it before.
     Raises: TypeError: `func` cannot be called, or does not run when it is: a coroutine or generator function.
     Thread: any; the task runs on this one.
 

@@ -64,7 +64,9 @@ def wait_child(pid: int | Process, timeout: float | None = None) -> int:
     """
     Waiter(timeout)  # refuses bad input before anything is registered
     deadline = None if timeout is None else get_hub().time() + timeout
-    number = pid if isinstance(pid, int) else pid.pid
+    number = pid if isinstance(pid, int) else getattr(pid, "pid", None)
+    if not isinstance(number, int):
+        raise TypeError(f"pid must be a process's id or its subprocess.Popen, not {type(pid).__name__}")
     if number <= 0:
         raise ValueError(f"pid must be that of one process, not {number}")
     with reaping:

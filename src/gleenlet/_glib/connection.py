@@ -9,7 +9,7 @@ from gi.repository import GObject
 
 from gleenlet._core import GleenletError, get_hub, get_ident
 
-__all__ = ["Connection", "check", "from_any_thread", "gone_error", "weak_ref"]
+__all__ = ["Connection", "check", "check_emitter", "from_any_thread", "gone_error", "weak_ref"]
 
 
 def from_any_thread(function: Callable[..., object]) -> Callable[..., None]:
@@ -56,6 +56,11 @@ def weak_ref(obj: GObject.Object, gone: Callable[[], object]) -> Any:
 
 def check(obj: GObject.Object, signal: str) -> None:
     """Refuse what GObject would connect although it cannot be emitted; unknown signals it refuses itself."""
+    check_emitter(obj)
+    if not isinstance(signal, str):
+        raise TypeError(
+            f'signal must be a signal\'s name, such as "clicked" or "notify::title", not {type(signal).__name__}'
+        )
     name, _, detail = signal.partition("::")
     if name == "notify" and detail:
         found = obj.find_property(detail)
@@ -63,6 +68,12 @@ def check(obj: GObject.Object, signal: str) -> None:
             raise TypeError(f"{obj!r} has no property {detail!r}, so {signal!r} is never emitted")
         if found.name != detail:
             raise TypeError(f'{signal!r} is never emitted: write "notify::{found.name}"')
+
+
+def check_emitter(obj: object) -> None:
+    if not isinstance(obj, GObject.Object):
+        what = f"the class {obj.__name__}" if isinstance(obj, type) else type(obj).__name__
+        raise TypeError(f"obj must be a GObject, which emits signals, not {what}")
 
 
 def gone_error(obj: GObject.Object, signal: str) -> GleenletError:

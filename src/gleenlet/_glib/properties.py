@@ -8,7 +8,7 @@ from typing import Any
 from gi.repository import GObject
 
 from gleenlet._core import Waiter, get_hub
-from gleenlet._glib.connection import Connection, from_any_thread, gone_error
+from gleenlet._glib.connection import Connection, check_emitter, from_any_thread, gone_error
 
 __all__ = ["wait_property"]
 
@@ -48,6 +48,11 @@ def wait_property(
     False
     """
     waiter = Waiter(timeout)
+    check_emitter(obj)
+    if not isinstance(name, str):
+        raise TypeError(f'name must be a property\'s name, such as "title", not {type(name).__name__}')
+    if not callable(predicate):
+        raise TypeError(f"predicate must be a function of the property's value, not {type(predicate).__name__}")
     hub = get_hub()
     deadline = None if timeout is None else hub.time() + timeout
     signal = f"notify::{name.replace('_', '-')}"

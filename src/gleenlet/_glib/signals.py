@@ -198,6 +198,8 @@ class signals(Generic[Emission]):
     ) -> None: ...
 
     def __init__(self, *pairs: Any, limit: int = 10_000, when_full: WhenFull = "raise", returns: Any = None) -> None:
+        if not isinstance(limit, int):
+            raise TypeError(f"limit must be a whole number, not {type(limit).__name__}")
         if limit < 1:
             raise ValueError(f"limit must be 1 or more, not {limit}")
         if when_full not in ("raise", "drop_oldest", "drop_newest"):

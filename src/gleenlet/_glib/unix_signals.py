@@ -60,6 +60,8 @@ def wait_unix_signal(signum: int, timeout: float | None = None) -> None:
     waiter = Waiter(timeout)
     if threading.current_thread() is not threading.main_thread():
         raise GleenletError("wait_unix_signal() works in the main thread only: Python runs signal handlers there")
+    if not isinstance(signum, int):
+        raise TypeError(f"signum must be a signal's number, such as signal.SIGTERM, not {type(signum).__name__}")
     watch = watches.get(signum) or begin(signum)
     watch.waiters.append(waiter)
     try:

@@ -7,6 +7,7 @@ from collections import deque
 
 from gleenlet._core import GleenletError, Waiter, claim
 from gleenlet._sync.line import describe, discard
+from gleenlet._sync.numbers import whole_number
 
 __all__ = ["Barrier", "BrokenBarrierError"]
 
@@ -30,6 +31,7 @@ class Barrier:
     """
 
     def __init__(self, parties: int) -> None:
+        parties = whole_number(parties, "parties")
         if parties < 1:
             raise ValueError(f"parties must be > 0, not {parties!r}")
         self._thread = 0

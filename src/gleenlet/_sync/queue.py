@@ -59,8 +59,13 @@ class Queue(_native.Queue, Generic[T]):
         def get(self) -> T: ...
 
     def __init__(self, maxsize: float = 0) -> None:
+        try:
+            self._room = math.ceil(maxsize) if maxsize > 0 else sys.maxsize
+        except TypeError:
+            raise TypeError(f"maxsize must be a number of items, not {type(maxsize).__name__}") from None
+        except OverflowError:  # infinity
+            self._room = sys.maxsize
         self._maxsize = maxsize
-        self._room = math.ceil(maxsize) if maxsize > 0 else sys.maxsize
         self._joiners: deque[Waiter] = deque()
         self._set_up()
 

@@ -6,7 +6,6 @@ these work.
 
 from __future__ import annotations
 
-import math
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -17,9 +16,9 @@ from gleenlet._core import (
     Hub,
     Task,
     current_task,
-    get_hub,
     get_ident,
 )
+from gleenlet._sync.numbers import deadline_in, real_deadline
 
 __all__ = [
     "MoveOn",
@@ -143,9 +142,7 @@ class _Limit:
     __slots__ = ("_handle", "_state", "_strike", "_when")
 
     def __init__(self, when: float | None) -> None:
-        if when is not None and math.isnan(when):
-            raise ValueError("a deadline must be a number of seconds or None, not nan")
-        self._when = when
+        self._when = real_deadline(when)
         self._state: Literal["created", "active", "expiring", "expired", "finished"] = "created"
         self._handle: Handle | None = None
 
@@ -172,9 +169,7 @@ class _Limit:
             if self._state == "created":
                 raise GleenletError(f"{type(self).__name__} has not been entered: use it in a with statement")
             raise GleenletError(f"Cannot change state of {self._state} {type(self).__name__}")
-        if when is not None and math.isnan(when):
-            raise ValueError("a deadline must be a number of seconds or None, not nan")
-        self._when = when
+        self._when = real_deadline(when)
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -268,7 +263,7 @@ def timeout(seconds: float | None) -> Timeout:
     Traceback (most recent call last):
     TimeoutError
     """
-    return Timeout(None if seconds is None else get_hub().time() + seconds)
+    return Timeout(deadline_in(seconds))
 
 
 def timeout_at(when: float | None) -> Timeout:
@@ -313,4 +308,4 @@ def move_on_after(seconds: float | None) -> MoveOn:
     >>> run(main)
     True
     """
-    return MoveOn(None if seconds is None else get_hub().time() + seconds)
+    return MoveOn(deadline_in(seconds))

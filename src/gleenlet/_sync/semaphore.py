@@ -7,6 +7,7 @@ from typing import Literal
 
 from gleenlet._core import Waiter, claim, get_ident
 from gleenlet._sync.line import describe, discard
+from gleenlet._sync.numbers import whole_number
 
 __all__ = ["BoundedSemaphore", "Semaphore"]
 
@@ -27,6 +28,7 @@ class Semaphore:
     __slots__ = ("__weakref__", "_thread", "_value", "_waiters", "_woken")
 
     def __init__(self, value: int = 1) -> None:
+        value = whole_number(value, "value")
         if value < 0:
             raise ValueError(f"Semaphore initial value must be >= 0, not {value!r}")
         self._thread = 0

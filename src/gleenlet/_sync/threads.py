@@ -55,6 +55,8 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
     >>> to_thread(pow, 2, 10)
     1024
     """
+    if not callable(func):
+        raise TypeError(f"to_thread() needs a function, not {type(func).__name__}")
     processes = sys.modules.get("concurrent.futures.process")
     if processes is not None and isinstance(executor, processes.ProcessPoolExecutor):
         raise TypeError("to_thread() needs an executor with threads: write wait_future(executor.submit(func)) here")

@@ -122,10 +122,14 @@ def _tasks(tasks: Iterable[Task[T]], who: str) -> list[Task[T]]:
     """Each once, in the order given."""
     if isinstance(tasks, Task):
         raise TypeError(f"{who}() needs a list or another iterable of tasks, not one task")
+    if not isinstance(tasks, Iterable):
+        raise TypeError(f"{who}() needs a list or another iterable of tasks, not {type(tasks).__name__}")
     everything = list(dict.fromkeys(tasks))
     for task in everything:
         if not isinstance(task, Task):
             raise TypeError(f"{who}() needs tasks, not {type(task).__name__}: start functions with spawn()")
-        if not task.done():
+        if task.done():
+            task.join()  # its failure is asked for
+        else:
             task._hub._check_thread()
     return everything

@@ -110,6 +110,9 @@ static PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n) {
         return here(hub), NULL;
     if (args[2] != Py_None) {
         double seconds = PyFloat_AsDouble(args[2]);
+        if (seconds == -1.0 && PyErr_ExceptionMatches(PyExc_TypeError))
+            return PyErr_Format(PyExc_TypeError, "a deadline must be a number of seconds, not %.100s",
+                                Py_TYPE(args[2])->tp_name);
         if ((seconds == -1.0 && PyErr_Occurred()) || !here(hub))
             return NULL;
         if (isnan(seconds))

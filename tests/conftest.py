@@ -12,6 +12,7 @@ import pytest
 
 from child import x_server
 from gleenlet import get_hub
+from gleenlet._core import failures
 from inside import older, settle, unfinished
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell started us with `&`: no test of Ctrl-C would end
@@ -31,6 +32,14 @@ def tell_coverage(_event: str, _greenlets: object) -> None:
 
 if type(sys.gettrace()).__name__ == "CTracer":
     greenlet.settrace(tell_coverage)
+
+
+@pytest.fixture(autouse=True)
+def failures_asked_for() -> Iterator[None]:
+    """What a test holds in a cycle is not told of in the middle of the next one."""
+    yield
+    for task in list(failures._unasked):
+        task.join()
 
 
 @pytest.fixture

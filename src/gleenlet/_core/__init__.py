@@ -1,6 +1,6 @@
 """The core: it switches greenlets, and imports nothing of ours outside itself. This is its door."""
 
-from gleenlet._core import _native  # first: it refuses subinterpreters before GLib is loaded into one
+from gleenlet._core import _native, plain_loops  # _native first: it refuses subinterpreters before they load GLib
 from gleenlet._core._native import (
     CANCELLED,
     DONE,
@@ -27,7 +27,7 @@ from gleenlet._core.hub import Hub, get_hub
 from gleenlet._core.raw import schedule_switch, schedule_throw
 from gleenlet._core.run import run
 from gleenlet._core.task import Parent, Task, current_task, spawn
-from gleenlet._core.wakeup import signals_wake
+from gleenlet._core.wakeup import SignalListener, signals_wake
 
 __all__ = [
     "CANCELLED",
@@ -39,6 +39,7 @@ __all__ = [
     "Hub",
     "Parent",
     "Ring",
+    "SignalListener",
     "Task",
     "UnsafeSwitchError",
     "Waiter",
@@ -57,6 +58,7 @@ __all__ = [
     "main_depth",
     "may_wait",
     "own_methods",
+    "plain_loops",
     "run",
     "runs_tasks",
     "schedule_switch",

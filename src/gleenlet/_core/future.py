@@ -9,7 +9,7 @@ from gleenlet._core import _native
 from gleenlet._core.errors import GleenletError
 from gleenlet._core.task import Task
 
-__all__ = ["as_future"]
+__all__ = ["as_future", "own_loop"]
 
 T = TypeVar("T")
 
@@ -29,15 +29,23 @@ def as_future(task: Task[T]) -> asyncio.Future[T]:
     >>> run(main())
     2
     """
-    loop = asyncio.get_running_loop()
+    loop = own_loop(repr(task))
     if task._hub.thread != _native.get_ident():
         raise GleenletError(f"{task!r} belongs to another thread: wait for it there, or use from_thread()")
-    if not _native.main_depth():
-        raise GleenletError(
-            f"{task!r} cannot run: {type(loop).__name__} does not run GLib's loop; "
-            "start the coroutine with gleenlet.asyncio.run() instead of asyncio.run()"
-        )
     return cast("asyncio.Future[T]", TaskFuture(task, loop))
+
+
+def own_loop(what: str) -> asyncio.AbstractEventLoop:
+    """The running asyncio loop, if tasks run while it waits: in a task, then, it is one that suspends that task."""
+    loop = asyncio.get_running_loop()
+    around = _native.current_task()
+    if not _native.main_depth() or (around is not None and around._guard is None):
+        raise GleenletError(
+            f"{what} cannot run: {type(loop).__name__} does not let GLib's loop run meanwhile. "
+            "Start the coroutine with gleenlet.asyncio.run() instead of asyncio.run(), "
+            "or call gleenlet.asyncio.install() before"
+        )
+    return loop
 
 
 class TaskFuture(asyncio.Future[Any]):

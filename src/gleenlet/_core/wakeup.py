@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 
 from gleenlet._core._native import Hub
 
-__all__ = ["restart_in_child", "signals_wake"]
+__all__ = ["SignalListener", "restart_in_child", "signals_wake"]
 
 
 class Wakeup:
@@ -27,6 +27,7 @@ class Wakeup:
         self.former = -1
         self.former_is: tuple[int, int] | None = None
         self.users: dict[Hub, int] = {}
+        self.listeners: list[Callable[[bytes], object]] = []
 
     def hold(self, hub: Hub) -> None:
         first = not self.users
@@ -63,6 +64,8 @@ class Wakeup:
         """Take what the C handler has written, and give it to whoever had the descriptor before."""
         try:
             numbers = os.read(self.reader, 4096)
+            for listener in tuple(self.listeners):
+                listener(numbers)
             if self.former_is_open():
                 os.write(self.former, numbers)
         except OSError:
@@ -105,6 +108,28 @@ def signals_wake(hub: Hub) -> Iterator[None]:
         yield
     finally:
         wakeup.release(hub)
+
+
+class SignalListener:
+    """Have `heard(numbers)` called by the loop with the numbers of the signals that came, until `close`."""
+
+    def __init__(self, hub: Hub, heard: Callable[[bytes], object]) -> None:
+        self.hub, self.heard = hub, heard
+        self.hears = threading.current_thread() is threading.main_thread()
+        if self.hears:
+            wakeup.listeners.append(heard)
+            wakeup.hold(hub)
+
+    def look(self) -> None:
+        """Hear at once of the signals that came up to now."""
+        if self.hears:
+            wakeup.forward()
+
+    def close(self) -> None:
+        if self.hears:
+            self.hears = False
+            wakeup.listeners.remove(self.heard)
+            wakeup.release(self.hub)
 
 
 def restart_in_child() -> None:

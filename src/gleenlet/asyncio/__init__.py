@@ -1,6 +1,7 @@
 """asyncio beside GLib and tasks: coroutines in tasks, tasks in coroutines. This is its door."""
 
+from gleenlet.asyncio._install import install, uninstall
 from gleenlet.asyncio._loop import EventLoop
 from gleenlet.asyncio._run import as_future, await_, run, stop, to_task
 
-__all__ = ["EventLoop", "as_future", "await_", "run", "stop", "to_task"]
+__all__ = ["EventLoop", "as_future", "await_", "install", "run", "stop", "to_task", "uninstall"]

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from gleenlet._core import Hub, Task, UnsafeSwitchError, _slabs, current_task, spawn
+from gleenlet._core import Hub, SignalListener, Task, UnsafeSwitchError, _slabs, current_task, get_hub, spawn
 from gleenlet.asyncio._selector import Selector
 
 __all__ = ["EventLoop", "announce", "run_outside", "thread"]
@@ -168,6 +168,8 @@ class EventLoop(asyncio.SelectorEventLoop):
                     task._log_destroy_pending = False  # type: ignore[attr-defined]
                     coroutine.close()
         super().close()
+        if self.is_closed():
+            self._waiting.forget()
 
     # ---- signals: asyncio lets Python write their numbers to the loop's socket. There is one such descriptor
     # in a process, and PyGObject and other loops want it as well; so the handlers are called by Python, and
@@ -175,8 +177,13 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
         """Have the loop call `callback(*args)` at a signal, as asyncio's."""
+        if self._waiting.hears is None:
+            self._waiting.hears = SignalListener(self._waiting.hub or get_hub(), self._heard)
         before = _wakeup_fd()
-        super().add_signal_handler(sig, callback, *args)
+        try:
+            super().add_signal_handler(sig, callback, *args)
+        finally:
+            self._stop_hearing()
         if signal.getsignal(sig) is unix_events._sighandler_noop:  # type: ignore[attr-defined]
             signal.signal(sig, self._signalled)
             signal.siginterrupt(sig, False)
@@ -188,13 +195,28 @@ class EventLoop(asyncio.SelectorEventLoop):
         before = _wakeup_fd()
         removed = super().remove_signal_handler(sig)
         self._put_back(before)
+        self._stop_hearing()
         return removed
+
+    def _stop_hearing(self) -> None:
+        if not self._signal_handlers and self._waiting.hears is not None:
+            self._waiting.hears.close()
+            self._waiting.hears = None
+
+    def _heard(self, numbers: bytes) -> None:
+        """Whoever replaces our handler, by signal.signal(), does not replace the loop's: as in asyncio."""
+        for sig in numbers:
+            if sig in self._signal_handlers and signal.getsignal(sig) != self._signalled:
+                self._handle_signal(sig)  # type: ignore[attr-defined]
+                self._waiting.wake()
 
     def _put_back(self, wakeup_fd: int) -> None:
         if wakeup_fd not in (-1, self._waiting.wakeup_fd):
             signal.set_wakeup_fd(wakeup_fd)
 
     def _signalled(self, sig: int, _frame: FrameType | None) -> None:
+        if self._waiting.hears is not None:
+            self._waiting.hears.look()  # while this is the handler: what is heard of it later is another's
         self._handle_signal(sig)  # type: ignore[attr-defined]
         self._waiting.wake()
 

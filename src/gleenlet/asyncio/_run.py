@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, cast
 
 from gleenlet._core import Cancelled, Hub, Task, UnsafeSwitchError, Waiter, _native, get_hub, spawn
-from gleenlet._core.future import as_future
+from gleenlet._core.future import as_future, own_loop
 from gleenlet.asyncio._loop import EventLoop, run_outside, thread
 from gleenlet.asyncio._selector import FirstStep, refuse
 
@@ -212,6 +212,7 @@ async def to_task(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
     >>> run(to_task(max, 1, 2))
     2
     """
+    own_loop(repr(func))  # before anything is started
     return await as_future(spawn(functools.partial(func, *args, **kwargs)))
 
 

@@ -23,7 +23,18 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Any, cast
 
-from gleenlet._core import Cancelled, GleenletError, Hub, Task, UnsafeSwitchError, Waiter, describe, sleep, user_frame
+from gleenlet._core import (
+    Cancelled,
+    GleenletError,
+    Hub,
+    SignalListener,
+    Task,
+    UnsafeSwitchError,
+    Waiter,
+    describe,
+    sleep,
+    user_frame,
+)
 
 __all__ = ["FirstStep", "Selector", "refuse"]
 
@@ -36,7 +47,7 @@ class Outside(collections.deque[asyncio.Handle]):
 
     def __init__(self, selector: Selector) -> None:
         super().__init__()
-        self.selector = selector
+        self.selector: Any = selector  # None once the loop is closed
 
     def append(self, handle: asyncio.Handle) -> None:
         _append(self, handle)
@@ -70,6 +81,7 @@ class Selector(selectors.EpollSelector):
         self.foreign: Any = None  # the loop that PyGObject runs on this thread
         self.wakeup_fd = -1  # the loop's own, for signals
         self.refused = False  # run in a GLib callback
+        self.hears: SignalListener | None = None  # while there are handlers for signals
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; wait for it, up to `timeout` seconds, by suspending the task."""
@@ -202,6 +214,10 @@ class Selector(selectors.EpollSelector):
         self.task, self.hub, self.settled, self.thread = task, task._hub, False, thread
         self.hub._nest(self._selector.fileno(), self.edge)
         task._guard = refuse
+
+    def forget(self) -> None:
+        """The loop is closed: nothing refers to itself any more."""
+        self.loop = self.outside.selector = None
 
     def detach(self) -> None:
         hub, task = self.hub, self.task

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gi.repository import Gio, GObject
+from gi.repository import Gio, GLib, GObject
 
 from gleenlet._core import Cancelled, Waiter
 from gleenlet._glib.introspect import operation_of, read
 
 CANCEL_GRACE = 2.0  # seconds that a cancelled task waits for its operation to end
+
+# What `proxy.Method` of a Gio.DBusProxy is.
+MethodOfProxy = getattr(importlib.import_module("gi.overrides.Gio"), "_DBusProxyMethodCall", None)
 
 new_cancellable: Callable[[], Gio.Cancellable] = Gio.Cancellable.new
 
@@ -27,7 +31,8 @@ def call(
     """Start an asynchronous operation, wait for its end and return what its finish function returns.
 
     Args:
-        function: any method, constructor or static function with an `*_async`/`*_finish` pair.
+        function: any method, constructor or static function with an `*_async`/`*_finish` pair; or a method of a
+            Gio.DBusProxy by its name on the bus, with the arguments that this takes: call(proxy.Echo, "(i)", 4).
         args: its arguments in the C order, less io_priority, cancellable, callback and user data.
             io_priority may stand in its place too.
         cancellable: cancels this operation too; GLib.Error with Gio.IOErrorEnum.CANCELLED is raised then.
@@ -48,6 +53,8 @@ def call(
     >>> call(root.query_info_async, "standard::name", Gio.FileQueryInfoFlags.NONE).get_name()
     '/'
     """
+    if type(function) is MethodOfProxy:
+        return call_method(function, args, cancellable, **kwargs)
     operation = operation_of(function) if finish is None else read(function, finish)
     if cancellable is not None and not operation.cancellable:
         raise TypeError(f"{operation.name} takes no cancellable")
@@ -104,3 +111,24 @@ def follow(leader: Gio.Cancellable, own: Gio.Cancellable) -> int:
     if leader.is_cancelled():
         own.cancel()
     return handler
+
+
+def call_method(
+    method: Any,
+    args: tuple[Any, ...],
+    cancellable: Gio.Cancellable | None,
+    flags: Gio.DBusCallFlags = Gio.DBusCallFlags.NONE,
+) -> Any:
+    """`proxy.Method("(i)", 4)` of PyGObject, without its wait: the result, a tuple of several, None of none.
+
+    It has no limit of its own unless the proxy was given one: `timeout()` limits it.
+    """
+    signature, *values = args or ("()",)
+    if not isinstance(signature, str):
+        raise TypeError(f"the arguments' signature comes first: call(proxy.{method.method_name}, '(i)', 4)")
+    proxy = method.dbus_proxy
+    own_limit = proxy.get_default_timeout()
+    limit = GLib.MAXINT if own_limit < 0 else own_limit
+    parameters = GLib.Variant(signature, tuple(values))
+    results = call(proxy.call, method.method_name, parameters, flags, limit, cancellable=cancellable).unpack()
+    return results if len(results) > 1 else results[0] if results else None

@@ -81,6 +81,7 @@ def test_a_caller_that_is_gone_before_anybody_looks_is_noticed(bus: Gio.DBusConn
         args = GLib.Variant("(i)", (7,))
         none = Gio.DBusCallFlags.NONE
         leaves.call(bus.get_unique_name(), "/slow", "org.example.Slow", "work", args, None, none, -1, None, None)
+        leaves.flush_sync(None)
         leaves.close_sync(None)  # sent, and gone, before the loop here has run
         assert service.cancelled.get() == 7
 

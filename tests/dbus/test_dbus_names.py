@@ -3,11 +3,13 @@
 # mypy: disable-error-code=empty-body
 from __future__ import annotations
 
+import signal
+
 import pytest
 from gi.repository import Gio, GLib
 
-from buses import close, connect, remote_name
-from gleenlet import GleenletError, spawn
+from buses import close, connect, daemon, remote_name
+from gleenlet import Cancelled, GleenletError, spawn
 from gleenlet.dbus import NameTaken, interface, own_name, owner, proxy, wait_for_name, watch_name
 from inside import settle
 
@@ -92,6 +94,34 @@ def test_appearance_and_loss_are_told_one_after_another(bus: Gio.DBusConnection,
             assert waiting.result() == bus.get_unique_name()
     with pytest.raises(GleenletError, match="with watch_name"):
         next(owners)
+
+
+def test_changes_before_the_first_answer_are_not_told_twice() -> None:
+    with daemon() as stopped:
+        client = connect(stopped.address)
+        cases: list[tuple[list[str | None], list[str | None]]] = [
+            ([":1.7", None], [None]),
+            ([None, ":1.7"], [None, ":1.7"]),
+            ([":1.7"], [None, ":1.7"]),
+        ]
+        for heard, told in cases:
+            owners = watch_name(client, NAME)
+            stopped.process.send_signal(signal.SIGSTOP)
+            entering = spawn(owners.__enter__)
+            settle()
+            for each in heard:
+                owners._changed(each)
+            stopped.process.send_signal(signal.SIGCONT)
+            with entering.result():
+                assert [next(owners) for _ in told] == told
+        stopped.process.send_signal(signal.SIGSTOP)
+        cancelled = watch_name(client, NAME)
+        entering = spawn(cancelled.__enter__)
+        settle()
+        entering.cancel()
+        with pytest.raises(Cancelled):
+            entering.result()
+        assert cancelled._subscription is None
 
 
 def test_bad_names_are_refused(bus: Gio.DBusConnection) -> None:

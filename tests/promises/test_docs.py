@@ -9,7 +9,9 @@ import pytest
 
 from child import ROOT, matches, run_script
 
-PAGES = [ROOT / "docs" / name for name in ("asyncio.md", "errors.md", "gstreamer.md", "threads-and-processes.md")]
+PAGES = [
+    ROOT / "docs" / name for name in ("asyncio.md", "dbus.md", "errors.md", "gstreamer.md", "threads-and-processes.md")
+]
 PROGRAM = re.compile(r"^```python\n(.*?)^```$\n\n^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -23,7 +25,7 @@ def programs() -> list[object]:
 
 @pytest.mark.parametrize(("code", "output"), programs())
 def test_program_in_the_docs_prints_what_stands_below_it(code: str, output: str) -> None:
-    outcome = run_script(code)
+    outcome = run_script(code, bus="BusType" in code)
     assert outcome.status == 0, outcome.stderr
     assert matches(" ".join(output.split()), " ".join(outcome.stdout.split())), outcome.stdout
 

@@ -110,7 +110,7 @@ class export(Generic[T]):
         self._ids: list[int] = []
         self._running: dict[Pending, None] = {}  # in their order
         self._queue: deque[Pending] = deque()
-        self._callers: dict[str, Subscription] = {}
+        self._callers: dict[str | None, Subscription] = {}
         self._changed: dict[Interface, dict[Property[Any], GLib.Variant]] = {}
         self._hub = get_hub()
 
@@ -168,7 +168,7 @@ class export(Generic[T]):
     ) -> None:
         call = Call(self.bus, sender, self.path, interface, member, flags, [FileDescriptor(fd) for fd in fds])
         pending = Pending(call, args, answer)
-        if sender is not None and sender not in self._callers:
+        if sender not in self._callers:
             self._watch(sender)
         if not pending.limited or self._limit is None or self._busy() < self._limit:
             self._start(pending)
@@ -273,10 +273,11 @@ class export(Generic[T]):
 
     # ---- callers that vanish ----
 
-    def _watch(self, sender: str) -> None:
+    def _watch(self, sender: str | None) -> None:
         subscription = self._callers[sender] = Subscription(self.bus, lambda: self._vanished(sender))
-        subscription.follow(sender, lambda owner: None if owner else self._vanished(sender))
-        spawn(self._look_for, sender)
+        if sender is not None:
+            subscription.follow(sender, lambda owner: None if owner else self._vanished(sender))
+            spawn(self._look_for, sender)
 
     def _look_for(self, sender: str) -> None:
         """He may have gone before the bus was asked to tell."""
@@ -287,7 +288,7 @@ class export(Generic[T]):
         if gone:
             self._vanished(sender)
 
-    def _vanished(self, sender: str) -> None:
+    def _vanished(self, sender: str | None) -> None:
         subscription = self._callers.pop(sender, None)
         if subscription is not None:
             subscription.close()

@@ -137,6 +137,7 @@ pid = gleenlet.call(
     bus.call, "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetConnectionUnixProcessID",
     gleenlet_variant("(s)", ("org.freedesktop.DBus",)), None, Gio.DBusCallFlags.NONE, -1,
 ).unpack()[0]
+print("killing")
 os.kill(pid, signal.SIGKILL)
 gleenlet.wait_signal(bus, "closed")
 gleenlet.sleep(0)
@@ -144,7 +145,7 @@ print("alive")
 """.replace("gleenlet_variant", "gleenlet.dbus._convert.pack").replace("import gleenlet\n", "import gleenlet.dbus\n")
 
 
-@pytest.mark.parametrize(("line", "output"), [("", ""), ("bus.set_exit_on_close(False)", "alive\n")])
+@pytest.mark.parametrize(("line", "output"), [("", "killing\n"), ("bus.set_exit_on_close(False)", "killing\nalive\n")])
 def test_the_shared_connection_ends_the_process_unless_it_is_told_not_to(line: str, output: str) -> None:
     outcome = run_script(KILLED.format(line=line), bus=True)
     assert outcome.stdout == output, outcome.stderr

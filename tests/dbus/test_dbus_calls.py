@@ -51,6 +51,12 @@ class VeryBusy(Busy):
     pass
 
 
+@error("org.example.Files.Coded")
+class Coded(Exception):
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code} {text}")
+
+
 @interface("org.example.Files", names="CamelCase")
 class Files:
     def search(self, text: str, limit: int = 10, order: Order = Order.UP) -> list[Hit]: ...
@@ -100,6 +106,8 @@ class Service(Files):
     def fail(self, how: str) -> int:
         if how == "busy":
             raise VeryBusy("try later")
+        if how == "coded":
+            raise Coded(5, "five")
         if how == "denied":
             raise AccessDenied("not you")
         if how == "glib":
@@ -206,6 +214,8 @@ def test_malformed_arguments_are_refused_by_the_service(
 def test_errors_keep_their_class_their_name_or_their_text(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Busy, match=r"^try later$"):
         files.fail("busy")
+    with pytest.raises(GLib.Error, match="5 five"):
+        files.fail("coded")
     with pytest.raises(PermissionError, match=r"^not you$"):
         files.fail("denied")
     with pytest.raises(GLib.Error, match="no such file") as info:

@@ -107,8 +107,14 @@ def test_gdbus_hears_our_signals_and_changes(service: Service, address: str) -> 
     with peer(address, "stdbuf", "-oL", "gdbus", "monitor", "--session", "--dest", NAME) as monitor:
         while "is owned by" not in line(monitor):
             pass
+        first = spawn(line, monitor)
+        while not first.done():  # it may listen a little after it has said so
+            service.happened.emit("ready", 1)
+            gleenlet.sleep(0.01)
         service.volume = 0.75
-        assert line(monitor).endswith("PropertiesChanged ('org.example.Peer', {'Volume': <0.75>}, @as [])")
+        while "('ready', 1)" in (heard := line(monitor)):
+            pass
+        assert heard.endswith("PropertiesChanged ('org.example.Peer', {'Volume': <0.75>}, @as [])")
         service.happened.emit("a", 2)
         assert line(monitor) == "/peer: org.example.Peer.Happened ('a', 2)"
 

@@ -22,8 +22,8 @@ names: dict[type[Exception], str] = {}
 def error(name: str) -> Callable[[type[E]], type[E]]:
     """Give an exception class its D-Bus error name: a service that raises it answers with the name and `str()` of it.
 
-    Its caller here gets the same class with that text as the only argument. Subclasses without a name of their
-    own travel as their base.
+    Its caller here gets the same class with that text as the only argument, the GLib.Error where the class does not
+    take that. Subclasses without a name of their own travel as their base.
 
     Args:
         name: "org.example.Error.Busy".
@@ -83,7 +83,10 @@ def from_reply(failure: GLib.Error) -> Exception:
     if not Gio.DBusError.is_remote_error(failure):
         return failure
     cls = by_name.get(Gio.DBusError.get_remote_error(failure) or "")
-    return failure if cls is None else cls(without_prefix(failure))
+    try:
+        return failure if cls is None else cls(without_prefix(failure))
+    except TypeError:  # it takes other arguments than one text
+        return failure
 
 
 def without_prefix(failure: GLib.Error) -> str:

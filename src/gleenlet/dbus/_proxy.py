@@ -120,6 +120,22 @@ def watch(proxy: object, prop: Property[T]) -> Iterator[T]:
         Cancelled: the task was cancelled.
 
     Raises: TypeError: not a proxy, or not one of its properties; ValueError: changes of it are not told.
+
+    >>> import gleenlet
+    >>> from gleenlet.dbus import export, interface, proxy
+    >>> @interface("org.example.Player")
+    ... class Player:
+    ...     volume: Property[float]
+    >>> bus = gleenlet.call(Gio.bus_get, Gio.BusType.SESSION)
+    >>> service = Player()
+    >>> service.volume = 0.5
+    >>> with export(bus, "/player", service):
+    ...     values = watch(proxy(bus, bus.get_unique_name(), "/player", Player), Player.volume)
+    ...     print(next(values))
+    ...     service.volume = 0.75
+    ...     print(next(values))
+    0.5
+    0.75
     """
     remote = remote_of(proxy)
     if not isinstance(prop, Property) or getattr(type(proxy), prop.attribute, None) is not prop:

@@ -103,7 +103,7 @@ def test_first_outcome_wins() -> None:
     assert waiter.done
     assert waiter.woken
     assert waiter.wait() == "first"
-    thrown = Waiter(timeout=5)
+    thrown = Waiter(5)
     assert thrown.throw(ValueError("x"))
     with pytest.raises(ValueError, match="x"):
         thrown.wait()

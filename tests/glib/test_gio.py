@@ -381,8 +381,8 @@ def test_a_result_that_came_with_the_cancel_is_dropped(file: Gio.File, monkeypat
     class Cancelling:
         """A waiter whose task is cancelled in the callback that wakes it."""
 
-        def __init__(self, timeout: float | None = None) -> None:
-            self.real = real(timeout)
+        def __init__(self, *args: Any) -> None:
+            self.real = real(*args)
 
         def wake(self) -> bool:
             woken = self.real.wake()

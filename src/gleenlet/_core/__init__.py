@@ -27,6 +27,7 @@ from gleenlet._core.hub import Hub, get_hub
 from gleenlet._core.raw import schedule_switch, schedule_throw
 from gleenlet._core.run import run
 from gleenlet._core.task import Parent, Task, current_task, spawn
+from gleenlet._core.waits import what_it_waits_for
 from gleenlet._core.wakeup import SignalListener, signals_wake
 
 __all__ = [
@@ -69,5 +70,6 @@ __all__ = [
     "spawn",
     "user_frame",
     "wait_fd",
+    "what_it_waits_for",
     "where",
 ]

@@ -58,10 +58,6 @@ class Hub(_native.Hub):
         state = "closed" if self.closed else f"{len(self.tasks())} tasks"
         return f"<gleenlet.Hub of thread {self.thread}, {state}>"
 
-    def time(self) -> float:
-        """Return the hub's clock in seconds: `time.monotonic()`."""
-        return time.monotonic()
-
     def call_soon(self, func: Callable[..., Any], /, *args: Any) -> Handle:
         """Have the loop call `func(*args)` in its next pass, outside any task: it must not block.
 
@@ -124,7 +120,7 @@ class Hub(_native.Hub):
         'hello'
         """
         current = getcurrent()
-        waiter = self._switches[current] = Waiter()
+        waiter = self._switches[current] = Waiter(None, None, "Hub.switch")
         try:
             return waiter.wait()
         finally:
@@ -197,10 +193,10 @@ class Hub(_native.Hub):
         raise UnsafeSwitchError(explain(in_task=current is not self._home and self._home is not None))
 
     def _drive(self, waiter: Waiter) -> None:
-        deadline = self.time() + 1
+        deadline = time.monotonic() + 1
         while not self._acquire():
             # A thread of GLib's has it for the time of one callback (g_main_context_invoke); who runs a loop keeps it.
-            if self.time() > deadline:
+            if time.monotonic() > deadline:
                 raise GleenletError(
                     "this thread cannot drive the main context: another thread runs it; use from_thread() to enter it"
                 )

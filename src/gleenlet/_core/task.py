@@ -15,6 +15,7 @@ from gleenlet._core import _native
 from gleenlet._core._native import CANCELLED, DONE, FAILED, Waiter
 from gleenlet._core.errors import Cancelled, GleenletError
 from gleenlet._core.failures import ask_later
+from gleenlet._core.waits import what_it_waits_for
 
 __all__ = ["Parent", "Task", "current_task", "spawn"]
 
@@ -59,7 +60,13 @@ class Task(_native.Job, Generic[T_co]):
 
     def __repr__(self) -> str:
         if not self.done():
-            state = "running" if self is current_task() else "waiting" if self.greenlet else "new"
+            waiter = self._waiter
+            if self is current_task():
+                state = "running"
+            elif waiter is not None:
+                state = f"waiting for {what_it_waits_for(waiter)}"
+            else:
+                state = "waiting" if self.greenlet else "new"
         else:
             state = {DONE: "done", FAILED: "failed", CANCELLED: "cancelled"}[self._state]
         return f"<Task {self.name!r} {state}>"
@@ -118,7 +125,7 @@ class Task(_native.Job, Generic[T_co]):
         if self.done():
             return True
         self._hub._check_thread()
-        waiter = Waiter(timeout)
+        waiter = Waiter(timeout, self, "task")
         if self is current_task():
             raise GleenletError(f"{self!r} cannot wait for itself")
         callbacks = self._callbacks

@@ -60,7 +60,7 @@ def call(
         raise TypeError(f"{operation.name} takes no cancellable")
     end = operation.finish
     own = new_cancellable()
-    waiter = Waiter()
+    waiter = Waiter(None, function, "Gio")
     outcome: tuple[Any, Any] | None = None
     abandoned = False
     kept: Sequence[Any] = ()

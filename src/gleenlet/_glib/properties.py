@@ -47,7 +47,7 @@ def wait_property(
     >>> wait_property(action, "enabled", lambda enabled: not enabled)
     False
     """
-    waiter = Waiter(timeout)
+    waiter = Waiter(timeout, obj, f"property {name}")
     check_emitter(obj)
     if not isinstance(name, str):
         raise TypeError(f'name must be a property\'s name, such as "title", not {type(name).__name__}')
@@ -71,7 +71,7 @@ def wait_property(
     try:
         while not predicate(value := obj.get_property(name)):  # it may have changed before the handler came
             waiter.wait()
-            waiter = Waiter(None if deadline is None else max(0.0, deadline - hub.time()))
+            waiter = Waiter(None if deadline is None else max(0.0, deadline - hub.time()), obj, f"property {name}")
     finally:
         connection.close()
     return value

@@ -54,7 +54,7 @@ def wait_signal(
     >>> wait_signal(store, "items-changed")
     (0, 0, 1)
     """
-    waiter = Waiter(timeout)  # refuses bad input before anything is registered
+    waiter = Waiter(timeout, obj, f"signal {signal}")  # refuses bad input before anything is registered
     wake, throw = from_any_thread(waiter.wake), from_any_thread(waiter.throw)
 
     def emitted(_: GObject.Object, *args: Any) -> Any:
@@ -89,7 +89,7 @@ def wait_any_signal(*pairs: Pair, timeout: float | None = None, returns: Any = N
     (1, (None,))
     """
     check_pairs("wait_any_signal", pairs)
-    waiter = Waiter(timeout)
+    waiter = Waiter(timeout, pairs, "signals")
     wake = from_any_thread(waiter.wake)
     connections = Connections()
 
@@ -258,7 +258,7 @@ class signals(Generic[Emission]):
                 raise StopIteration
             if self._waiter is not None:
                 raise GleenletError(f"a task waits for {self.signal!r} here: give each its own signals()")
-            self._waiter = Waiter()
+            self._waiter = Waiter(None, self, f"signal {self.signal}")
             try:
                 self._waiter.wait()
             finally:

@@ -57,7 +57,7 @@ def wait_unix_signal(signum: int, timeout: float | None = None) -> None:
     >>> task = spawn(os.kill, os.getpid(), signal.SIGUSR1)
     >>> wait_unix_signal(signal.SIGUSR1)
     """
-    waiter = Waiter(timeout)
+    waiter = Waiter(timeout, signum, "Unix signal")
     if threading.current_thread() is not threading.main_thread():
         raise GleenletError("wait_unix_signal() works in the main thread only: Python runs signal handlers there")
     if not isinstance(signum, int):

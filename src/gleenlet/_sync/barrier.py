@@ -85,7 +85,7 @@ class Barrier:
             self._let_go(self._inside)
             return self._parties - 1
         spoilt = False
-        waiter = Waiter()
+        waiter = Waiter(None, self, "Barrier.wait")
         self._inside.append(waiter)
         try:
             index: int = waiter.wait()
@@ -124,7 +124,7 @@ class Barrier:
         self._leaving += index
 
     def _join(self, waiters: deque[Waiter]) -> None:
-        waiter = Waiter()
+        waiter = Waiter(None, self, "Barrier.wait")
         waiters.append(waiter)
         try:
             waiter.wait()

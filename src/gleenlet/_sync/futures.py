@@ -55,7 +55,7 @@ def wait_future(future: FutureLike[T], timeout: float | None = None) -> T:
     """
     refuse(future)
     hub = get_hub()
-    waiter = Waiter(timeout)
+    waiter = Waiter(timeout, future, "future")
     deadline = None if timeout is None else hub.time() + timeout
     watched = watch(future)
     place = (hub, waiter)

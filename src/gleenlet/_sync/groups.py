@@ -104,7 +104,7 @@ class TaskGroup(Parent):
         if error is not None:
             self._abort()
         while self._tasks:
-            waiter = self._waiter = Waiter()
+            waiter = self._waiter = Waiter(None, self, "TaskGroup")
             try:
                 waiter.wait()
             except Cancelled as interrupted:

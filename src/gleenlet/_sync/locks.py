@@ -185,7 +185,7 @@ class Condition:
             `sleep`, with the lock taken again.
         """
         self._check("wait on")
-        waiter = Waiter()
+        waiter = Waiter(None, self, "Condition.wait")
         depth = self._lock._let_go()
         self._waiters.append(waiter)
         try:

@@ -164,7 +164,7 @@ class Queue(_native.Queue, Generic[T]):
         """
         self._thread = claim(self._thread, self)
         if self._unfinished:
-            waiter = Waiter()
+            waiter = Waiter(None, self, "Queue.join")
             self._joiners.append(waiter)
             try:
                 waiter.wait()

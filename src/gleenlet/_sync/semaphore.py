@@ -54,7 +54,7 @@ class Semaphore:
         if self._value > 0 and not self._woken:
             self._value -= 1
             return True
-        waiter = Waiter()
+        waiter = Waiter(None, self, "Semaphore.acquire")
         self._waiters.append(waiter)
         try:
             waiter.wait()

@@ -61,7 +61,7 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
     if processes is not None and isinstance(executor, processes.ProcessPoolExecutor):
         raise TypeError("to_thread() needs an executor with threads: write wait_future(executor.submit(func)) here")
     hub = get_hub()
-    waiter = Waiter()
+    waiter = Waiter(None, func, "thread")
     context = contextvars.copy_context()
     context.run(_came_from.set, hub)
 

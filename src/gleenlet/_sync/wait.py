@@ -39,7 +39,7 @@ def wait(
     everything = _tasks(tasks, "wait")
     if not everything:
         raise ValueError("Set of Tasks is empty: wait() needs one at least")
-    waiter = Waiter(timeout)
+    waiter = Waiter(timeout, everything, "tasks")
     left = 0
 
     def enough(task: Task[Any]) -> bool:
@@ -106,7 +106,7 @@ def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task
     try:
         for step in range(len(tasks)):
             while step >= len(finished):
-                waiter = Waiter(None if deadline is None else max(deadline - get_hub().time(), 0))
+                waiter = Waiter(None if deadline is None else max(deadline - get_hub().time(), 0), tasks, "tasks")
                 try:
                     waiter.wait()
                 except TimeoutError:

@@ -5,7 +5,7 @@
  *
  * Files. switch.c: queue, timers, floor, probe, hand-over. source.c: GLib. waiter.c: the one way to block. job.c: what
  * runs. func.c: what a task's function is. ends.c: who owns a hub, and how its end is told. unwind.c: whose stack a loop
- * runs on. hub.c, module.c: what Python sees. epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
+ * runs on. seams.c: who looks on, whose time it is, who chooses. hub.c, module.c: what Python sees. epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
  * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started) and a Waiter (a greenlet
@@ -57,6 +57,7 @@ extern void **greenlet_api;
 #define SPIN_NS 50000LL                     /* a deadline nearer than this is polled for: GLib's poll counts in ms */
 #define TICKS 100000                        /* of the processor's counter, between two looks at the clock */
 #define NEAR_NS 200000LL                    /* more than TICKS take: a deadline as near has the clock asked each time */
+#define CHOICES 64                          /* steps of a dispatch under a clock of another's, which may stand still */
 #define POOL_MAX 1000                       /* idle Fibers kept for the next tasks */
 
 typedef struct Hub Hub;
@@ -74,6 +75,17 @@ typedef struct Lane {                       /* part of its GSource, and so as lo
     int64_t since;                          /* not served since; 0: not yet looked at */
     struct Item *head, *tail;
 } Lane;
+
+/* What an Observer is told. The item: a Job that is SPAWNED or ENDS; whatever BEGINS to run in a step, a Call, Job or
+ * Waiter; a Waiter that WAITS or WAKES (what was decided, it runs in a later step); the Job that is INTERRUPTED. */
+enum Event { SPAWNED, BEGINS, WAITS, WAKES, INTERRUPTED, ENDS };
+
+/* The first seam: who looks on. `see` runs in the hub's thread with the GIL, in the middle of a switch: it must neither
+ * wait nor raise. While there is none, an event is one test for NULL. */
+typedef struct Observer {
+    void (*see)(struct Observer *, Hub *, int event, struct Item *);
+    struct Observer *next;
+} Observer;
 
 enum Kind { CALL, JOB, WAITER };
 enum State { NEW, WAITING, READY, DONE, FAILED, CANCELLED };
@@ -99,6 +111,9 @@ typedef struct {
 
 typedef struct Waiter {
     ITEM_HEAD
+    PyObject *on, *verb;                    /* what it waits for, for who asks; NULL: nobody said */
+    int64_t since;                          /* when the wait began, on the hub's clock */
+    struct Job *job;                        /* of the task that waits, or NULL; borrowed while it waits */
     uint8_t raises;                         /* value is an exception */
     uint8_t woken;                          /* wake() or throw() decided, not the clock and not a cancellation */
     uint8_t expired;                        /* the clock decided */
@@ -180,6 +195,11 @@ struct Hub {
     char *home_frame;
     int home_count, level;
     int64_t slice_end;
+    Observer *observer;                     /* the three seams: who looks on, */
+    int64_t *clock;                         /* whose time it is, if not CLOCK_MONOTONIC's, */
+    PyObject *chooser;                      /* and who says which of the ready is next; NULL: none, ours, we */
+    uint8_t directed;                       /* there is another clock or a chooser */
+    int choices;                            /* steps left in this dispatch, if so: the clock may stand */
     int64_t now;                            /* see tell_time */
     uint64_t ticks;
     int64_t budget;                         /* what is left of the slice, over several dispatches */
@@ -193,6 +213,7 @@ typedef struct Ring {                       /* a deque in C */
 } Ring;
 
 extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType, RingType, EventType, LockType, QueueType;
+extern PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_read, *verb_write;
 extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
     *str_refuse_put, *str_refuse_get;
 
@@ -221,6 +242,8 @@ static inline int64_t clock_ns(void) {
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
+
+static inline int64_t hub_clock(Hub *hub) { return hub->clock ? *hub->clock : clock_ns(); }
 
 static inline PyObject *take_exception(void) {
 #if PY_VERSION_HEX >= 0x030C0000
@@ -288,7 +311,19 @@ PyObject *fiber_run(PyObject *module, PyObject *ignored);
 void be_home(Hub *hub, int level, char *frame, Item *first);
 void finish(Hub *hub, Job *job, PyObject *result);
 Item *pop(Lane *lane);
+Lane *first_lane(Hub *hub);
 void timer_remove(Item *item);
+
+/* seams.c */
+PyObject *hub_observe(Hub *hub, PyObject *func);
+PyObject *hub_unobserve(Hub *hub, PyObject *func);
+PyObject *hub_set_clock(Hub *hub, PyObject *seconds);
+PyObject *hub_next_deadline(Hub *hub, PyObject *ignored);
+Lane *choose(Hub *hub);
+void observe(Hub *hub, int event, void *item);
+void free_seams(Hub *hub);
+PyObject *get_chooser(PyObject *hub, void *closure);
+int set_chooser(PyObject *hub, PyObject *func, void *closure);
 
 /* ends.c */
 int own_hub(Hub *hub);
@@ -329,8 +364,8 @@ Job *owner(PyGreenlet *greenlet);
 void settle(Waiter *waiter, PyObject *value, int raises);
 void interrupt(Waiter *waiter, PyObject *exception);
 PyObject *as_exception(PyObject *exception);
-Waiter *waiter_here(PyGreenlet **current);
-Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current);
+Waiter *waiter_here(PyGreenlet **current, PyObject *on, PyObject *verb);
+Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current, PyObject *on, PyObject *verb);
 PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields);
 int wake(Waiter *waiter, PyObject *value, int raises);
 PyObject *core_sleep(PyObject *module, PyObject *seconds);
@@ -343,7 +378,7 @@ extern const char sleep_doc[];
 Ring *new_ring(void);
 int ring_push(Ring *ring, PyObject *item);
 PyObject *ring_pop(Ring *ring);
-int wait_in_line(Ring *line, int *woken);
+int wait_in_line(Ring *line, int *woken, PyObject *on, PyObject *verb);
 int wake_next(Ring *line);
 
 /* lock.c */

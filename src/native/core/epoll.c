@@ -153,7 +153,7 @@ PyObject *core_wait_fd(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ss
         return PyErr_Format(PyExc_TypeError, "wait_fd() takes a descriptor, a direction and a timeout");
     int fd = fd_of(args[0]), writes = PyLong_AsLong(args[1]) == EPOLLOUT;
     PyGreenlet *current = NULL;
-    Waiter *waiter = fd < 0 ? NULL : timed_waiter(args[2], &current);
+    Waiter *waiter = fd < 0 ? NULL : timed_waiter(args[2], &current, args[0], writes ? verb_write : verb_read);
     Hub *hub = waiter ? waiter->hub : NULL;
     PyObject *result = NULL;
     if (waiter && (hub->poll_fd >= 0 || !open_poll(hub)) && watch_of(hub, fd)) {

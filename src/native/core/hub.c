@@ -42,6 +42,7 @@ static int hub_traverse(Hub *hub, visitproc visit, void *arg) {
     Py_VISIT(hub->crossing);
     Py_VISIT(hub->outside);
     Py_VISIT(hub->fatal);
+    Py_VISIT(hub->chooser);
     return visit_watches(hub, visit, arg);
 }
 
@@ -50,6 +51,7 @@ static void hub_dealloc(Hub *hub) { /* it has ended or was never made; nothing i
     if (hub->weakrefs)
         PyObject_ClearWeakRefs((PyObject *)hub);
     free_sources(hub);
+    free_seams(hub);
     PyMem_Free(hub->timers);
     Py_CLEAR(hub->foreign);
     Py_CLEAR(hub->crossing);
@@ -180,6 +182,8 @@ static PyObject *hub_tasks(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     return list;
 }
 
+static PyObject *hub_time(Hub *hub, PyObject *Py_UNUSED(ignored)) { return PyFloat_FromDouble(hub_clock(hub) / 1e9); }
+
 static PyMethodDef hub_methods[] = {
     {"tasks", (PyCFunction)hub_tasks, METH_NOARGS, "tasks($self, /)\n--\n\n"
      "The unfinished tasks, oldest first."},
@@ -194,6 +198,15 @@ static PyMethodDef hub_methods[] = {
     {"_acquire", (PyCFunction)hub_acquire, METH_NOARGS, NULL},
     {"_release", (PyCFunction)hub_release, METH_NOARGS, NULL},
     {"_iterate", (PyCFunction)hub_iterate, METH_VARARGS, NULL},
+    {"time", (PyCFunction)hub_time, METH_NOARGS, "time($self, /)\n--\n\n"
+     "Return the hub's clock in seconds: `time.monotonic()`."},
+    {"_observe", (PyCFunction)hub_observe, METH_O, "_observe($self, func, /)\n--\n\n"
+     "Have `func(event, item)` called at each step: it must not wait. Events are numbers, see core.h."},
+    {"_unobserve", (PyCFunction)hub_unobserve, METH_O, "_unobserve($self, func, /)\n--\n\nUndo `observe`."},
+    {"_set_clock", (PyCFunction)hub_set_clock, METH_O, "_set_clock($self, seconds, /)\n--\n\n"
+     "Let the hub's clock stand at `seconds`, until it is set again; None: CLOCK_MONOTONIC."},
+    {"_next_deadline", (PyCFunction)hub_next_deadline, METH_NOARGS, "_next_deadline($self, /)\n--\n\n"
+     "Return when the first timer is due, on the hub's clock; None if there is none."},
     {"_call", (PyCFunction)(void (*)(void))hub_call, METH_FASTCALL, NULL},
     {"_switch_later", (PyCFunction)(void (*)(void))hub_switch_later, METH_FASTCALL, NULL},
     {NULL}};
@@ -224,6 +237,9 @@ static PyObject *hub_held(Hub *hub, void *Py_UNUSED(closure)) {
 }
 
 static PyGetSetDef hub_getset[] = {
+    {"_chooser", get_chooser, set_chooser,
+     "Called with a list of what is ready, tasks, greenlets and handles, when there are several: the index of the next.",
+     NULL},
     {"closed", (getter)hub_closed, NULL, "Has its thread or its context ended? Thread: any.", NULL},
     {"_held", (getter)hub_held, NULL, NULL, NULL},
     {NULL}};

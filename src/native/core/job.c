@@ -137,6 +137,8 @@ static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_U
     hub->n_jobs++;
     PyObject_GC_UnTrack(job); /* I5 */
     PyObject_GC_UnTrack(context);
+    if (hub->observer)
+        observe(hub, SPAWNED, job);
     if (queue)
         push((Item *)Py_NewRef(job));
     return (PyObject *)job;
@@ -164,6 +166,8 @@ static PyObject *job_interrupt(Job *job, PyObject *const *args, Py_ssize_t n) {
     if (!exception)
         return NULL;
     Waiter *waiter = job->state <= READY && (through || !job->shields) ? wait_to_interrupt(job) : NULL;
+    if (job->hub->observer && job->state <= READY)
+        observe(job->hub, INTERRUPTED, job);
     if (waiter)
         interrupt(waiter, Py_NewRef(exception));
     /* For a raw child a GreenletExit is its result, as greenlet has it: so the task is told once more. */

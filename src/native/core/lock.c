@@ -58,7 +58,7 @@ static PyObject *event_clear(Event *event, PyObject *Py_UNUSED(ignored)) {
 
 static PyObject *event_wait(Event *event, PyObject *Py_UNUSED(ignored)) {
     int woken;
-    if (claim(&event->thread, (PyObject *)event) || (!event->set && wait_in_line(event->waiters, &woken)))
+    if (claim(&event->thread, (PyObject *)event) || (!event->set && wait_in_line(event->waiters, &woken, (PyObject *)event, verb_event)))
         return NULL;
     Py_RETURN_TRUE;
 }
@@ -95,7 +95,7 @@ static int lock_take(Lock *lock) {
     int woken;
     if (claim(&lock->thread, (PyObject *)lock))
         return -1;
-    if (lock->state && wait_in_line(lock->waiters, &woken)) {
+    if (lock->state && wait_in_line(lock->waiters, &woken, (PyObject *)lock, verb_lock)) {
         if (woken) {
             PyObject *error = take_exception();
             if (hand_over(lock))

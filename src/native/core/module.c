@@ -2,6 +2,7 @@
 #include "core.h"
 
 void **greenlet_api;
+PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_read, *verb_write;
 PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended, *str_refuse_put,
     *str_refuse_get;
 
@@ -125,6 +126,10 @@ static int core_exec(PyObject *module) {
         !(str_refuse_put = PyUnicode_InternFromString("_refuse_put")) ||
         !(str_refuse_get = PyUnicode_InternFromString("_refuse_get")) ||
         !(str_stack_saved = PyUnicode_InternFromString("_stack_saved")) ||
+        !(verb_sleep = PyUnicode_InternFromString("timer")) || !(verb_event = PyUnicode_InternFromString("Event.wait")) ||
+        !(verb_lock = PyUnicode_InternFromString("Lock.acquire")) || !(verb_get = PyUnicode_InternFromString("Queue.get")) ||
+        !(verb_put = PyUnicode_InternFromString("Queue.put")) || !(verb_read = PyUnicode_InternFromString("readable")) ||
+        !(verb_write = PyUnicode_InternFromString("writable")) ||
         !(str_ended = PyUnicode_InternFromString("_ended")) || ready_fiber_type() || ready_func() || add_types(module) ||
         watch_collector() || check_probe() ||
         PyModule_AddIntConstant(module, "IDLE_PRIORITY", IDLE_PRIORITY) ||

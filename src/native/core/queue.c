@@ -71,7 +71,7 @@ static int complete(Queue *queue) { /* not if __init__ was never called, or fail
  * queue. A shutdown wakes all to see for themselves: `check`. */
 static int wait_in(Queue *queue, Ring *line, Py_ssize_t *promised, int (*promise_more)(Queue *, Py_ssize_t),
                    int (*check)(Queue *)) {
-    int woken, failed = wait_in_line(line, &woken) || check(queue);
+    int woken, failed = wait_in_line(line, &woken, (PyObject *)queue, line == queue->getters ? verb_get : verb_put) || check(queue);
     *promised -= woken;
     if (!failed)
         return line->count ? promise_more(queue, 1) : 0;

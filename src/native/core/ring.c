@@ -116,9 +116,9 @@ Ring *new_ring(void) { return (Ring *)RingType.tp_alloc(&RingType, 0); }
 
 /* Wait until woken: 0; else -1 with an exception set, and then `woken` says whether somebody had woken the caller before
  * that: who was meant to go on does not, and what he was given is the next one's. */
-int wait_in_line(Ring *line, int *woken) {
+int wait_in_line(Ring *line, int *woken, PyObject *on, PyObject *verb) {
     PyGreenlet *current;
-    Waiter *waiter = waiter_here(&current);
+    Waiter *waiter = waiter_here(&current, on, verb);
     PyObject *result = NULL;
     *woken = 0;
     if (waiter && !ring_push(line, (PyObject *)waiter)) {

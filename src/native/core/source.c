@@ -71,14 +71,14 @@ static int usable(Lane *lane, char *frame) {
     if (!foreign && frame > lane->floor)
         return 1;
     if (foreign ? lane->head && !lane->told
-                : !hub->complained && (lane->head || (hub->n_timers && hub->timers[0].deadline <= clock_ns()) ||
+                : !hub->complained && (lane->head || (hub->n_timers && hub->timers[0].deadline <= hub_clock(hub)) ||
                                        lane->source->epoll.revents))
         complain(lane, foreign);
     return 0;
 }
 
 static int until_first_timer(Hub *hub, int64_t now) { /* milliseconds, as GLib's poll counts; -1: there is none */
-    int64_t left = hub->n_timers ? hub->timers[0].deadline - now : INT64_MAX;
+    int64_t left = hub->n_timers && !hub->clock ? hub->timers[0].deadline - now : INT64_MAX; /* another clock may stand */
     return left < SPIN_NS ? 0 : left < INT_MAX * 1000000LL ? (int)((left + 999999) / 1000000) : -1;
 }
 
@@ -91,14 +91,14 @@ static int source_prepare(Source *source, int *timeout) {
         if (this_thread() == lane->thread && lane->hub && lane->hub->complained)
             source->epoll.events = 0; /* nobody can be served, and what is readable would keep poll() from sleeping */
         else if (this_thread() == lane->thread && lane->hub)
-            *timeout = until_first_timer(lane->hub, clock_ns()); /* to complain then */
+            *timeout = until_first_timer(lane->hub, hub_clock(lane->hub)); /* to complain then */
         return 0;
     }
     Hub *hub = lane->hub;
     source->epoll.events = source->epoll.fd >= 0; /* G_IO_IN is 1 */
     if (hub->held && lane == hub->lanes[0] && frame > hub->held_at + 512)
         return 1;
-    int64_t now = clock_ns();
+    int64_t now = hub_clock(hub);
     if (due(lane, now, &level))
         return 1;
     if (lane == hub->lanes[0])
@@ -111,7 +111,7 @@ static int source_check(Source *source) {
     int level;
     if (!usable(lane, __builtin_frame_address(0)))
         return 0;
-    int64_t now = clock_ns();
+    int64_t now = hub_clock(lane->hub);
     return due(lane, now, &level) ||
            (source->epoll.revents && !waits_for_others(lane, now));
 }
@@ -134,7 +134,7 @@ static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_U
         push(item);
     }
     if (hub->open) {
-        due(lane, clock_ns(), &level);
+        due(lane, hub_clock(hub), &level);
         be_home(hub, level, frame, NULL);
     }
     Py_DECREF(hub);

@@ -73,6 +73,8 @@ void ready(Waiter *waiter) { /* it has something to return or raise: queue who w
     if (waiter->state == READY)
         return;
     waiter->state = READY;
+    if (waiter->hub->observer)
+        observe(waiter->hub, WAKES, waiter);
     if (waiter->notify)
         notify(waiter->hub, waiter->notify);
     else if (waiter->greenlet && !waiter->queued)
@@ -153,7 +155,7 @@ static void expire(Hub *hub) { /* queue what is due */
     }
 }
 
-static Lane *next_lane(Hub *hub) { /* the most urgent with work, unless a lesser one has waited too long */
+static inline Lane *next_lane(Hub *hub) { /* the most urgent with work, unless a lesser one has waited too long */
     Lane *first = NULL;
     for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= hub->level; i++) {
         Lane *lane = hub->lanes[i];
@@ -169,6 +171,8 @@ static Lane *next_lane(Hub *hub) { /* the most urgent with work, unless a lesser
     return first;
 }
 
+Lane *first_lane(Hub *hub) { return next_lane(hub); }
+
 static inline uint64_t processor_ticks(void) {
 #ifdef __x86_64__
     return __builtin_ia32_rdtsc();
@@ -179,7 +183,7 @@ static inline uint64_t processor_ticks(void) {
 
 static void ask_clock(Hub *hub) {
     hub->ticks = processor_ticks();
-    hub->now = clock_ns();
+    hub->now = hub_clock(hub);
 }
 
 /* The slice is checked at every step, and asking CLOCK_MONOTONIC takes a twelfth of one. So where the processor has a
@@ -195,6 +199,8 @@ static Lane *next_step(Hub *hub) { /* NULL: nothing is ready here, or the slice 
     tell_time(hub);
     if (hub->n_timers && hub->timers[0].deadline <= hub->now)
         expire(hub);
+    if (hub->directed)
+        return choose(hub);
     return hub->now < hub->slice_end ? next_lane(hub) : NULL;
 }
 
@@ -279,13 +285,15 @@ int may_switch(Hub *hub, PyGreenlet *current) {
  * whoever comes back to us. */
 PyObject *leave(Hub *hub, PyGreenlet *current) {
     PyGreenlet *target = NULL;
-    Lane *lane = as_fiber(current) ? next_step(hub) : NULL;
+    Lane *lane = as_fiber(current) && !hub->directed ? next_step(hub) : NULL;
     Item *item = lane ? lane->head : NULL;
     if (item && item->kind == WAITER) {
         Waiter *waiter = (Waiter *)item;
         if (waiter->state == READY && waiter->greenlet && waiter->greenlet != current && as_fiber(waiter->greenlet) &&
             !waiter->by_hand) {
             pop(lane);
+            if (hub->observer)
+                observe(hub, BEGINS, item);
             item->state = DONE;
             target = waiter->greenlet;
             waiter->greenlet = NULL;
@@ -294,6 +302,8 @@ PyObject *leave(Hub *hub, PyGreenlet *current) {
     } else if (item && item->kind == JOB && hub->pool) {
         Fiber *fiber = hub->pool;
         pop(lane);
+        if (hub->observer)
+            observe(hub, BEGINS, item);
         hub->pool = fiber->next;
         hub->n_pool--;
         fiber->job = (Job *)item;
@@ -327,6 +337,8 @@ __attribute__((noinline)) void finish(Hub *hub, Job *job, PyObject *result) { /*
         job->value = take_exception();
         job->state = PyErr_GivenExceptionMatches(job->value, PyExc_GreenletExit) ? CANCELLED : FAILED;
     }
+    if (hub->observer)
+        observe(hub, ENDS, job);
     if (job->previous)
         job->previous->following = job->following;
     else
@@ -421,9 +433,11 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
         finish(hub, job, result);
         fiber->job = NULL;
         Py_DECREF(job);
-        Lane *lane = next_step(hub);
+        Lane *lane = hub->directed ? NULL : next_step(hub);
         if (lane && lane->head->kind == JOB) {
             fiber->job = (Job *)pop(lane);
+            if (hub->observer)
+                observe(hub, BEGINS, fiber->job);
             hub->running = fiber;
             hub->steps++;
             continue;
@@ -574,6 +588,8 @@ static void run_step(Hub *hub, Item *item) { /* steals */
     PyGreenlet *home = hub->home;
     hub->leaving = 0;
     hub->running = NULL;
+    if (hub->observer)
+        observe(hub, BEGINS, item);
     if (item->kind == CALL)
         result = run_call((Call *)item);
     else if (item->kind == JOB)
@@ -616,7 +632,7 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
     hub->level = level;
     cross(hub, Py_None);
     if (first) {
-        hub->slice_end = start;
+        hub->slice_end = 0;
         run_step(hub, first);
     } else {
         /* The slice is a budget over all dispatches until the next idle one, which proves that everything more urgent
@@ -624,6 +640,7 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
         if (level >= IDLE_PRIORITY || hub->budget <= 0)
             hub->budget = SLICE_NS;
         hub->slice_end = start + hub->budget;
+        hub->choices = CHOICES;
         for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= level; i++)
             hub->lanes[i]->spent = 0;
         for (Lane *lane; (lane = next_step(hub));)

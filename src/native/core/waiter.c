@@ -91,36 +91,41 @@ PyObject *core_may_wait(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored
 
 /* ---- Waiter ---- */
 
-Waiter *waiter_here(PyGreenlet **current) { /* of the greenlet that runs, which is the caller's to release */
+/* For the greenlet that runs, which is the caller's to release. What it waits on is for who asks: an object, or NULL, and a
+ * verb. */
+Waiter *waiter_here(PyGreenlet **current, PyObject *on, PyObject *verb) {
     Hub *hub = (*current = PyGreenlet_GetCurrent()) ? get_hub(*current) : NULL;
-    return hub && here(hub) ? new_waiter(hub) : NULL;
+    Waiter *waiter = hub && here(hub) ? new_waiter(hub) : NULL;
+    if (waiter) {
+        waiter->on = Py_XNewRef(on);
+        waiter->verb = Py_XNewRef(verb);
+    }
+    return waiter;
 }
 
-Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current) { /* as waiter_here() */
+Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current, PyObject *on, PyObject *verb) { /* as waiter_here() */
     int64_t span = 0;
     int limited = parse_seconds(timeout, "timeout", &span);
     *current = NULL;
-    Waiter *waiter = limited < 0 ? NULL : waiter_here(current);
+    Waiter *waiter = limited < 0 ? NULL : waiter_here(current, on, verb);
     if (waiter && limited)
-        waiter->deadline = clock_ns() + span + 1; /* never 0, which means none */
+        waiter->deadline = hub_clock(waiter->hub) + span + 1; /* never 0, which means none */
     return waiter;
 }
 
 static PyObject *waiter_vectorcall(PyObject *Py_UNUSED(type), PyObject *const *args, size_t flags, PyObject *names) {
     Py_ssize_t n = PyVectorcall_NARGS(flags);
-    PyObject *timeout = n ? args[0] : Py_None;
-    if (n > 1 || (names && PyTuple_GET_SIZE(names) > (n ? 0 : 1)) ||
-        (names && PyTuple_GET_SIZE(names) && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "timeout")))
-        return PyErr_Format(PyExc_TypeError, "Waiter() takes one argument: timeout");
-    if (names && PyTuple_GET_SIZE(names))
-        timeout = args[n];
+    if (n > 3 || (names && PyTuple_GET_SIZE(names)))
+        return PyErr_Format(PyExc_TypeError, "Waiter() takes a timeout, what it waits on, and a verb, by position");
     PyGreenlet *current;
-    Waiter *waiter = timed_waiter(timeout, &current);
+    Waiter *waiter = timed_waiter(n ? args[0] : Py_None, &current, n > 1 ? args[1] : NULL, n > 2 ? args[2] : NULL);
     Py_XDECREF(current);
     return (PyObject *)waiter;
 }
 
 static void waiter_dealloc(Waiter *waiter) {
+    Py_XDECREF(waiter->on);
+    Py_XDECREF(waiter->verb);
     Py_XDECREF(waiter->notify);
     Py_XDECREF(waiter->interrupt);
     Py_XDECREF(waiter->value);
@@ -330,12 +335,17 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
         if (yields && waiter->lane->priority < IDLE_PRIORITY)
             waiter->lane = hub->idle;
         if (yields && guest_block && !ours)
-            waiter->deadline = clock_ns();
+            waiter->deadline = hub_clock(hub);
         waiter->state = yields && !waiter->deadline ? READY : WAITING;
+        waiter->since = hub->now;
+        waiter->job = job;
         if (waiter->deadline && timer_add((Item *)waiter))
             return NULL;
-        if (job) { /* which a stranger's wait may outlive */
-            Py_INCREF(job);
+        if (hub->observer)
+            observe(hub, WAITS, waiter);
+        if (job) {
+            if (!ours) /* his wait may outlive the task */
+                Py_INCREF(job);
             waiter->outer = job->waiter;
             job->waiter = waiter;
         }
@@ -347,12 +357,15 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
             failed = block_elsewhere(hub, waiter, current);
         drop_timer((Item *)waiter);
         Py_CLEAR(waiter->greenlet);
+        Py_CLEAR(waiter->on); /* which may well refer to us */
         if (job) {
             Waiter **link = &job->waiter;
             while (*link != waiter)
                 link = &(*link)->outer;
             *link = waiter->outer;
-            Py_DECREF(job);
+            waiter->job = NULL;
+            if (!ours)
+                Py_DECREF(job);
         }
     }
     PyObject *value = waiter->value;
@@ -407,13 +420,27 @@ static PyMemberDef waiter_members[] = {
     {"queued", T_BOOL, offsetof(Waiter, queued), READONLY, "it has an outcome and its turn is still to come"},
     {"woken", T_BOOL, offsetof(Waiter, woken), READONLY, "wake() or throw() decided this wait"},
     {"greenlet", T_OBJECT, offsetof(Waiter, greenlet), READONLY, "who waits, or None"},
+    {"job", T_OBJECT, offsetof(Waiter, job), READONLY, "the task that waits, or None"},
+    {"on", T_OBJECT, offsetof(Waiter, on), READONLY, "what it waits on, or None"},
+    {"verb", T_OBJECT, offsetof(Waiter, verb), READONLY, "what it waits for there, or None"},
     {"expired", T_BOOL, offsetof(Waiter, expired), READONLY, "the end of the time decided this wait"},
     {"open", T_BOOL, offsetof(Waiter, open), 0, "a guest loop's switch to the greenlet is an outcome"},
     {"quiet", T_BOOL, offsetof(Waiter, quiet), 0, "the end of the time is a result, not a TimeoutError"},
     {"notify", T_OBJECT, offsetof(Waiter, notify), 0, "called instead of queueing the greenlet, by a guest loop"},
     {NULL}};
 
-static PyGetSetDef waiter_getset[] = {{"done", (getter)waiter_done, NULL, "there is an outcome", NULL}, {NULL}};
+static PyObject *waiter_since(Waiter *waiter, void *Py_UNUSED(closure)) {
+    return PyFloat_FromDouble(waiter->since / 1e9);
+}
+
+static PyObject *waiter_deadline(Waiter *waiter, void *Py_UNUSED(closure)) {
+    return waiter->deadline ? PyFloat_FromDouble(waiter->deadline / 1e9) : Py_NewRef(Py_None);
+}
+
+static PyGetSetDef waiter_getset[] = {
+    {"since", (getter)waiter_since, NULL, "when the wait began, on the hub's clock", NULL},
+    {"deadline", (getter)waiter_deadline, NULL, "when it ends unasked, on the hub's clock, or None", NULL},
+    {"done", (getter)waiter_done, NULL, "there is an outcome", NULL}, {NULL}};
 
 PyTypeObject WaiterType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Waiter",
@@ -448,12 +475,12 @@ PyObject *core_sleep(PyObject *Py_UNUSED(module), PyObject *seconds) {
     if (limited < 0)
         return NULL;
     PyGreenlet *current;
-    Waiter *waiter = waiter_here(&current);
+    Waiter *waiter = waiter_here(&current, NULL, verb_sleep);
     PyObject *result = NULL;
     if (waiter) {
         waiter->quiet = 1;
         if (limited && span)
-            waiter->deadline = clock_ns() + span;
+            waiter->deadline = hub_clock(waiter->hub) + span;
         result = wait_for(waiter, current, limited && !span);
         Py_DECREF(waiter);
     }

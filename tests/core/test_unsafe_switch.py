@@ -174,7 +174,7 @@ def test_a_loop_in_a_task_is_told_of_also_where_tasks_wait_for_time_or_descripto
 
 def test_a_loop_in_a_task_that_nobody_waits_for_is_told_of_to_nobody() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", RuntimeWarning)
         get_hub()._complained = False
 
         def runs_a_loop() -> None:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 def cooperative() -> Iterator[None]:
     """The block is entered, and a loop in a task that is nested all the same fails the test."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", RuntimeWarning)
         get_hub()._complained = False
         with cooperative_loops():
             yield

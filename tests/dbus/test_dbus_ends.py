@@ -10,8 +10,9 @@ import gleenlet
 from buses import close, connect, daemon
 from child import run_script
 from gleenlet import Cancelled, Queue, sleep, spawn
-from gleenlet.dbus import export, interface, own_name, proxy
+from gleenlet.dbus import Property, Signal, export, interface, own_name, proxy, wait_for_name, watch, watch_name
 from inside import FOREVER
+from watching import has_handler
 
 
 @interface("org.example.Slow")
@@ -171,3 +172,35 @@ def test_ten_thousand_calls_at_once(bus: Gio.DBusConnection, client: Gio.DBusCon
         calls = [spawn(slow.work, number) for number in range(count)]
         assert [call.result() for call in calls] == list(range(count))
         assert service.running == count
+
+
+@interface("org.example.Noisy")
+class Noisy:
+    level: Property[int]
+    happened: Signal[int]
+
+
+class NoisyService(Noisy):
+    def __init__(self) -> None:
+        self.level = 1
+
+
+def test_every_wait_takes_back_what_it_registered(bus: Gio.DBusConnection, client: Gio.DBusConnection) -> None:
+    with export(bus, "/noisy", NoisyService()), own_name(bus, "org.example.Noisy"):
+        noisy = proxy(client, "org.example.Noisy", "/noisy", Noisy)
+        assert not has_handler(client, "closed")
+        with noisy.happened:
+            assert has_handler(client, "closed")
+        with pytest.raises(TimeoutError):
+            noisy.happened.wait(timeout=0)
+        with watch_name(client, "org.example.Noisy") as owners:
+            assert next(owners)
+        wait_for_name(client, "org.example.Noisy")
+        assert not has_handler(client, "closed")
+        values = watch(noisy, Noisy.level)
+        assert next(values) == 1
+        assert has_handler(client, "closed")
+        del values, noisy
+        assert not has_handler(client, "closed")
+        assert has_handler(bus, "closed")
+    assert not has_handler(bus, "closed")

@@ -12,6 +12,7 @@ from gi.repository import Gio, GLib, GObject
 from gleenlet import Event, GleenletError, Task, get_hub
 from gleenlet._core import check_runs
 from gleenlet.gtk._ends import End, address_of, has_ended, is_widget
+from gleenlet.gtk._failures import failed
 from gleenlet.gtk._mapped import Mapped
 
 __all__ = ["OwnedTask", "OwnedTasks", "run_after", "spawn_owned", "tasks_of"]
@@ -262,6 +263,11 @@ class Tasks:
 
     def ended(self, task: OwnedTask[Any], unasked: bool) -> None:
         del self.tasks[task]
+        if unasked and not task.cancelled():
+            error = task.exception()
+            owner = self.watch.owner()
+            if isinstance(error, Exception) and owner is not None:
+                failed(owner, error)
         self.close_if_empty()
 
     def close_if_empty(self) -> None:

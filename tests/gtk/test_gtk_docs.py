@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import re
 import shutil
+import tokenize
 
 import pytest
 
 from child import ROOT, run_script
 
 PAGE = (ROOT / "docs" / "gtk.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-SHOWN, WINDOW, AROUND = re.fullmatch(r"(.*?)(class Window.*?)(class App.*)", BLOCKS[0], re.DOTALL).groups()  # type: ignore[union-attr]
+PROGRAM = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+PROGRAMS = PROGRAM.findall(PAGE)
+SHOWN, _, AROUND = re.fullmatch(r"(.*?)(class Window.*?)(class App.*)", PROGRAMS[0][0], re.DOTALL).groups()  # type: ignore[union-attr]
 
 # By the window's title: what is to be seen in it, or in a dialog of its, after each of its buttons was pressed.
 SEEN = {
@@ -29,7 +33,9 @@ SEEN = {
     "With a thread": ".*=.*",
     "With gleenlet": ".*=.*",
     "Names": "apple\npear",
+    "Frank reader": "The file was not read",
     "Quiet reader": "Not read: .*",
+    "Primes": "669 primes",
 }
 
 DRIVE = """
@@ -77,20 +83,59 @@ print("ok")
 
 
 def title(block: str) -> str:
-    return re.search(r'title="(.*?)"', block)[1]  # type: ignore[index]
+    return re.search(r'title="(.*?)"', block)[1] if "title=" in block else ""  # type: ignore[index]
 
 
 @pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not installed")
-@pytest.mark.parametrize("block", BLOCKS, ids=title)
-def test_program_in_the_page_runs_and_leaves_nothing(block: str) -> None:
-    parts = [block] if "import gi" in block else [SHOWN, block] if "app.run" in block else [SHOWN, block, AROUND]
-    program = "\n".join(parts).replace("app.run()\n", DRIVE)
-    outcome = run_script(program, SEEN.get(title(block), ""), display=True, env={"G_DEBUG": "fatal-warnings"})
+@pytest.mark.parametrize(("block", "output"), PROGRAMS, ids=title)
+def test_program_in_the_page_runs_and_leaves_nothing(block: str, output: str) -> None:
+    program = block if block.startswith("import gi\n") else SHOWN + block
+    if not output and "app.run()" not in block:
+        program += AROUND
+    name = title(block)
+    program = program.replace("app.run()\n", DRIVE)
+    outcome = run_script(program, SEEN.get(name, ""), display=True, timeout=30, env={"G_DEBUG": "fatal-warnings"})
     assert outcome.status == 0, outcome.stderr
-    assert outcome.stdout == "ok\n", outcome.stderr
-    if title(block) != "Frank reader":  # its failure is reported as well
+    assert outcome.stdout == (output or "ok\n"), outcome.stderr
+    if name != "Frank reader":  # its failure is reported as well
         assert outcome.stderr == ""
 
 
 def test_the_page_has_a_program_for_each_window_that_is_looked_at() -> None:
-    assert set(SEEN) <= {title(block) for block in BLOCKS}
+    assert set(SEEN) <= {title(block) for block, _ in PROGRAMS}
+
+
+# ---- the gallery ----
+
+GALLERY = ROOT / "examples" / "gallery"
+ROW = re.compile(r"^\| \[.*?\]\(../examples/gallery/(\w+)\.py\) \| (\d+) \| (\d+) \| (\d+) \|$", re.MULTILINE)
+
+
+def lines_of(source: str) -> tuple[int, int]:
+    """How many lines of code a program has without its window, and with it."""
+    no_code = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    code: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in no_code:
+            code.update(range(token.start[0], token.end[0] + 1))
+    tree = ast.parse(source)
+    docstring, window = tree.body[0], set[int]()
+    code.difference_update(lines(docstring))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            window.update(lines(node))
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.Expr) and re.match(r"app\b", ast.unparse(node)):
+            window.update(lines(node))
+    return len(code - window), len(code)
+
+
+def lines(node: ast.stmt) -> range:
+    assert node.end_lineno is not None
+    return range(node.lineno, node.end_lineno + 1)
+
+
+def test_the_gallerys_table_counts_lines_as_they_are() -> None:
+    table = {name: (int(ours), int(whole)) for name, _callbacks, ours, whole in ROW.findall(PAGE)}
+    assert table == {path.stem: lines_of(path.read_text()) for path in GALLERY.glob("*.py")}
+    assert len(table) == 12

@@ -9,6 +9,7 @@ from gleenlet.gtk._handler import Handler, debounced, handler
 from gleenlet.gtk._lifetimes import OwnedTasks, tasks_of
 from gleenlet.gtk._picks import pick_color, pick_font
 from gleenlet.gtk._progress import Progress, progress
+from gleenlet.gtk._show_errors import show_errors
 
 __all__ = [
     "Handler",
@@ -29,6 +30,7 @@ __all__ = [
     "run_dialog",
     "save_file",
     "select_folder",
+    "show_errors",
     "tasks_of",
     "tell",
 ]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from gi.repository import Gio, GLib, GObject
 
 from gleenlet import Event, GleenletError, Task, get_hub
-from gleenlet._core import check_runs
+from gleenlet._core import FAILED, check_runs
 from gleenlet.gtk._ends import End, address_of, has_ended, is_widget
 from gleenlet.gtk._failures import failed
 from gleenlet.gtk._mapped import Mapped
@@ -263,11 +263,10 @@ class Tasks:
 
     def ended(self, task: OwnedTask[Any], unasked: bool) -> None:
         del self.tasks[task]
-        if unasked and not task.cancelled():
-            error = task.exception()
+        if unasked and task._state == FAILED and isinstance(task._value, Exception):  # exception() would be to ask
             owner = self.watch.owner()
-            if isinstance(error, Exception) and owner is not None:
-                failed(owner, error)
+            if owner is not None:
+                failed(owner, task._value)
         self.close_if_empty()
 
     def close_if_empty(self) -> None:

@@ -246,12 +246,8 @@ def show_window(picture: Path | None) -> None:
     for task in demo:
         if task.done():
             task.result()  # raises what it raised
-        task.cancel()
-    for task in tasks:
-        task.cancel()
     cancelled = counts["cancelled"]
-    for task in tasks:
-        task.join()  # the loop has ended: this drives it until the task has
+    gleenlet.shutdown()  # the loop has ended: this drives it until the tasks have
     left = counts["cancelled"] - cancelled
     print(f"   100 tasks: {counts['done']} finished, {cancelled} cancelled by the button, {left} at the end")
     rate = counts["frames"] / took

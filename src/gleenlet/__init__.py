@@ -1,5 +1,7 @@
 """gleenlet: greenlets on the GLib main loop. Straight-line code in GTK, GStreamer and D-Bus programs."""
 
+from types import FunctionType
+
 from gleenlet._core import (
     Cancelled,
     GleenletError,
@@ -13,6 +15,7 @@ from gleenlet._core import (
     run,
     schedule_switch,
     schedule_throw,
+    shutdown,
     sleep,
     spawn,
 )
@@ -101,6 +104,7 @@ __all__ = [
     "schedule_switch",
     "schedule_throw",
     "shield",
+    "shutdown",
     "signals",
     "sleep",
     "spawn",
@@ -118,7 +122,10 @@ __all__ = [
     "wait_writable",
 ]
 
-for _name in __all__:  # where users import them from: tracebacks, help() and pickle show it
+for _name in __all__:  # where users import them from: tracebacks, help() and pickle show it, and doctest goes by it
     if callable(_public := globals()[_name]):
         _public.__module__ = "gleenlet"
-del _name, _public
+        for _member in vars(_public).values() if isinstance(_public, type) else ():
+            if isinstance(_member, FunctionType):
+                _member.__module__ = "gleenlet"
+del _member, _name, _public

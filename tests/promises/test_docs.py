@@ -10,7 +10,8 @@ import pytest
 from child import ROOT, matches, run_script
 
 PAGES = [
-    ROOT / "docs" / name for name in ("asyncio.md", "dbus.md", "errors.md", "gstreamer.md", "threads-and-processes.md")
+    ROOT / "docs" / name
+    for name in ("asyncio.md", "dbus.md", "ending.md", "errors.md", "gstreamer.md", "threads-and-processes.md")
 ]
 PROGRAM = re.compile(r"^```python\n(.*?)^```$\n\n^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -6,10 +6,12 @@ import contextvars
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 from gi.repository import GLib
 
+from child import in_child
 from gleenlet import (
     Cancelled,
     Event,
@@ -288,3 +290,46 @@ def test_wait_of_a_thread_ends_when_its_task_is_cancelled() -> None:
     tasks[0].cancel()  # type: ignore[attr-defined]
     with pytest.raises(Cancelled):
         task.result()
+
+
+@in_child(says="the end")
+@pytest.mark.parametrize("what", ["sleeps", "waits for the loop", "spins"])
+def test_the_programs_end_waits_for_no_thread(what: str) -> None:
+    begun = threading.Event()
+
+    def work() -> None:
+        begun.set()
+        while True:
+            if what == "sleeps":
+                time.sleep(1000)
+            elif what == "waits for the loop":
+                from_thread(sleep, 1000)
+
+    def main() -> None:
+        task = spawn(to_thread, work)
+        while not begun.is_set():
+            sleep(0.001)
+        task.cancel()
+        task.join()
+
+    run(main)
+    print("the end")
+
+
+def test_the_pool_reuses_its_threads_and_keeps_nothing_of_what_they_ran() -> None:
+    class Thing:
+        pass
+
+    def main() -> set[int]:
+        seen = set()
+        for _ in range(20):
+            seen.add(to_thread(threading.get_ident))
+        return seen
+
+    assert len(run(main)) < 20
+    thing = Thing()
+    reference = weakref.ref(thing)
+    assert run(to_thread, lambda one: one, thing) is thing
+    del thing
+    while reference() is not None:  # the thread lets go of it a little after it has told
+        time.sleep(0.001)

@@ -26,6 +26,7 @@ from gleenlet._core.green import callback, check_decorated, green
 from gleenlet._core.hub import Hub, get_hub
 from gleenlet._core.raw import schedule_switch, schedule_throw
 from gleenlet._core.run import run
+from gleenlet._core.shutdown import shutdown
 from gleenlet._core.task import Parent, Task, current_task, spawn
 from gleenlet._core.waits import what_it_waits_for
 from gleenlet._core.wakeup import SignalListener, signals_wake
@@ -65,6 +66,7 @@ __all__ = [
     "schedule_switch",
     "schedule_throw",
     "set_guest",
+    "shutdown",
     "signals_wake",
     "sleep",
     "spawn",

@@ -114,6 +114,7 @@ class Hub(_native.Hub):
         Returns: what was given to `schedule_switch`: None, one value, or a tuple of them.
         Raises: what was given to `schedule_throw`; UnsafeSwitchError: a GLib callback is on the stack here.
 
+        >>> from greenlet import getcurrent
         >>> from gleenlet import schedule_switch
         >>> task_greenlet = getcurrent()
         >>> get_hub().call_soon(schedule_switch, task_greenlet, "hello") and get_hub().switch()

@@ -225,6 +225,7 @@ class Task(_native.Job, Generic[T_co]):
     def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
         """Print where the task stands, as `traceback.print_stack` does.
 
+        >>> import sys
         >>> spawn(int, name="new").print_stack(file=sys.stdout)
         <Task 'new' new>
         """

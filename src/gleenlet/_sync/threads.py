@@ -1,7 +1,7 @@
 """to_thread and from_thread: blocking functions out of the loop's thread, and other threads into it.
 
-The threads are those of one `concurrent.futures.ThreadPoolExecutor`, or of an executor that is given. This file
-knows of tasks and the hub's `call_soon_threadsafe` only.
+The threads are daemons of one pool, or those of an executor that is given. This file knows of tasks and the hub's
+`call_soon_threadsafe` only.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from gi.repository import GLib
 
 from gleenlet._core import GleenletError, Hub, Task, Waiter, get_hub, get_ident, spawn
+from gleenlet._sync.daemons import DaemonThreads
 
 __all__ = ["from_thread", "to_thread"]
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 MAX_THREADS = min(32, (os.cpu_count() or 1) + 4)
 
-_pool: ThreadPoolExecutor | None = None
+_pool: DaemonThreads | None = None
 _came_from: contextvars.ContextVar[Hub | None] = contextvars.ContextVar("gleenlet.to_thread", default=None)
 """In a function that `to_thread` runs: the hub that called it."""
 
@@ -46,7 +47,8 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
             of this name.
 
     It sees the caller's context variables. A cancelled caller goes at once: what has not begun is called off;
-    what runs goes on, its result is dropped, its exception is reported.
+    what runs goes on, its result is dropped, its exception is reported. The program's end waits for none of
+    them: they are daemon threads.
 
     Returns: its result. Raises: its exception. TypeError: the executor has processes: for those there is
     `wait_future`. Cancelled, UnsafeSwitchError: as in `sleep`.
@@ -157,11 +159,11 @@ def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
     return future.result()
 
 
-def pool() -> ThreadPoolExecutor:
+def pool() -> DaemonThreads:
     """The threads of `to_thread`, made at first use."""
     global _pool
     if _pool is None:
-        _pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="gleenlet")
+        _pool = DaemonThreads(MAX_THREADS, "gleenlet")
     return _pool
 
 

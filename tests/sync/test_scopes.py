@@ -213,9 +213,7 @@ def test_timeout_is_used_in_its_block_only() -> None:
         limit.reschedule(0)
 
 
-def test_timeout_needs_a_task_and_a_number() -> None:
-    with pytest.raises(GleenletError, match="inside a task"), timeout(1):
-        pass
+def test_timeout_needs_a_number() -> None:
     with pytest.raises(ValueError, match="nan"):
         timeout(float("nan"))
     with pytest.raises(TypeError):

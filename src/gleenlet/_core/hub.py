@@ -45,6 +45,7 @@ class Hub(_native.Hub):
         self._switches: dict[greenlet, Waiter] = {}
         self._drivers = 0
         self._farewells: dict[Callable[[], object], None] = {}
+        self._top_level: Any = None  # of _sync: scopes that are entered outside any task
         self._on_error: Callable[[Any, BaseException], object] | None = None
         self._own_context = own_context()
         try:
@@ -194,6 +195,8 @@ class Hub(_native.Hub):
         raise UnsafeSwitchError(explain(in_task=current is not self._home and self._home is not None))
 
     def _drive(self, waiter: Waiter) -> None:
+        if self._top_level is not None:
+            self._top_level.before_wait()
         deadline = time.monotonic() + 1
         while not self._acquire():
             # A thread of GLib's has it for the time of one callback (g_main_context_invoke); who runs a loop keeps it.
@@ -283,9 +286,10 @@ class Hub(_native.Hub):
 
     def _complain(self, foreign: bool) -> None:
         if foreign:
+            names = ", ".join(task.name for task in self.tasks()[:3])
             text = (
-                "tasks of one thread wait for a main context that another thread now runs; start them from that "
-                "thread, with from_thread() or Hub.call_soon_threadsafe()"
+                f"tasks of one thread ({names}) wait for a main context that another thread now runs; start them from "
+                "that thread, with from_thread() or Hub.call_soon_threadsafe()"
             )
         else:
             text = (

@@ -19,6 +19,7 @@ from gleenlet._core import (
     get_ident,
 )
 from gleenlet._sync.numbers import deadline_in, real_deadline
+from gleenlet._sync.toplevel import TopLevel, top_level
 
 __all__ = [
     "MoveOn",
@@ -36,8 +37,8 @@ T = TypeVar("T")
 class shield:
     """Put off the task's cancellation until this block is left; it is then raised at the next wait.
 
-    A `timeout` or `TaskGroup` entered inside the block still cuts its own waits short. Outside any task there
-    is nothing to put off.
+    A `timeout` or `TaskGroup` entered inside the block still cuts its own waits short. At top level there are only
+    the limits around the block to put off.
 
     >>> from gleenlet import sleep, spawn
     >>> def save():
@@ -56,7 +57,7 @@ class shield:
     __slots__ = ("_late", "_outer", "_task", "struck")
 
     def __init__(self) -> None:
-        self._task: Task[Any] | None = None
+        self._task: Task[Any] | TopLevel | None = None
         self._outer: shield | None = None
         self._late = False
         self.struck = 0
@@ -65,7 +66,7 @@ class shield:
     def __enter__(self) -> None:
         if self._task is not None:
             raise GleenletError("this shield has already been entered: make one for each block")
-        task = self._task = current_task()
+        task = self._task = current_task() or top_level()
         if task is not None:
             self._outer = _shields.get(task)
             _shields[task] = self
@@ -88,7 +89,7 @@ class shield:
                 raise Cancelled("time was up, or a group had failed, while a shield was entered")
 
 
-_shields: dict[Task[Any], shield] = {}
+_shields: dict[Task[Any] | TopLevel, shield] = {}
 """The innermost shield of each task that is in one."""
 
 
@@ -101,17 +102,17 @@ class Strike:
 
     __slots__ = ("before", "shield", "task", "thread")
 
-    def __init__(self, what: str) -> None:
-        task = current_task()
+    def __init__(self, what: str, *, at_top_level: bool = False) -> None:
+        task = current_task() or (top_level() if at_top_level else None)
         if task is None:
             raise GleenletError(f"{what} should be used inside a task: use run(main), or spawn(func)")
-        self.task = task
+        self.task: Any = task
         self.thread = get_ident()
         self.shield = _shields.get(task) if task._shields else None
         self.before = self.count()
 
     def count(self) -> int:
-        return self.task.cancelling() if self.shield is None else self.shield.struck
+        return int(self.task.cancelling()) if self.shield is None else self.shield.struck
 
     def strike(self) -> None:
         task, block = self.task, self.shield
@@ -127,7 +128,7 @@ class Strike:
     def take_back(self) -> int:
         """Return how many cancellations are left."""
         if self.shield is None:
-            return self.task.uncancel()
+            return int(self.task.uncancel())
         self.shield.struck -= 1
         if not self.shield.struck:
             self.shield._late = False
@@ -183,7 +184,7 @@ class _Limit:
     def __enter__(self) -> Self:
         if self._state != "created":
             raise GleenletError(f"{type(self).__name__} has already been entered: make one for each block")
-        self._strike = Strike(type(self).__name__)
+        self._strike = Strike(type(self).__name__, at_top_level=True)
         self._state = "active"
         self.reschedule(self._when)
         return self
@@ -253,7 +254,7 @@ def timeout(seconds: float | None) -> Timeout:
         seconds: from now on; None for no limit. 0 or less: up to the first wait.
 
     Returns: the context manager, with `when()`, `reschedule(when)` and `expired()`.
-    Raises: by the block: TimeoutError: time was up. GleenletError: outside any task.
+    Raises: by the block: TimeoutError: time was up. GleenletError: in a callback of the loop.
 
     >>> from gleenlet import run, sleep
     >>> def main():

@@ -10,7 +10,7 @@ import pytest
 from child import run_script
 
 HERE = Path(__file__).parent
-FILES = [str(HERE / name) for name in ("test_dialogs.py", "test_frames.py")]
+DIALOGS, FRAMES = str(HERE / "test_dialogs.py"), str(HERE / "test_frames.py")
 
 pytestmark = pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not installed")
 
@@ -19,17 +19,44 @@ MISSING = 77
 PROGRAM = f"""
 import sys, gi, pytest
 try:
-    gi.require_version(*sys.argv[1:])
+    gi.require_version(*sys.argv[1:3])
 except ValueError:
     sys.exit({MISSING})
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *{FILES!r}]))
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[3:]]))
 """
 
 
-@pytest.mark.parametrize(("toolkit", "namespace", "version"), [("gtk3", "Gtk", "3.0"), ("adw", "Adw", "1")])
-def test_dialogs_and_frames_of_another_toolkit(toolkit: str, namespace: str, version: str) -> None:
+@pytest.mark.parametrize(
+    ("toolkit", "namespace", "version", "files"),
+    [("gtk3", "Gtk", "3.0", (DIALOGS, FRAMES)), ("adw", "Adw", "1", (DIALOGS,))],
+    ids=["gtk3", "adw"],
+)
+def test_dialogs_and_frames_of_another_toolkit(
+    toolkit: str, namespace: str, version: str, files: tuple[str, ...]
+) -> None:
     variables = {"GLEENLET_TEST_TOOLKIT": toolkit, "G_DEBUG": "fatal-warnings", "GSETTINGS_BACKEND": "memory"}
-    outcome = run_script(PROGRAM, namespace, version, display=True, bus=True, env=variables)
+    outcome = run_script(PROGRAM, namespace, version, *files, display=True, bus=True, env=variables)
     if outcome.status == MISSING:
         pytest.skip(f"{namespace} {version} is not installed")
     assert outcome.status == 0, outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "error"),
+    [
+        ("", "GTK is not loaded: "),
+        ("import gi; gi.require_version('Gtk', '4.0'); from gi.repository import Gtk", "there is no display to show"),
+        ("import gi; gi.require_version('Gtk', '3.0'); from gi.repository import Gtk", "there is no display to show"),
+    ],
+    ids=["no Gtk", "no display", "no display, GTK 3"],
+)
+def test_a_dialog_where_none_can_be_shown_is_an_error_at_once(before: str, error: str) -> None:
+    outcome = run_script(f"""
+{before}
+import gleenlet.gtk
+try:
+    gleenlet.gtk.tell(None, "Never seen")
+except gleenlet.GleenletError as error:
+    print(error)
+""")
+    assert outcome.stdout.startswith(error), outcome.stderr

@@ -1,0 +1,155 @@
+"""One process of the chaos program: `python -m tests.soak.chaos.child SEED EPISODES`, or with a program to read.
+
+An episode is one random program, run to its end in one of several ways. A seed decides about the process as well: gevent
+beside, no descriptors at first, its end at a random moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import faulthandler
+import gc
+import json
+import os
+import random
+import sys
+import time
+import warnings
+from typing import Any
+
+from gi.repository import GLib
+
+import gleenlet
+from tests.soak.chaos.operations import endings
+from tests.soak.chaos.program import Program, make
+from tests.soak.chaos.world import ChaosError, World, report_unraisable
+
+WATCHDOG = 30  # seconds for an episode: nothing in it takes one
+
+
+def weights_of(text: str) -> dict[str, float]:
+    """ "name=3,other=0": what kinds of operation weigh instead of their usual."""
+    return {name: float(weight) for name, _, weight in (one.partition("=") for one in text.split(",") if one)}
+
+
+def drive_by(number: int) -> Any:
+    """How the loop is run while an episode lasts; None: iteration by iteration."""
+    loop = GLib.MainLoop.new(None, False)
+
+    def run_loop() -> None:
+        GLib.timeout_add(1, loop.quit)
+        GLib.MainLoop.run(loop)
+
+    return (
+        None,
+        run_loop,
+        lambda: gleenlet.run(gleenlet.sleep, 0.0005),
+        lambda: gleenlet.sleep(0.0005),
+        lambda: gleenlet.spawn(gleenlet.sleep, 0.0002).join(),
+    )[number % 5]
+
+
+def episode(program: Program, number: int) -> World:
+    world = World(gleenlet.get_hub())
+    world.spawn(program, 0)
+    drive = drive_by(number)
+    for _ in range(2 if drive is not None else 0):
+        drive()
+    world.end()
+    if number % 20 == 0:
+        world.check_hub()
+    return world
+
+
+def report(error_type: type[BaseException], error: BaseException, traceback: Any) -> None:
+    """Failures that nobody waits for: those on purpose are expected."""
+    if error_type is not ChaosError and not (
+        isinstance(error, BaseExceptionGroup) and error.split(ChaosError)[1] is None
+    ):
+        faults_outside.append(f"reported: {error_type.__name__}: {error} {getattr(error, '__notes__', '')}")
+        sys.__excepthook__(error_type, error, traceback)
+
+
+faults_outside: list[str] = []
+
+
+def begin_without_descriptors() -> None:
+    """The first wait of all needs some."""
+    gleenlet.get_hub()
+    try:
+        with endings.NoDescriptors():
+            gleenlet.sleep(0.0001)
+    except OSError as error:
+        if error.errno != 24:
+            raise
+    gleenlet.sleep(0.0001)
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("seed", type=int)
+    parser.add_argument("episodes", help="how many, or which: 7:8")
+    parser.add_argument("--program", help="a file to read the program from")
+    parser.add_argument("--weights", default="")
+    parser.add_argument("--seconds", type=float, default=1e9)
+    options = parser.parse_args()
+
+    faulthandler.enable()
+    sys.excepthook = report
+    sys.unraisablehook = report_unraisable
+    warnings.simplefilter("ignore")
+    chance = random.Random(f"process {options.seed}")
+    kind = chance.choice(["plain", "plain", "plain", "plain", "plain", "gevent", "descriptors", "exit"])
+    weights = weights_of(options.weights)
+    faulthandler.dump_traceback_later(WATCHDOG, exit=True)
+    if kind == "gevent":
+        with contextlib.suppress(ImportError):
+            import gleenlet.gevent
+
+            gleenlet.gevent.install()
+    elif kind == "descriptors":
+        begin_without_descriptors()
+    first, _, last = options.episodes.rpartition(":")
+    numbers = range(int(first or 0), int(last))
+    operations, baseline, end = 0, 0, time.monotonic() + options.seconds
+    for number in numbers:
+        faulthandler.dump_traceback_later(WATCHDOG, exit=True)
+        print("episode", number, flush=True)
+        if options.program:
+            with open(options.program) as file:
+                program = json.load(file)
+        else:
+            program = make(f"{options.seed}:{number}", 300, weights)
+        world = episode(program, number)
+        operations += world.operations
+        for text in [*faults_outside, *world.faults]:
+            print("fault", text, flush=True)
+        if world.faults or faults_outside:
+            return 1
+        del world
+        if number == numbers.start + 5:
+            gc.collect()
+            baseline = descriptors()
+        if time.monotonic() > end:
+            break
+    gc.collect()
+    if baseline and (more := descriptors() - baseline) > 10:
+        print("fault", f"{more} more descriptors are open than after some programs", flush=True)
+        return 1
+    print("operations", operations, flush=True)
+    if kind == "exit":
+        world = World(gleenlet.get_hub())
+        world.spawn(make(f"{options.seed}:exit", 300, weights), 0)
+        for _ in range(chance.randrange(40)):
+            GLib.MainContext.default().iteration(False)
+        world.over = chance.random() < 0.5
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""Operations with threads that come and go, with a context of their own and without, and with forks."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from gi.repository import GLib
+
+import gleenlet
+from gleenlet import GleenletError
+from tests.soak.chaos.program import Program, operation
+from tests.soak.chaos.world import Here, World
+
+
+def start(here: Here, target: Callable[..., object], *args: Any) -> threading.Thread:
+    """Start a thread; it counts as running until it has ended."""
+    world = here.world
+    world.timed += 1
+
+    def body() -> None:
+        try:
+            target(*args)
+        except BaseException:
+            world.fault(f"in a thread: {traceback.format_exc()}")
+        finally:
+            try:
+                world.hub.call_soon_threadsafe(over)
+            except GleenletError:
+                world.timed -= 1
+
+    def over() -> None:
+        world.timed -= 1
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    world.at_end.append(thread.join)
+    return thread
+
+
+@operation(0.3, "n", "task")
+def calls_in_thread(here: Here, number: int) -> None:
+    limit = number * 1e-6 if number % 3 == 0 else None
+    with gleenlet.move_on_after(limit):
+        here.scopes += 1
+        try:
+            result = here.wait(None, gleenlet.to_thread, pow, 2, number)
+        finally:
+            here.scopes -= 1
+        if result != 2**number:
+            here.world.fault("the result of another call in a thread")
+
+
+@operation(0.2, "nk", "task")
+def comes_back_from_thread(here: Here, number: int, program: Program) -> None:
+    world = here.world
+    record = world.new_record()
+    record.cancelled = True
+    world.timed += 1  # the thread goes on if its caller is cancelled
+
+    def back() -> int:
+        try:
+            return gleenlet.from_thread(lambda: ran(world.body(record, [["yields"], ["yields"]])))
+        finally:
+            world.hub.call_soon_threadsafe(over)
+
+    def over() -> None:
+        world.timed -= 1
+
+    def ran(result: int) -> int:
+        return result
+
+    if here.wait(None, gleenlet.to_thread, back) != id(record):
+        world.fault("from_thread() gave another result")
+
+
+@operation(0.05, "nk", "task")
+def has_a_thread(here: Here, number: int, program: Program) -> None:
+    """One with a context of its own that runs a small program, and perhaps leaves a task."""
+    if here.world.depth:
+        return
+    start(here, in_thread, here.world, number, program)
+
+
+def in_thread(outer: World, number: int, program: Program) -> None:
+    context = GLib.MainContext.new()
+    context.push_thread_default()
+    try:
+        small_world(outer, number, program)
+    finally:
+        context.pop_thread_default()
+
+
+def small_world(outer: World, number: int, program: Program) -> None:
+    world = World(gleenlet.get_hub(), outer.depth + 1)
+    world.spawn(program, 3)
+    if number % 3:
+        world.end()
+        world.check_hub()
+    else:  # it ends in the middle
+        for _ in range(number % 5):
+            gleenlet.sleep(0.0001)
+        gleenlet.spawn(gleenlet.sleep, 1000)
+        world.over = True
+    outer.operations += world.operations
+    outer.faults.extend(world.faults)
+    outer.locals.setdefault("threads", []).append((world.hub, threading.get_ident()))
+    refuse_later(outer, world.hub)
+
+
+def refuse_later(world: World, hub: gleenlet.Hub) -> None:
+    """Once its thread has ended a hub takes no call any more."""
+    called: list[object] = []
+
+    def check() -> None:
+        time.sleep(0.001)
+        try:
+            hub.call_soon_threadsafe(called.append, 1)
+        except GleenletError:
+            return
+        world.fault("the hub of a thread that has ended took a call")
+
+    world.at_end.append(check)
+
+
+@operation(0.05, "nk", "task")
+def has_a_context(here: Here, number: int, program: Program) -> None:
+    """In a thread that has had some already: a context is its default for a while."""
+    if here.world.depth:
+        return
+    start(here, contexts, here.world, number, program)
+
+
+def contexts(outer: World, number: int, program: Program) -> None:
+    for _ in range(1 + number % 4):
+        in_thread(outer, 1, program)
+
+
+@operation(0.03, "n", "task")
+def has_threads_that_only_look(here: Here, number: int) -> None:
+    """They ask for a hub and go, while the loop turns here."""
+    count = 2 + number % 19
+    barrier = threading.Barrier(count)
+
+    def look() -> None:
+        gleenlet.get_hub()
+        barrier.wait()
+
+    for _ in range(count):
+        start(here, look)
+
+
+@operation(0.03, "n", "task")
+def has_a_late_call_from_thread(here: Here, number: int) -> None:
+    """What a thread's to_thread() started calls back when that thread has ended."""
+    if here.world.depth:
+        return
+    world = here.world
+    gone, answered = threading.Event(), threading.Event()
+    answers: list[object] = []
+
+    def late() -> None:
+        gone.wait()
+        try:
+            answers.append(gleenlet.from_thread(int))
+        except BaseException as error:
+            answers.append(error)
+        answered.set()
+
+    def thread() -> None:
+        context = GLib.MainContext.new()
+        context.push_thread_default()
+        gleenlet.spawn(gleenlet.to_thread, late)
+        for _ in range(3):
+            gleenlet.sleep(0.0001)
+        context.pop_thread_default()
+
+    one = threading.Thread(target=thread)
+    one.start()
+
+    def check() -> None:
+        one.join()
+        time.sleep(0.001)
+        gone.set()
+        answered.wait()
+        if not isinstance(answers[0], GleenletError):
+            world.fault(f"from_thread() to a thread that has ended: {answers}")
+
+    world.at_end.append(check)
+
+
+@operation(0.02, "n", "task")
+def forks(here: Here, number: int) -> None:
+    """The child has a loop of its own and none of the tasks; the parent goes on meanwhile."""
+    world = here.world
+    if world.depth or threading.current_thread() is not threading.main_thread():
+        return
+    pid = os.fork()
+    if not pid:
+        os._exit(in_child(world, number))
+    child = gleenlet.spawn(gleenlet.wait_child, pid)
+    world.timed += 1
+    child.add_done_callback(lambda task: over(task.result()))
+
+    def over(status: int) -> None:
+        world.timed -= 1
+        if status:
+            world.fault(f"a forked child ended with {status}")
+
+    while not child.done():
+        here.wait(None, gleenlet.to_thread, int)
+        here.wait(None, gleenlet.sleep, 0.0005)
+
+
+def in_child(world: World, number: int) -> int:
+    status = 0
+    try:
+        begun = [record.begun for record in world.records]
+        for _ in range(number % 40):
+            gleenlet.sleep(0.001)
+        if gleenlet.spawn(pow, 2, 5).result() != 32:
+            status = 2
+        if begun != [record.begun for record in world.records]:
+            status = 3
+    except gleenlet.Cancelled:
+        pass  # under way when it was forked
+    except BaseException:
+        traceback.print_exc()
+        status = 4
+    return status
+
+

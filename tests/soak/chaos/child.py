@@ -109,9 +109,9 @@ def main() -> int:
     faulthandler.dump_traceback_later(WATCHDOG, exit=True)
     if kind == "gevent":
         with contextlib.suppress(ImportError):
-            import gleenlet.gevent
+            from gleenlet.gevent import install
 
-            gleenlet.gevent.install()
+            install()
     elif kind == "descriptors":
         begin_without_descriptors()
     first, _, last = options.episodes.rpartition(":")

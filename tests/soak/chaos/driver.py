@@ -173,7 +173,7 @@ def run_children(
                 if shrink and report.episode >= 0:
                     program, again = smaller(report, weights, shrink)
                     if again is report:
-                        print(report.output[-3000:], "  not alone: the episodes before it matter", sep="\n")
+                        print("\n".join(report.output.splitlines()[-30:]), "  not alone: the episodes before it matter", sep="\n")
                     else:
                         print(f"  {len(list(paths(program)))} operations suffice: {json.dumps(program)}")
                         print(f"  {again.what}\n{again.output[-2000:]}", flush=True)

@@ -19,7 +19,7 @@ def raw_greenlet(here: Here, program: Program, record: Record) -> tuple[greenlet
     """Its end comes back as a value: a Cancelled that leaves a greenlet is returned to its parent, not raised."""
     world = here.world
     inside = Here(world, record, "raw", here.depth + 1)
-    inside.scopes, inside.shields, inside.unsafe = here.scopes, here.shields, here.unsafe
+    inside.scopes, inside.unsafe = here.scopes, here.unsafe
 
     def body() -> BaseException | None:
         try:
@@ -132,8 +132,10 @@ def call_back(here: Here, program: Program) -> None:
     record.checked = False
     try:
         Here(here.world, record, "callback", here.depth + 1).run(program)
-    except (ChaosError, gleenlet.Cancelled):
+    except ChaosError:
         pass
+    except gleenlet.Cancelled:
+        here.world.delivered(record)
 
 
 @operation(0.5, "", "callback")
@@ -141,6 +143,8 @@ def waits_where_it_cannot(here: Here) -> None:
     for wait in (lambda: gleenlet.sleep(0.0001), gleenlet.Event().wait, here.world.hub.switch):
         try:
             wait()
+        except gleenlet.Cancelled:
+            here.world.delivered(here.record)
         except gleenlet.UnsafeSwitchError as error:
             if "callback" not in str(error):
                 here.world.fault(f"the error names no callback: {error}")

@@ -73,15 +73,15 @@ def takes_semaphore(here: Here, number: int, program: Program) -> None:
 @operation(1, "s")
 def waits_for_condition(here: Here, program: Program) -> None:
     condition = here.world.condition
-    notified = here.world.locals.setdefault("waiting", [])
+    waiting = here.world.locals.setdefault("waiting", {})
     here.wait(condition.locked, condition.acquire)
-    mine = [False]
-    notified.append(mine)
+    mine = [False]  # was everybody notified meanwhile?
+    waiting[id(mine)] = mine
     try:
         here.wait(lambda: not mine[0] or condition.locked(), condition.wait)
         here.run(program)
     finally:
-        notified.remove(mine)
+        del waiting[id(mine)]
         condition.release()
 
 
@@ -92,7 +92,7 @@ def notifies_condition(here: Here, number: int) -> None:
     with_all = number % 2
     if with_all:
         condition.notify_all()
-        for mine in here.world.locals.get("waiting", ()):
+        for mine in here.world.locals.get("waiting", {}).values():
             mine[0] = True
     else:
         condition.notify(1 + number % 3)

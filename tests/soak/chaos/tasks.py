@@ -212,12 +212,12 @@ def moves_on(here: Here, number: int, program: Program) -> None:
 
 @operation(0.7, "s", "task")
 def shields(here: Here, program: Program) -> None:
-    here.shields += 1
+    here.record.shields += 1
     try:
         with gleenlet.shield():
             here.run(program)
     finally:
-        here.shields -= 1
+        here.record.shields -= 1
 
 
 @operation(1, "nkks", "task")

@@ -55,26 +55,35 @@ def calls_in_thread(here: Here, number: int) -> None:
             here.world.fault("the result of another call in a thread")
 
 
-@operation(0.2, "nk", "task")
-def comes_back_from_thread(here: Here, number: int, program: Program) -> None:
+@operation(0.2, "", "task")
+def comes_back_from_thread(here: Here) -> None:
     world = here.world
     record = world.new_record()
     record.cancelled = True
-    world.timed += 1  # the thread goes on if its caller is cancelled
+    lock = threading.Lock()  # between the thread's begin and its caller's cancellation
+    begun = gone = False
 
     def back() -> int:
+        nonlocal begun
+        with lock:
+            if gone:
+                return 0
+            begun = True
+            world.timed += 1
         try:
-            return gleenlet.from_thread(lambda: ran(world.body(record, [["yields"], ["yields"]])))
+            return gleenlet.from_thread(world.body, record, [["yields"], ["yields"]])
         finally:
             world.hub.call_soon_threadsafe(over)
 
     def over() -> None:
         world.timed -= 1
 
-    def ran(result: int) -> int:
-        return result
-
-    if here.wait(None, gleenlet.to_thread, back) != id(record):
+    try:
+        result = here.wait(None, gleenlet.to_thread, back)
+    finally:
+        with lock:
+            gone = True
+    if result != id(record):
         world.fault("from_thread() gave another result")
 
 

@@ -48,12 +48,13 @@ class Counter(GObject.Object):
 class Record:
     """One task, or raw greenlet: run once, ended once, with the outcome that its end had."""
 
-    __slots__ = ("begun", "cancelled", "checked", "ended", "lookalikes", "name", "task", "undelivered")
+    __slots__ = ("begun", "cancelled", "checked", "ended", "lookalikes", "name", "shields", "task", "undelivered")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.task: gleenlet.Task[Any] | None = None
         self.begun = self.ended = 0
+        self.shields = 0  # how many it is in
         self.lookalikes = False  # has a callback that equals any other
         self.cancelled = False  # somebody has asked for it, at any time
         self.undelivered = False  # ... and no wait of it has raised it yet
@@ -142,6 +143,14 @@ class World:
         self.records.append(record)
         return record
 
+    def delivered(self, record: Record) -> None:
+        """A Cancelled was raised here: it was the task's, or that of whoever it waits for."""
+        record.undelivered = False
+        if (task := gleenlet.current_task()) is not None:
+            for record in self.records:
+                if record.task is task:
+                    record.undelivered = False
+
     # ---- the end ----
 
     def settle(self, drive: Callable[[], object] | None = None) -> None:
@@ -149,15 +158,18 @@ class World:
         context = GLib.MainContext.ref_thread_default()
         iterate = super(GLib.MainContext, context).iteration  # type: ignore[misc]
         late: list[int] = []
+        done = (0, 0, 0)
         watchdog = GLib.timeout_source_new_seconds(PATIENCE)
         watchdog.set_callback(lambda *_: late.append(1) is None)
         watchdog.attach(context)
         while not late:
             if drive is not None:
                 drive()
-            while iterate(False):
-                pass
-            if not self.timed and not iterate(False):
+            quiet = 0  # beside gevent something is always dispatched
+            while iterate(False) and quiet < 30:
+                seen, done = done, (self.hub.steps, self.operations, self.timed)
+                quiet = quiet + 1 if seen == done else 0
+            if not self.timed and (quiet or not iterate(False)):
                 break
             if self.timed:
                 iterate(True)
@@ -170,7 +182,9 @@ class World:
     def check_waits(self) -> None:
         """Nothing is ready: nobody may wait for what has come, and no cancellation may be under way."""
         for here, may_wait in list(self.waits.values()):
-            if here.record.undelivered and not here.shields:
+            task = here.record.task
+            busy = here.operation == "groups" or (here.operation == "waits_for_condition" and self.condition.locked())
+            if here.record.undelivered and not here.record.shields and not busy and task is not None and not task.done():
                 self.fault(f"{here} was cancelled and waits on")
             elif may_wait is not None and not may_wait():
                 self.fault(f"{here}: a lost wake-up")
@@ -257,7 +271,7 @@ class World:
 class Here:
     """Where an operation runs: in which task, raw greenlet or callback, how deep, in which blocks."""
 
-    __slots__ = ("depth", "operation", "place", "raw", "record", "scopes", "shields", "unsafe", "world")
+    __slots__ = ("depth", "operation", "place", "raw", "record", "scopes", "unsafe", "world")
 
     def __init__(self, world: World, record: Record, place: str, depth: int) -> None:
         self.world = world
@@ -267,7 +281,6 @@ class Here:
         self.operation = "begins"
         self.raw: greenlet | None = None  # one that belongs to no task
         self.scopes = 0
-        self.shields = 0
         self.unsafe = place == "callback"
 
     def __repr__(self) -> str:
@@ -296,18 +309,19 @@ class Here:
         world = self.world
         world.wait_number = number = world.wait_number + 1
         world.waits[number] = self, may_wait
-        if may_wait is None:
+        shielded = self.record.shields and may_wait is not None and gleenlet.current_task() is not None
+        if may_wait is None or shielded:
             world.timed += 1
         try:
-            if self.shields and may_wait is not None and gleenlet.current_task() is not None:
+            if shielded:
                 return shortly(func, *args)  # no cancellation ends it
             return func(*args)
         except gleenlet.Cancelled:
-            self.record.undelivered = False
+            world.delivered(self.record)
             raise
         finally:
             del world.waits[number]
-            if may_wait is None:
+            if may_wait is None or shielded:
                 world.timed -= 1
 
     def wait_in_line(self, of: object, may_wait: Callable[[], object], func: Callable[..., T], *args: Any) -> T:

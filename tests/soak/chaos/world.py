@@ -166,8 +166,8 @@ class World:
             if drive is not None:
                 drive()
             quiet = 0  # beside gevent something is always dispatched
-            while iterate(False) and quiet < 30:
-                seen, done = done, (self.hub.steps, self.operations, self.timed)
+            while iterate(False) and quiet < 60:
+                seen, done = done, (len(self.waits), self.operations, self.timed)
                 quiet = quiet + 1 if seen == done else 0
             if not self.timed and (quiet or not iterate(False)):
                 break

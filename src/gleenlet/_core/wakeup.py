@@ -38,11 +38,13 @@ class Wakeup:
             hub._nest(self.reader, self.forward)
 
     def release(self, hub: Hub) -> None:
-        """Undo `hold`, also one that Ctrl-C has cut short."""
+        """Undo `hold`, also one that Ctrl-C has cut short, or that found no free descriptor."""
         self.users[hub] = self.users.get(hub, 1) - 1
         if self.users[hub]:
             return
         del self.users[hub]
+        if self.reader < 0:
+            return
         hub._unnest(self.reader)
         if not self.users:
             self.uninstall()

@@ -11,13 +11,15 @@ import os
 import sys
 import time
 
-from tests.soak.chaos.driver import Report, fails, run_child, run_children, smaller
+from tests.soak.chaos.driver import fails, run_child, run_children, smaller
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak.chaos", description=__doc__)
     parser.add_argument("minutes", type=float, nargs="?", default=5)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=10**9, help="how many of them")
+    parser.add_argument("--episodes", type=int, default=10**5, help="programs a seed; else until --each is over")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="children at a time")
     parser.add_argument("--operations", type=int, default=10**12, help="stop after so many")
     parser.add_argument("--each", type=float, default=15, help="seconds for a child")
@@ -31,12 +33,20 @@ def main() -> int:
         report = run_child(options.seed, f"{episode}:{episode + 1}", 1e9, options.weights)
         print(report.output, report.what if fails(report) else "all is well")
         if fails(report) and options.shrink:
-            program, again = smaller(Report(options.seed, 1, report.output, episode, 0, report.faults), options.weights, options.shrink)
+            program, again = smaller(report, options.weights, options.shrink)
             print(json.dumps(program), again.output, sep="\n")
         return int(fails(report))
     begun = time.monotonic()
     total, seeds, failed = run_children(
-        options.first, options.jobs, options.minutes, options.operations, options.each, options.weights, options.shrink
+        options.first,
+        options.jobs,
+        options.minutes,
+        options.operations,
+        options.each,
+        options.weights,
+        options.shrink,
+        options.seeds,
+        options.episodes,
     )
     seconds = time.monotonic() - begun
     print(f"{total:,} operations in {seconds:.0f} s, {total / seconds:,.0f} a second; seeds {min(seeds)} to {max(seeds)}")

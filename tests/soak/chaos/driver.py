@@ -103,7 +103,7 @@ def fails(report: Report) -> bool:
     return report.status != 0 or bool(report.faults)
 
 
-def smaller(report: Report, weights: str, seconds: float, say: object = print) -> tuple[Program, Report]:
+def smaller(report: Report, weights: str, seconds: float) -> tuple[Program, Report]:
     """Leave operations out while the program fails in the same way, for so many seconds."""
     end = time.monotonic() + seconds
     program = make(f"{report.seed}:{report.episode}", 300, parse(weights))
@@ -144,7 +144,15 @@ def parse(weights: str) -> dict[str, float]:
 
 
 def run_children(
-    first: int, jobs: int, minutes: float, operations: int, each: float, weights: str, shrink: float
+    first: int,
+    jobs: int,
+    minutes: float,
+    operations: int,
+    each: float,
+    weights: str,
+    shrink: float,
+    seeds_wanted: int = 10**9,
+    episodes: int = EPISODES,
 ) -> tuple[int, list[int], list[Report]]:
     """Run seed after seed, `jobs` at a time, until the time is over or so many operations are done.
 
@@ -156,8 +164,14 @@ def run_children(
         running: set[Future[Report]] = set()
         while True:
             left = end - time.monotonic()
-            while len(running) < jobs and left > 0 and total < operations and len(failed) < 20:
-                running.add(pool.submit(run_child, seed, str(EPISODES), min(each, left), weights))
+            while (
+                len(running) < jobs
+                and left > 0
+                and total < operations
+                and len(failed) < 20
+                and seed < first + seeds_wanted
+            ):
+                running.add(pool.submit(run_child, seed, str(episodes), min(each, left), weights))
                 seed += 1
             if not running:
                 break

@@ -197,3 +197,9 @@ def waits_without_descriptors(here: Here, number: int) -> None:
     except OSError as error:
         if error.errno != errno.EMFILE:
             raise
+
+
+@operation(0, "", "task")
+def says_so(here: Here) -> None:
+    """A fault that was planted, to see that one is found: drawn only where `--weights` says so."""
+    here.world.fault("a planted fault")

@@ -232,3 +232,13 @@ def ignore(*_: Any) -> None:
 
 
 signal.signal(signal.SIGUSR2, ignore)
+
+
+@operation(0.3, "n", "task")
+def waits_for_any_signal(here: Here, number: int) -> None:
+    one, other = Counter(), Counter()
+    emitter = (one, other)[number % 2]
+    here.world.hub.call_soon(emitter.emit, "counted", number)
+    found = here.wait(None, gleenlet.wait_any_signal, (one, "counted"), (other, "counted"))
+    if found != (number % 2, (number,)):
+        here.world.fault(f"wait_any_signal() gave {found}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import Any
 
@@ -120,10 +121,10 @@ def has_a_callback_called(here: Here, number: int, program: Program) -> None:
         call_back(here, program)
         return False
 
-    if number % 2:
-        GLib.idle_add(callback, priority=(GLib.PRIORITY_DEFAULT_IDLE, GLib.PRIORITY_DEFAULT, -50)[number % 3])
-    else:
-        GLib.timeout_add(number % 3, callback)
+    source = GLib.idle_source_new() if number % 2 else GLib.timeout_source_new(number % 3)
+    source.set_priority((GLib.PRIORITY_DEFAULT_IDLE, GLib.PRIORITY_DEFAULT, -50)[number % 3])
+    source.set_callback(callback)
+    source.attach(world.context)
 
 
 def call_back(here: Here, program: Program) -> None:
@@ -156,7 +157,7 @@ def waits_where_it_cannot(here: Here) -> None:
 def runs_a_loop(here: Here, number: int, program: Program) -> None:
     """A dialog: a loop in a callback, up to six deep."""
     world = here.world
-    if world.loops >= 6:
+    if world.loops >= 6 or world.depth:
         return
     world.loops += 1
     loop = GLib.MainLoop.new(None, False)
@@ -179,7 +180,7 @@ def starts_raw_in_callback(here: Here, program: Program) -> None:
 @operation(0.7, "c", "raw")
 def runs_a_loop_in_raw(here: Here, program: Program) -> None:
     world = here.world
-    if here.record.task is not None or world.loops >= 6 or gleenlet.current_task() is not None:
+    if here.record.task is not None or world.loops >= 6 or world.depth or gleenlet.current_task() is not None:
         return
     world.loops += 1
     loop = GLib.MainLoop.new(None, False)
@@ -196,7 +197,7 @@ def runs_a_loop_in_raw(here: Here, program: Program) -> None:
 def runs_a_loop_in_task(here: Here, number: int) -> None:
     """All tasks wait meanwhile, and a warning says so once there is one that could go on."""
     world = here.world
-    if world.loops or getattr(world.hub, "_complained", False):
+    if world.loops or world.depth or getattr(world.hub, "_complained", False):
         return
     world.loops += 1
     sleeper = world.spawn([["sleeps", 1]], here.depth)
@@ -224,3 +225,36 @@ def emits(here: Here, program: Program) -> None:
 def runs_below_builtins(here: Here, program: Program) -> None:
     """Plain builtins may be switched away from."""
     sorted([1, 0], key=lambda n: (here.run(program) if n else None) or n)
+
+
+@operation(0.1, "nc", "task")
+def runs_outside(here: Here, number: int, program: Program) -> None:
+    """What would block all tasks, in a callback instead."""
+    world = here.world
+    if world.loops >= 4 or world.depth:
+        return
+
+    def run() -> int:
+        world.loops += 1
+        world.timed += 1
+        loop = GLib.MainLoop.new(None, False)
+        GLib.timeout_add(1, lambda: loop.quit())
+        call_back(here, program)
+        GLib.MainLoop.run(loop)
+        world.loops -= 1
+        world.timed -= 1
+        return number
+
+    if here.wait(None, gleenlet.run_outside, run) != number:
+        world.fault("run_outside() gave another result")
+
+
+@operation(0.1, "", "task")
+def runs_a_cooperative_loop(here: Here) -> None:
+    """A loop that a task runs is a wait of that task."""
+    if threading.current_thread() is not threading.main_thread() or here.world.loops:
+        return
+    with gleenlet.cooperative_loops():
+        loop = GLib.MainLoop()
+        GLib.timeout_add(1, lambda: loop.quit())
+        here.wait(None, loop.run)

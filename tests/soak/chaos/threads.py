@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from gi.repository import GLib
@@ -213,13 +214,13 @@ def forks(here: Here, number: int) -> None:
         os._exit(in_child(world, number))
     child = gleenlet.spawn(gleenlet.wait_child, pid)
     world.timed += 1
-    child.add_done_callback(lambda task: over(task.result()))
 
-    def over(status: int) -> None:
+    def over(task: gleenlet.Task[int]) -> None:
         world.timed -= 1
-        if status:
+        if not task.cancelled() and (status := task.result()):
             world.fault(f"a forked child ended with {status}")
 
+    child.add_done_callback(over)
     while not child.done():
         here.wait(None, gleenlet.to_thread, int)
         here.wait(None, gleenlet.sleep, 0.0005)
@@ -243,3 +244,14 @@ def in_child(world: World, number: int) -> int:
     return status
 
 
+
+
+@operation(0.2, "n", "task")
+def waits_for_future(here: Here, number: int) -> None:
+    future: Future[int] = Future()
+    if number % 3:
+        threading.Thread(target=future.set_result, args=(number,)).start()
+    else:
+        future.set_result(number)
+    if here.wait(None, gleenlet.wait_future, future) != number:
+        here.world.fault("wait_future() gave another result")

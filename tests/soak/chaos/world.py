@@ -75,6 +75,7 @@ class World:
 
     def __init__(self, hub: gleenlet.Hub, depth: int = 0) -> None:
         self.hub = hub
+        self.context = GLib.MainContext.ref_thread_default()
         self.depth = depth  # of threads in threads
         self.operations = 0
         self.faults: list[str] = []
@@ -155,13 +156,12 @@ class World:
 
     def settle(self, drive: Callable[[], object] | None = None) -> None:
         """Let everything run until all that is left waits for somebody; outside any task."""
-        context = GLib.MainContext.ref_thread_default()
-        iterate = super(GLib.MainContext, context).iteration  # type: ignore[misc]
+        iterate = super(GLib.MainContext, self.context).iteration  # type: ignore[misc]
         late: list[int] = []
         done = (0, 0, 0)
         watchdog = GLib.timeout_source_new_seconds(PATIENCE)
         watchdog.set_callback(lambda *_: late.append(1) is None)
-        watchdog.attach(context)
+        watchdog.attach(self.context)
         while not late:
             if drive is not None:
                 drive()

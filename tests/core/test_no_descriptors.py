@@ -1,0 +1,56 @@
+"""No descriptor is free: an OSError says so, and once one is free again all works."""
+
+from __future__ import annotations
+
+import pytest
+
+from child import run_script
+
+PROGRAM = """
+import errno, faulthandler, os, resource, sys
+faulthandler.dump_traceback_later(60, exit=True)
+from gi.repository import Gio
+import gleenlet
+free = int(sys.argv[1])
+reader, writer = os.pipe()
+WAITS = {{
+    "sleep": lambda: gleenlet.sleep(0.01),
+    "run": lambda: gleenlet.run(gleenlet.sleep, 0.01),
+    "join": lambda: gleenlet.spawn(gleenlet.sleep, 0.01).join(),
+    "writable": lambda: gleenlet.wait_writable(writer),
+    "child": lambda: gleenlet.wait_child(os.posix_spawn("/bin/true", ["true"], {{}})),
+    "thread": lambda: gleenlet.to_thread(int),
+}}
+wait = WAITS["{what}"]
+gleenlet.get_hub()
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, limit[1]))
+taken = []
+try:
+    while True:
+        taken.append(os.dup(0))
+except OSError:
+    pass
+for _ in range(free):
+    os.close(taken.pop())
+try:
+    wait()
+except OSError as error:
+    assert error.errno == errno.EMFILE, repr(error)
+    print("EMFILE")
+else:
+    print("works")
+for fd in taken:
+    os.close(fd)
+wait()
+gleenlet.run(gleenlet.sleep, 0.001)
+print("ok")
+"""
+
+
+@pytest.mark.parametrize("free", [0, 1, 2, 3])
+@pytest.mark.parametrize("what", ["sleep", "run", "join", "writable", "child", "thread"])
+def test_a_wait_that_gets_no_descriptor_says_so_and_works_later(what: str, free: int) -> None:
+    outcome = run_script(PROGRAM.format(what=what), str(free))
+    assert outcome.stdout in ("EMFILE\nok\n", "works\nok\n"), outcome.stdout + outcome.stderr
+    assert outcome.status == 0, outcome.stderr

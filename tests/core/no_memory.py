@@ -106,7 +106,7 @@ def outcome_of(work: Callable[[], object], point: int) -> str:
         if not pid:
             os.dup2(stderr.fileno(), 2)
             os.dup2(stdout.fileno(), 1)
-            faulthandler.dump_traceback_later(30, exit=True)
+            faulthandler.dump_traceback_later(20, exit=True)
             try:
                 os.write(1, in_child(work, point).encode())
             finally:

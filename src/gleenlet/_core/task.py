@@ -250,13 +250,25 @@ class Task(_native.Job, Generic[T_co]):
         return as_future(self).__await__()
 
     def _finished(self) -> None:
-        """Called by _core when it has ended and somebody waits, or it has failed."""
+        """Called by _core when it has ended and somebody waits, or it has failed.
+
+        Once more if an allocation failed: whom it has told by then is out of the list, and it goes on with the others.
+        """
         if self._state == FAILED:
             self._traceback = self._value.__traceback__
-        callbacks, self._callbacks = self._callbacks, None
-        waited_for = False
-        for callback in callbacks or ():
-            waited_for = True
+        callbacks = self._callbacks
+        if not callbacks:
+            self._callbacks = None
+            if self._state != FAILED:
+                return
+            if self._held and not isinstance(self._value, SystemExit | KeyboardInterrupt):
+                ask_later(self)
+            else:
+                self._hub._report(self._value, self)
+            return
+        callbacks.reverse()
+        while callbacks:
+            callback = callbacks[-1]
             if isinstance(callback, Waiter):
                 callback.wake()
             elif isinstance(callback, Parent):
@@ -266,11 +278,8 @@ class Task(_native.Job, Generic[T_co]):
                     self._hub.call_soon(callback._child_failed, self)
             else:
                 self._hub.call_soon(callback, self)
-        if self._state == FAILED and not waited_for:
-            if self._held and not isinstance(self._value, SystemExit | KeyboardInterrupt):
-                ask_later(self)
-            else:
-                self._hub._report(self._value, self)
+            callbacks.pop()
+        self._callbacks = None
 
 
 class Parent:

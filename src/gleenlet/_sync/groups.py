@@ -82,9 +82,10 @@ class TaskGroup(Parent):
             raise GleenletError(f"{self!r} is finished: start the task with spawn()")
         if self._aborting:
             raise GleenletError(f"{self!r} is shutting down: no task can be added")
+        callbacks = [self]  # before the task: where there is no memory for it, no task is to be waited for
         task: Task[T] = Task(func, args, kwargs, priority, name, True)
+        task._callbacks = callbacks
         self._tasks.add(task)
-        task._callbacks = [self]
         return task
 
     def __enter__(self) -> Self:

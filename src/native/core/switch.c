@@ -350,6 +350,8 @@ __attribute__((noinline)) void finish(Hub *hub, Job *job, PyObject *result) { /*
     Py_CLEAR(job->pending);
     job->held = Py_REFCNT(job) > 2; /* by somebody else than the list and the Fiber */
     Py_XSETREF(job->func, job->name == Py_None && (job->held || job->state == FAILED) ? func_name(job->func) : NULL);
+    if (!job->func) /* no memory for it: it goes without */
+        PyErr_Clear();
     Py_CLEAR(job->args);
     Py_CLEAR(job->kwargs);
     PyObject_GC_Track(job->context); /* I5: from here on both may be garbage */
@@ -358,6 +360,10 @@ __attribute__((noinline)) void finish(Hub *hub, Job *job, PyObject *result) { /*
     Py_CLEAR(job->context);
     if (job->callbacks || job->state == FAILED) {
         PyObject *done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);
+        for (int i = 0; !done && i < 10 && PyErr_ExceptionMatches(PyExc_MemoryError); i++) { /* nobody must wait on */
+            PyErr_Clear();
+            done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);
+        }
         if (!done)
             report(hub, (PyObject *)job);
         Py_XDECREF(done);

@@ -1,11 +1,12 @@
 """One allocation after the other fails: `python tests/core/no_memory.py WORK FIRST LAST`; test_no_memory.py runs it.
 
-Each point is a forked child of its own. A child that greenlet itself ends is no fault of ours: greenlet copies stacks aside
-while it switches, and where there is no memory for that it ends the process ("Failed low-level slp_switch").
+Each point is a forked child of its own. A child that greenlet itself ends is no fault of ours: greenlet copies stacks
+aside while it switches, and where there is no memory for that it ends the process ("Failed low-level slp_switch").
 """
 
 from __future__ import annotations
 
+import _testcapi  # type: ignore[import-not-found]
 import faulthandler
 import os
 import sys
@@ -13,7 +14,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 
-import _testcapi
 from gi.repository import Gio
 
 import gleenlet
@@ -67,7 +67,9 @@ def queue() -> object:
 
 
 def call() -> object:
-    return gleenlet.call(Gio.File.new_for_path("/").query_info_async, "standard::name", 0).get_name()
+    return gleenlet.call(
+        Gio.File.new_for_path("/").query_info_async, "standard::name", Gio.FileQueryInfoFlags.NONE
+    ).get_name()
 
 
 def to_thread() -> object:

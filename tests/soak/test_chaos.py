@@ -1,4 +1,4 @@
-"""Random programs over every public name, in child processes, checked against a model: see tests/soak/chaos/README.md."""
+"""Random programs over every public name, in child processes, checked against a model: see chaos/README.md."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def chaos(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.soak
 def test_some_random_programs_do_as_the_model_says() -> None:
     outcome = chaos("", "--seeds", "3", "--episodes", "30", "--shrink", "0")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr

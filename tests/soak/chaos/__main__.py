@@ -49,7 +49,9 @@ def main() -> int:
         options.episodes,
     )
     seconds = time.monotonic() - begun
-    print(f"{total:,} operations in {seconds:.0f} s, {total / seconds:,.0f} a second; seeds {min(seeds)} to {max(seeds)}")
+    print(
+        f"{total:,} operations in {seconds:.0f} s, {total / seconds:,.0f} a second; seeds {min(seeds)} to {max(seeds)}"
+    )
     print(f"{len(failed)} failed: {[report.seed for report in failed]}" if failed else "all is well")
     return int(bool(failed))
 

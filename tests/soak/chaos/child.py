@@ -1,7 +1,7 @@
 """One process of the chaos program: `python -m tests.soak.chaos.child SEED EPISODES`, or with a program to read.
 
-An episode is one random program, run to its end in one of several ways. A seed decides about the process as well: gevent
-beside, no descriptors at first, its end at a random moment.
+An episode is one random program, run to its end in one of several ways. A seed decides about the process as well:
+gevent beside, no descriptors at first, its end at a random moment.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import warnings
 from typing import Any
 
 from gi.repository import GLib
-
-import gleenlet
 from tests.soak.chaos.operations import endings
 from tests.soak.chaos.program import Program, make
 from tests.soak.chaos.world import ChaosError, World, report_unraisable
+
+import gleenlet
 
 WATCHDOG = 30  # seconds for an episode: nothing in it takes one
 

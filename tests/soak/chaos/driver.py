@@ -17,7 +17,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tests.soak.chaos.operations  # the kinds of operation
 from tests.soak.chaos.program import Program, make, paths, without
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -159,7 +158,9 @@ def run_children(
     Returns: the operations, the seeds and what failed.
     """
     end = time.monotonic() + 60 * minutes
-    seed, total, seeds, failed = first, 0, [], []
+    seed, total = first, 0
+    seeds: list[int] = []
+    failed: list[Report] = []
     with ThreadPoolExecutor(jobs) as pool:
         running: set[Future[Report]] = set()
         while True:
@@ -187,7 +188,11 @@ def run_children(
                 if shrink and report.episode >= 0:
                     program, again = smaller(report, weights, shrink)
                     if again is report:
-                        print("\n".join(report.output.splitlines()[-30:]), "  not alone: the episodes before it matter", sep="\n")
+                        print(
+                            "\n".join(report.output.splitlines()[-30:]),
+                            "  not alone: the episodes before it matter",
+                            sep="\n",
+                        )
                     else:
                         print(f"  {len(list(paths(program)))} operations suffice: {json.dumps(program)}")
                         print(f"  {again.what}\n{again.output[-2000:]}", flush=True)

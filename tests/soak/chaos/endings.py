@@ -1,4 +1,4 @@
-"""Operations at the edges: collections, failed tasks that are asked again, names, trace functions, used-up descriptors."""
+"""Operations at the edges: collections, failed tasks, names, trace functions, used-up descriptors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import weakref
 from typing import Any
 
 import greenlet
-
-import gleenlet
 from tests.soak.chaos.program import operation
 from tests.soak.chaos.world import ChaosError, Here
+
+import gleenlet
 
 EVERYWHERE = "task raw callback"
 

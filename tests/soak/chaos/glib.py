@@ -10,10 +10,10 @@ import threading
 from typing import Any
 
 from gi.repository import Gio, GLib
-
-import gleenlet
 from tests.soak.chaos.program import operation
 from tests.soak.chaos.world import Counter, Here
+
+import gleenlet
 
 EVERYWHERE = "task raw callback"
 HERE = Gio.File.new_for_path("/proc/self/exe")
@@ -105,7 +105,7 @@ def pair(here: Here) -> tuple[socket.socket, socket.socket]:
         found = here.world.locals["pair"] = near, far
         here.world.wakes.append(lambda: wake(near, far))
         here.world.at_end.append(lambda: near.close() or far.close())
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def wake(near: socket.socket, far: socket.socket) -> None:
@@ -173,11 +173,10 @@ def has_threads_wait_for_child(here: Here, number: int) -> None:
     """Several threads wait for one child before it ends: all get its status."""
     world, reader_writer = here.world, os.pipe()
     reader, writer = reader_writer
-    pid = os.posix_spawn(
-        "/bin/sh", ["sh", "-c", "read x; exit 3"], {}, file_actions=[(os.POSIX_SPAWN_DUP2, reader, 0)]
-    )
+    pid = os.posix_spawn("/bin/sh", ["sh", "-c", "read x; exit 3"], {}, file_actions=[(os.POSIX_SPAWN_DUP2, reader, 0)])
     count = 2 + number % 7
-    barrier, results = threading.Barrier(count + 1), []
+    barrier = threading.Barrier(count + 1)
+    results: list[object] = []
 
     def thread() -> None:
         context = GLib.MainContext.new()

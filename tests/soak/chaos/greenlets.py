@@ -1,4 +1,4 @@
-"""Operations with raw greenlets, callbacks of the loop, loops in loops and emissions: what is on the stack when one waits."""
+"""Operations with raw greenlets, callbacks of the loop, loops in loops and emissions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from gi.repository import GLib
 from greenlet import getcurrent, greenlet
-
-import gleenlet
 from tests.soak.chaos.program import Program, operation
 from tests.soak.chaos.world import ChaosError, Counter, Here, Record
+
+import gleenlet
 
 EVERYWHERE = "task raw callback"
 
@@ -162,7 +162,7 @@ def runs_a_loop(here: Here, number: int, program: Program) -> None:
     world.loops += 1
     loop = GLib.MainLoop.new(None, False)
     GLib.timeout_add(1 + number % 2, lambda: loop.quit())
-    GLib.idle_add(lambda: call_back(here, program), priority=GLib.PRIORITY_DEFAULT)
+    GLib.timeout_add(0, lambda: call_back(here, program))
     try:
         GLib.MainLoop.run(loop)
     finally:

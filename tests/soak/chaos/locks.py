@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import gleenlet
 from tests.soak.chaos.program import Program, operation
 from tests.soak.chaos.world import Here
+
+import gleenlet
 
 EVERYWHERE = "task raw callback"
 

@@ -7,11 +7,12 @@ import sys
 import threading
 from typing import Any
 
+from tests.soak.chaos.program import Program, operation
+from tests.soak.chaos.world import ChaosError, Here
+
 import gleenlet
 import gleenlet.asyncio
 from gleenlet import GleenletError
-from tests.soak.chaos.program import Program, operation
-from tests.soak.chaos.world import ChaosError, Here
 
 
 async def answers(number: int) -> int:

@@ -1,7 +1,7 @@
 """Programs as data: what an operation is, making a random program from a seed, and leaving parts of one out.
 
-A program is a list of operations. An operation is a list: its kind's name, then its arguments: whole numbers, and lists of
-operations that it runs somewhere. So a program can be printed, read, and made smaller. Knows nothing of gleenlet.
+A program is a list of operations. An operation is a list: its kind's name, then its arguments: whole numbers, and lists
+of operations that it runs somewhere. So a program can be printed, read, and made smaller. Knows nothing of gleenlet.
 """
 
 from __future__ import annotations

@@ -6,10 +6,11 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-import gleenlet
-from gleenlet import GleenletError
 from tests.soak.chaos.program import Program, operation
 from tests.soak.chaos.world import ChaosError, Here, Record
+
+import gleenlet
+from gleenlet import GleenletError
 
 EVERYWHERE = "task raw callback"
 
@@ -128,7 +129,9 @@ def adds_done_callback(here: Here, number: int) -> None:
     record.lookalikes |= number % 3 == 0
     record.task.add_done_callback(LooksLikeAnything(called) if number % 3 == 0 else called)
     if number % 5 == 1 and not record.task.done() and not record.lookalikes:
-        if record.task.remove_done_callback(called):
+        if record.task.remove_done_callback(called) != 1:
+            world.fault("a done callback could not be called off")
+        else:
             world.callbacks[key] = 0
 
 
@@ -222,7 +225,8 @@ def shields(here: Here, program: Program) -> None:
 
 @operation(1, "nkks", "task")
 def groups(here: Here, number: int, one: Program, other: Program, program: Program) -> None:
-    world, children = here.world, []
+    world = here.world
+    children: list[Record] = []
     here.scopes += 1
     group = gleenlet.TaskGroup()
 
@@ -288,9 +292,13 @@ def takes_tasks_as_completed(here: Here, number: int) -> None:
     tasks = [record.task for record in here.world.records[-3:] if record.task and record is not here.record]
     tasks = [task for task in tasks if task is not gleenlet.current_task()]
     steps = gleenlet.as_completed(tasks, number * 1e-7 if number % 2 else None)
-    seen = []
+    seen: list[object] = []
+
+    def may_wait() -> bool:
+        return len(seen) <= sum(task.done() for task in tasks) < len(set(tasks))
+
     try:
-        while (task := here.wait(None if number % 2 else lambda: len(seen) <= sum(t.done() for t in tasks) < len(set(tasks)), next, steps, None)) is not None:
+        while (task := here.wait(None if number % 2 else may_wait, next, steps, None)) is not None:
             seen.append(task)
             if not task.done():
                 here.world.fault("as_completed() gave a task that runs")
@@ -323,7 +331,8 @@ def calls_green(here: Here, number: int, program: Program) -> None:
     record.checked = False
     record.cancelled = True
     when_busy = ("parallel", "drop", "queue", "restart")[number % 4]
-    start = gleenlet.green(when_busy=when_busy, returns=number)(handler)  # type: ignore[arg-type]
+    make: Any = gleenlet.green
+    start = make(when_busy=when_busy, returns=number)(handler)
     for _ in range(1 + number % 3):
         if start() != number:
             world.fault("a green function returned something else")

@@ -11,11 +11,11 @@ from concurrent.futures import Future
 from typing import Any
 
 from gi.repository import GLib
+from tests.soak.chaos.program import Program, operation
+from tests.soak.chaos.world import Here, World
 
 import gleenlet
 from gleenlet import GleenletError
-from tests.soak.chaos.program import Program, operation
-from tests.soak.chaos.world import Here, World
 
 
 def start(here: Here, target: Callable[..., object], *args: Any) -> threading.Thread:
@@ -242,8 +242,6 @@ def in_child(world: World, number: int) -> int:
         traceback.print_exc()
         status = 4
     return status
-
-
 
 
 @operation(0.2, "n", "task")

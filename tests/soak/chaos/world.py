@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from gi.repository import GLib, GObject
 from greenlet import greenlet
+from tests.soak.chaos.program import KINDS, Program
 
 import gleenlet
-from tests.soak.chaos.program import KINDS, Program
 
 __all__ = ["ChaosError", "Counter", "FaultFound", "Here", "Line", "Record", "World"]
 
@@ -107,7 +107,7 @@ class World:
         self.wakes: list[Callable[[], object]] = []
         self.at_end: list[Callable[[], object]] = []
         self.shelf: list[object] = []
-        self.locals: dict[str, Any] = {}
+        self.locals: dict[Any, Any] = {}
 
     def fault(self, text: str) -> None:
         """Note it: whoever drives the program says so at its end."""
@@ -184,7 +184,13 @@ class World:
         for here, may_wait in list(self.waits.values()):
             task = here.record.task
             busy = here.operation == "groups" or (here.operation == "waits_for_condition" and self.condition.locked())
-            if here.record.undelivered and not here.record.shields and not busy and task is not None and not task.done():
+            if (
+                here.record.undelivered
+                and not here.record.shields
+                and not busy
+                and task is not None
+                and not task.done()
+            ):
                 self.fault(f"{here} was cancelled and waits on")
             elif may_wait is not None and not may_wait():
                 self.fault(f"{here}: a lost wake-up")
@@ -243,7 +249,7 @@ class World:
             return
         if not task.done():
             waits = [here.operation for here, _ in self.waits.values() if here.record is record]
-            self.fault(f"{record.name} {task!r} does not end: begun {record.begun}, ended {record.ended}, in {waits}: {self.condition!r} {self.locks!r}")
+            self.fault(f"{record.name} {task!r} does not end: begun {record.begun}, ended {record.ended}, in {waits}")
         elif task.cancelled():
             if not record.cancelled:
                 self.fault(f"{record.name} was cancelled by nobody")

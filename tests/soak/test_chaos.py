@@ -12,6 +12,8 @@ import pytest
 import gleenlet
 from child import ROOT, TESTS
 
+pytestmark = pytest.mark.soak
+
 CHAOS = TESTS / "soak" / "chaos"
 
 # Kinds of operation that find faults which are known and not mended yet; none is wanted.
@@ -25,13 +27,11 @@ def chaos(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.soak
 def test_some_random_programs_do_as_the_model_says() -> None:
     outcome = chaos("", "--seeds", "3", "--episodes", "30", "--shrink", "0")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
-@pytest.mark.soak
 def test_random_programs_for_minutes() -> None:
     outcome = chaos("", os.environ.get("GLEENLET_CHAOS_MINUTES", "5"))
     print(outcome.stdout)

@@ -67,7 +67,8 @@ def drive():
     while seen and not any(re.fullmatch(seen, text) for text in texts()):
         gleenlet.sleep(0.01)
     for other in list(Gtk.Window.get_toplevels()):
-        other.close()
+        if other in list(Gtk.Window.get_toplevels()):  # a dialog may have ended with its parent
+            other.close()
     windows.append(weakref.ref(window))
 
 seen, windows = sys.argv[1], []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -192,7 +191,7 @@ def waits() -> list[Any]:
         (in_group, "TaskGroup"),
         (task.join, "task 'load'"),
         (lambda: wait_readable(reader), f"descriptor {reader} readable"),
-        (lambda: wait_readable(PAIR[0]), f"descriptor {PAIR[0].fileno()} readable"),
+        (lambda: wait_readable(File(reader)), f"descriptor {reader} readable"),
         (lambda: wait_signal(store, "items-changed"), "signal items-changed of <ListStore>"),
         (lambda: wait_property(action, "enabled", lambda value: not value), "property enabled of <SimpleAction>"),
         (lambda: call(Gio.InputStream.read_bytes_async, SLOW, 1, 0), "Gio read_bytes_async"),
@@ -200,7 +199,14 @@ def waits() -> list[Any]:
     ]
 
 
-PAIR = socket.socketpair()
+class File:
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def fileno(self) -> int:
+        return self.fd
+
+
 SLOW = Gio.UnixInputStream.new(os.pipe()[0], True)
 
 

@@ -77,5 +77,6 @@ tasks = [gleenlet.spawn(worker, k) for k in range(count)]
 GLib.timeout_add(100, open_dialogs)
 GLib.timeout_add(round(seconds * 1000), stop)
 loop.run()
+gleenlet.shutdown()
 print(f"alive, {dialogs} dialogs, {deepest} deep; ", end="")
 print(f"{sum(steps)} steps, {steps_in_dialogs} of them under a dialog, {min(steps)} or more a task")

@@ -11,7 +11,7 @@ export GLEENLET_WERROR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYGOBJECT_STUB_CONFIG = Gtk4,Gdk4,Soup3
 
-.PHONY: help setup demo test lint soak stall compat bench gallery check-native gevent-suite asyncio-suite blocking-suite clean debian FORCE
+.PHONY: help setup demo test lint soak stall compat bench profile gallery check-native gevent-suite asyncio-suite blocking-suite clean debian FORCE
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 22
@@ -47,6 +47,10 @@ compat: setup ## the tests on other Pythons and Debians (the first time: some mi
 
 bench: .venv/.bench ## the figures, with rivals in the same run
 	$(DESKTOP) $(BIN)/python bench/run.py
+
+profile: setup ## instructions an operation, counted under callgrind
+	scripts/debian_packages.sh check-native
+	scripts/profile.sh $(PROGRAMS)
 
 gallery: setup ## each hazard, bare and with gleenlet: who dies and who lives
 	$(BIN)/python tests/hazards/gallery.py

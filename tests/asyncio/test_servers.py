@@ -1,0 +1,62 @@
+"""Libraries that bring their own event loop: uvicorn's server in a task, and trio's loop, which freezes the others."""
+
+from __future__ import annotations
+
+import urllib.request
+from typing import Any
+
+import pytest
+import trio
+import uvicorn
+
+import gleenlet
+import gleenlet.asyncio
+from child import in_child
+from gleenlet import run, shutdown, sleep, spawn, to_thread
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+@in_child(says="b'hello'\nother tasks went on", warns="")
+def test_uvicorn_serves_in_a_task_after_install() -> None:
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning", loop="asyncio"))
+    turns: list[int] = []
+
+    def goes_on() -> None:
+        while True:
+            sleep(0.001)
+            turns.append(1)
+
+    def main() -> None:
+        serving = spawn(server.run)
+        spawn(goes_on)
+        while not server.started:
+            sleep(0.001)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        print(to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}").read()))
+        server.should_exit = True
+        serving.join()
+        if turns:
+            print("other tasks went on")
+        shutdown()
+
+    gleenlet.asyncio.install()
+    run(main)
+
+
+@in_child()
+def test_trios_loop_in_a_task_is_warned_of() -> None:
+    async def waits() -> None:
+        await trio.sleep(0)
+
+    with pytest.warns(RuntimeWarning, match="runs an event loop in a task"):
+        run(trio.run, waits)

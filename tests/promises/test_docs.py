@@ -11,7 +11,15 @@ from child import ROOT, matches, run_script
 
 PAGES = [
     ROOT / "docs" / name
-    for name in ("asyncio.md", "dbus.md", "ending.md", "errors.md", "gstreamer.md", "threads-and-processes.md")
+    for name in (
+        "asyncio.md",
+        "dbus.md",
+        "ending.md",
+        "errors.md",
+        "gstreamer.md",
+        "testing.md",
+        "threads-and-processes.md",
+    )
 ]
 PAGES.append(ROOT / "CONTRIBUTING.md")
 PROGRAM = re.compile(r"^```python\n(.*?)^```$\n\n^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)

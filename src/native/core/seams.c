@@ -73,7 +73,8 @@ PyObject *hub_set_clock(Hub *hub, PyObject *seconds) {
     if (seconds == Py_None)
         hub->clock = NULL; /* prepare and check of this thread are not running now: we have the thread */
     else if (clock || (clock = PyMem_Malloc(sizeof *clock))) {
-        *clock = (int64_t)(now * 1e9);
+        int first = hub->n_timers && hub->timers[0].deadline / 1e9 == now; /* as _next_deadline() says it: to the ns */
+        *clock = first ? hub->timers[0].deadline : (int64_t)(now * 1e9 + 0.5);
         hub->clock = clock;
         clock = NULL;
     } else

@@ -108,8 +108,8 @@ Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current, PyObject *on, PyOb
     int limited = parse_seconds(timeout, "timeout", &span);
     *current = NULL;
     Waiter *waiter = limited < 0 ? NULL : waiter_here(current, on, verb);
-    if (waiter && limited)
-        waiter->deadline = hub_clock(waiter->hub) + span + 1; /* never 0, which means none */
+    if (waiter && limited && !(waiter->deadline = hub_clock(waiter->hub) + span))
+        waiter->deadline = 1; /* 0 means none */
     return waiter;
 }
 

@@ -1,0 +1,101 @@
+"""What only the world outside can bring: while something waits for it, a virtual clock stands.
+
+Descriptors, threads, children, Unix signals, Gio's operations, D-Bus and GStreamer. A lock, an event or a GObject
+signal is for the program itself to bring, so who waits for these is, as Go's synctest says, durably blocked.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+from gleenlet import Hub
+from gleenlet._core import Waiter, what_it_waits_for
+
+__all__ = ["Holds"]
+
+FROM_OUTSIDE = {"readable", "writable", "thread", "future", "Gio", "Unix signal"}
+ROOMS_OUTSIDE = ("gleenlet.dbus", "gleenlet.gst", "gleenlet._glib.gio", "gleenlet._glib.children")
+
+
+class Holds:
+    """Tells what is under way outside, for one hub."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.threads = set(threading.enumerate())
+        self.futures: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
+        self.executors: weakref.WeakSet[Executor] = weakref.WeakSet()
+        self.by_hand: list[str] = []
+        self.submit: Callable[..., Future[Any]] = ThreadPoolExecutor.submit
+
+    def watch(self) -> None:
+        """Note what thread pools are given: asyncio's executor and everybody's."""
+        submit = self.submit = ThreadPoolExecutor.submit
+
+        def noted(executor: ThreadPoolExecutor, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future = submit(executor, *args, **kwargs)
+            self.futures.add(future)
+            self.executors.add(executor)
+            return future
+
+        ThreadPoolExecutor.submit = noted  # type: ignore[method-assign, assignment]
+
+    def unwatch(self) -> None:
+        ThreadPoolExecutor.submit = self.submit  # type: ignore[method-assign]
+
+    def list(self) -> list[str]:
+        """What holds the clock, in words."""
+        return [*self.by_hand, *self.waits(), *self.work(), *self.live_threads()]
+
+    def waits(self) -> Iterator[str]:
+        for task in self.hub.tasks():
+            waiter = task._waiter
+            if waiter is not None and not waiter.done and from_outside(waiter):
+                yield repr(task)
+        for waiter in self.hub._foreign.values():
+            if waiter.job is None and not waiter.done and from_outside(waiter):
+                yield f"a greenlet that waits for {what_it_waits_for(waiter)}"
+
+    def work(self) -> Iterator[str]:
+        running = sum(not future.done() for future in self.futures)
+        # A future is done before its callbacks tell of it; a pool's thread says that it is idle after them.
+        busy = sum(is_busy(executor) for executor in self.executors)
+        if running or busy:
+            yield f"{max(running, busy)} functions in thread pools"
+
+    def live_threads(self) -> Iterator[str]:
+        pools = {thread for executor in self.executors for thread in getattr(executor, "_threads", ())}
+        for thread in threading.enumerate():
+            if not thread.daemon and thread not in self.threads and thread not in pools and not is_pools(thread):
+                yield f"thread {thread.name!r}"
+
+
+def is_busy(executor: Any) -> bool:
+    idle = getattr(getattr(executor, "_idle_semaphore", None), "_value", None)
+    return idle is not None and idle < len(executor._threads)
+
+
+def is_pools(thread: threading.Thread) -> bool:
+    return getattr(getattr(thread, "_target", None), "__module__", "") == "concurrent.futures.thread"
+
+
+def from_outside(waiter: Waiter) -> bool:
+    """Does it wait for something that the program itself cannot bring?"""
+    verb = waiter.verb
+    if verb is not None:
+        return verb in FROM_OUTSIDE
+    frame = waiter.greenlet.gr_frame if waiter.greenlet is not None else None
+    if frame is None:
+        return False
+    module = frame.f_globals.get("__name__", "")
+    if module.startswith("gleenlet.asyncio"):
+        while frame is not None and frame.f_code.co_name != "select":
+            frame = frame.f_back
+        selector = frame.f_locals.get("self") if frame is not None else None
+        own = getattr(getattr(selector, "loop", None), "_ssock", None)  # the pipe that wakes the loop
+        return own is not None and not getattr(selector, "_fd_to_key", {}).keys() <= {own.fileno()}
+    return bool(module.startswith(ROOMS_OUTSIDE))

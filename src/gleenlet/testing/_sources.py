@@ -1,0 +1,123 @@
+"""The GLib sources of a context, by id: which there are, and when those that wait for a time are due.
+
+GLib has no list of them, but it finds one by its id, and ids are given in order. This file talks to the GLib that
+PyGObject has loaded; it knows nothing of tasks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import Any
+
+__all__ = ["Sources", "glib", "interval_us", "name_of"]
+
+RTLD_NOLOAD = 4  # <dlfcn.h>, Linux: only what is loaded already
+
+# GSource's public fields, then GTimeoutSource's (glib/gmain.c): `guint interval; gboolean seconds`.
+FUNCS_OFFSET, INTERVAL_OFFSET = 2 * ctypes.sizeof(ctypes.c_void_p), 12 * ctypes.sizeof(ctypes.c_void_p)
+
+
+@functools.cache
+def glib() -> Any:
+    """GLib's functions that this file needs, with their types."""
+    library: Any = ctypes.CDLL("libglib-2.0.so.0", mode=RTLD_NOLOAD)
+    pointer, uint, text, int64 = ctypes.c_void_p, ctypes.c_uint, ctypes.c_char_p, ctypes.c_int64
+    for name, result, *arguments in (
+        ("g_main_context_default", pointer),
+        ("g_main_context_get_thread_default", pointer),
+        ("g_main_context_find_source_by_id", pointer, pointer, uint),
+        ("g_idle_source_new", pointer),
+        ("g_timeout_source_new", pointer, uint),
+        ("g_timeout_source_new_seconds", pointer, uint),
+        ("g_source_attach", uint, pointer, pointer),
+        ("g_source_destroy", None, pointer),
+        ("g_source_unref", None, pointer),
+        ("g_source_get_ready_time", int64, pointer),
+        ("g_source_set_ready_time", None, pointer, int64),
+        ("g_source_get_name", text, pointer),
+        ("g_get_monotonic_time", int64),
+    ):
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+@functools.cache
+def us_per_interval() -> tuple[int, int]:
+    """What GTimeoutSource counts its interval in: microseconds, of timeout_add and of timeout_add_seconds.
+
+    Zero where its fields are not where we look for them.
+    """
+    units = []
+    for make, interval, us in (
+        (glib().g_timeout_source_new, 7, 7_000),
+        (glib().g_timeout_source_new_seconds, 3, 3_000_000),
+    ):
+        source = make(interval)
+        found = ctypes.c_uint.from_address(source + INTERVAL_OFFSET).value if is_timeout(source) else 0
+        units.append(us // found if found and not us % found else 0)
+        glib().g_source_unref(source)
+    return units[0], units[1]
+
+
+def is_timeout(source: int) -> bool:
+    table = ctypes.addressof(ctypes.c_char.in_dll(glib(), "g_timeout_funcs"))
+    return ctypes.c_void_p.from_address(source + FUNCS_OFFSET).value == table
+
+
+def interval_us(source: int) -> int | None:
+    """The interval of a GTimeoutSource; None if it is none."""
+    if not is_timeout(source):
+        return None
+    seconds = ctypes.c_int.from_address(source + INTERVAL_OFFSET + ctypes.sizeof(ctypes.c_uint)).value
+    unit = us_per_interval()[bool(seconds)]
+    return ctypes.c_uint.from_address(source + INTERVAL_OFFSET).value * unit if unit else None
+
+
+def name_of(source: int) -> str:
+    name = glib().g_source_get_name(source)
+    return name.decode(errors="replace") if name else "GSource"
+
+
+class Sources:
+    """The sources of this thread's context. Thread: the one that runs it."""
+
+    def __init__(self) -> None:
+        library = glib()
+        self.context = library.g_main_context_get_thread_default() or library.g_main_context_default()
+        self.ids: set[int] = set()
+        self.seen = 0  # all ids up to here have been looked at
+
+    def find(self, number: int) -> int | None:
+        """The address of a source that is attached; None if it has gone."""
+        found: int | None = glib().g_main_context_find_source_by_id(self.context, number)
+        return found
+
+    def look(self) -> dict[int, int]:
+        """All that are attached now: id -> address, good until GLib runs again."""
+        library = glib()
+        probe = library.g_idle_source_new()
+        last = library.g_source_attach(probe, self.context)
+        library.g_source_destroy(probe)
+        library.g_source_unref(probe)
+        find, context = library.g_main_context_find_source_by_id, self.context
+        found = {number: source for number in self.ids if (source := find(context, number))}
+        for number in range(self.seen + 1, last):
+            source = find(context, number)
+            if source:
+                found[number] = source
+        self.seen = last
+        self.ids = set(found)
+        return found
+
+
+_known: dict[int, Sources] = {}
+
+
+def sources_here() -> Sources:
+    """The `Sources` of this thread's context; that of the default context is kept, for its ids only grow."""
+    made = Sources()
+    if made.context != glib().g_main_context_default():
+        return made
+    return _known.setdefault(made.context, made)

@@ -111,23 +111,23 @@ typedef struct {
 
 typedef struct Waiter {
     ITEM_HEAD
-    PyObject *on, *verb;                    /* what it waits for, for who asks; NULL: nobody said */
-    int64_t since;                          /* when the wait began, on the hub's clock */
-    struct Job *job;                        /* of the task that waits, or NULL; borrowed while it waits */
     uint8_t raises;                         /* value is an exception */
+    uint8_t before;                         /* the state without the interrupt: what is decided, if anything */
     uint8_t woken;                          /* wake() or throw() decided, not the clock and not a cancellation */
     uint8_t expired;                        /* the clock decided */
     uint8_t open;                           /* a guest's switch by hand is an outcome: it is the guest we wait for */
     uint8_t quiet;                          /* the end of the time is a result (sleep), not a TimeoutError */
     uint8_t by_hand;                        /* schedule_switch: value is (args, kwargs) for the greenlet's switch() */
     PyGreenlet *greenlet;                   /* who waits */
-    struct Waiter *beside;                  /* the next one for the same descriptor and direction */
-    struct Waiter *outer;                   /* of the same task, begun before: several greenlets of one may wait */
-    char *stack;                            /* of a greenlet that is not ours: where it blocked; NULL: unknown */
     PyObject *value;
     PyObject *interrupt;                    /* to be raised instead, unless it is taken back before */
-    uint8_t before;                         /* the state without the interrupt: what is decided, if anything */
     PyObject *notify;                       /* for a greenlet of a guest loop: called instead of queueing it */
+    struct Job *job;                        /* of the task that waits, or NULL; borrowed while it waits */
+    struct Waiter *outer;                   /* of the same task, begun before: several greenlets of one may wait */
+    PyObject *on, *verb;                    /* what it waits for, for who asks; NULL: nobody said */
+    int64_t since;                          /* when the wait began, on the hub's clock */
+    struct Waiter *beside;                  /* the next one for the same descriptor and direction */
+    char *stack;                            /* of a greenlet that is not ours: where it blocked; NULL: unknown */
 } Waiter;
 
 typedef struct {
@@ -165,45 +165,47 @@ struct Fiber {
 
 struct Hub {
     PyObject_HEAD
-    PyObject *weakrefs;
-    Hub *next;                              /* of the same thread, which owns it (ends.c) */
+    /* looked at in every step: together, so that they are few lines of the cache */
     unsigned long thread;
-    void *context;                          /* borrowed: its end is ours, too */
-    char *floor;
     Lane **lanes;                           /* by priority, most urgent first */
     Lane *normal, *idle;                    /* PRIORITY_DEFAULT, and where yields go */
     int n_lanes;
+    uint8_t open, complained, leaving;      /* open: made, and neither its thread nor its context has ended */
+    uint8_t directed;                       /* there is another clock or a chooser */
+    Py_ssize_t n_timers;
     Timer *timers;                          /* a heap by (deadline, order) */
-    Py_ssize_t n_timers, timers_size;
-    uint64_t orders, steps;
+    PyGreenlet *home;                       /* the innermost dispatch; its caller's values are in locals of be_home */
+    int home_count, level;
+    int64_t slice_end;
+    int64_t now;                            /* see tell_time */
+    uint64_t ticks;
+    Observer *observer;                     /* the first seam */
+    Fiber *running;                         /* whom we switched to last; borrowed */
+    uint64_t steps;
     Fiber *pool;
     int n_pool;
     int stack_chunk;                        /* bytes of a Fiber's first Python stack chunk; 0: as CPython has it */
     Job *jobs;
     Py_ssize_t n_jobs;
+    /* the rest */
+    PyObject *weakrefs;
+    Hub *next;                              /* of the same thread, which owns it (ends.c) */
+    void *context;                          /* borrowed: its end is ours, too */
+    char *floor, *home_frame;
+    Py_ssize_t timers_size;
+    uint64_t orders;
+    int64_t budget;                         /* what is left of the slice, over several dispatches */
     int poll_fd;                            /* the epoll; -1: not yet needed */
     int n_watches;
     Watch *watches;                         /* by descriptor */
     Item *held;                             /* Waiters whose greenlets do not fit the dispatch they met (I3) */
-    PyObject *foreign;                      /* dict: greenlets that are not ours -> the Waiter they wait in */
     char *held_at;
+    PyObject *foreign;                      /* dict: greenlets that are not ours -> the Waiter they wait in */
     PyObject *crossing, *outside;           /* crossing(None) when tasks begin to run, crossing(outside) after */
     PyObject *fatal;                        /* for whoever drives the context: raised as soon as it is back */
-    uint8_t open, complained, leaving;      /* open: made, and neither its thread nor its context has ended */
-    /* the innermost dispatch; its caller's values are kept in locals of `dispatch` */
-    PyGreenlet *home;
-    char *home_frame;
-    int home_count, level;
-    int64_t slice_end;
-    Observer *observer;                     /* the three seams: who looks on, */
-    int64_t *clock;                         /* whose time it is, if not CLOCK_MONOTONIC's, */
-    PyObject *chooser;                      /* and who says which of the ready is next; NULL: none, ours, we */
-    uint8_t directed;                       /* there is another clock or a chooser */
-    int choices;                            /* steps left in this dispatch, if so: the clock may stand */
-    int64_t now;                            /* see tell_time */
-    uint64_t ticks;
-    int64_t budget;                         /* what is left of the slice, over several dispatches */
-    Fiber *running;                         /* whom we switched to last; borrowed */
+    int64_t *clock;                         /* the second seam: whose time it is; NULL: CLOCK_MONOTONIC's */
+    PyObject *chooser;                      /* the third: who says which of the ready is next; NULL: we do */
+    int choices;                            /* steps left in this dispatch, where time may stand */
 };
 
 typedef struct Ring {                       /* a deque in C */

@@ -28,7 +28,10 @@ Waiter *new_waiter(Hub *hub) {
     Waiter *waiter = PyObject_New(Waiter, &WaiterType);
     if (!waiter)
         return NULL;
-    memset((char *)waiter + sizeof(PyObject), 0, sizeof *waiter - sizeof(PyObject));
+    /* In two parts, which gcc turns into stores: for one as long it takes `rep stos`, which is 3 % of a yield. */
+    char *half = (char *)&waiter->greenlet, *begin = (char *)waiter + sizeof(PyObject);
+    memset(begin, 0, half - begin);
+    memset(half, 0, (char *)(waiter + 1) - half);
     waiter->hub = (Hub *)Py_NewRef(hub);
     waiter->lane = hub->normal;
     waiter->timer = -1;

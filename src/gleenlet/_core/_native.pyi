@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Any, Literal, Self, TypeVar, final
 
 from greenlet import greenlet
@@ -57,6 +58,7 @@ class Job:
     _value: Any
     _pending: BaseException | None
     _callbacks: list[Any] | None
+    _context: Context | None
     _waiter: Waiter | None
     _shields: int
     _held: bool
@@ -139,6 +141,8 @@ class Event:
     def wait(self) -> Literal[True]: ...
 
 class Lock:
+    @property
+    def _holder(self) -> Context | None: ...
     @property
     def _waiters(self) -> Ring: ...
     @property

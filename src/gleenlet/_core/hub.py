@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
@@ -24,7 +25,9 @@ from gleenlet._core.contexts import drop_context, own_context, runs_application
 from gleenlet._core.errors import GleenletError, UnsafeSwitchError
 from gleenlet._core.wakeup import restart_in_child, signals_wake
 
-__all__ = ["Hub", "get_hub"]
+__all__ = ["Hub", "all_hubs", "get_hub"]
+
+_made: weakref.WeakValueDictionary[int, Hub] = weakref.WeakValueDictionary()
 
 
 class Hub(_native.Hub):
@@ -54,6 +57,7 @@ class Hub(_native.Hub):
             self._leave_context()
             raise
         self._stack_chunk = _slabs.SMALL if _slabs.install() else 0
+        _made[id(self)] = self
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.tasks())} tasks"
@@ -318,6 +322,11 @@ def get_hub() -> Hub:
 
 
 _native.on_missing_hub(Hub)
+
+
+def all_hubs() -> list[Hub]:
+    """The open hubs of all threads. Thread: any."""
+    return [hub for reference in _made.valuerefs() if (hub := reference()) is not None and not hub.closed]
 
 
 @atexit.register

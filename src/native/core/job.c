@@ -242,6 +242,7 @@ static PyMemberDef job_members[] = {
     {"_strike", T_OBJECT, offsetof(Job, strike), 0, NULL},
     {"_guard", T_OBJECT, offsetof(Job, guard), 0, NULL},
     {"_callbacks", T_OBJECT, offsetof(Job, callbacks), 0, NULL},
+    {"_context", T_OBJECT, offsetof(Job, context), READONLY, NULL},
     {"_waiter", T_OBJECT, offsetof(Job, waiter), READONLY, NULL},
     {"_shields", T_INT, offsetof(Job, shields), 0, NULL},
     {"_held", T_BOOL, offsetof(Job, held), READONLY, NULL},

@@ -33,6 +33,7 @@ typedef struct {
     Ring *waiters;
     unsigned long thread;
     uint8_t set;
+    PyObject *unused;                       /* Lock's holder */
 } Event;
 
 static PyObject *event_is_set(Event *event, PyObject *Py_UNUSED(ignored)) { return PyBool_FromLong(event->set); }
@@ -83,11 +84,13 @@ typedef struct {
     Ring *waiters;
     unsigned long thread;
     uint8_t state;
+    PyObject *holder;                       /* the context it was taken in, for who asks: a task has one of its own */
 } Lock;
 
 static int hand_over(Lock *lock) {
     int woken = wake_next(lock->waiters);
     lock->state = woken > 0 ? HANDED_OVER : FREE;
+    Py_CLEAR(lock->holder);
     return woken < 0 ? -1 : 0;
 }
 
@@ -105,6 +108,7 @@ static int lock_take(Lock *lock) {
         return -1;
     }
     lock->state = LOCKED;
+    lock->holder = Py_XNewRef(PyThreadState_Get()->context);
     return 0;
 }
 
@@ -159,24 +163,32 @@ static PyObject *new_with_line(PyTypeObject *type, PyObject *args, PyObject *nam
 
 static int traverse_line(Event *self, visitproc visit, void *arg) {
     Py_VISIT(self->waiters);
+    Py_VISIT(self->unused);
+    return 0;
+}
+
+static int clear_line(Event *self) {
+    Py_CLEAR(self->unused);
     return 0;
 }
 
 static void dealloc_with_line(Event *self) {
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->waiters);
+    Py_CLEAR(self->unused);
     Py_TYPE(self)->tp_free(self);
 }
 
-_Static_assert(sizeof(Event) == sizeof(Lock), "Event and Lock share their life cycle");
+_Static_assert(offsetof(Event, unused) == offsetof(Lock, holder), "Event and Lock share their life cycle");
 static PyMemberDef line_members[] = {{"_waiters", T_OBJECT, offsetof(Event, waiters), READONLY, NULL},
                                      {"_thread", T_ULONG, offsetof(Event, thread), READONLY, NULL},
+                                     {"_holder", T_OBJECT, offsetof(Lock, holder), READONLY, NULL},
                                      {NULL}};
 
 #define TYPE_WITH_LINE                                                                                                \
     .tp_basicsize = sizeof(Event), .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,          \
     .tp_new = new_with_line, .tp_traverse = (traverseproc)traverse_line, .tp_dealloc = (destructor)dealloc_with_line, \
-    .tp_members = line_members
+    .tp_clear = (inquiry)clear_line, .tp_members = line_members
 
 PyTypeObject EventType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Event", TYPE_WITH_LINE, .tp_methods = event_methods};

@@ -1,0 +1,95 @@
+"""What is known of one task at one moment. It keeps nothing alive, and knows nothing of how it was found out."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from gleenlet import Task
+
+__all__ = ["Frame", "TaskRecord"]
+
+
+class Frame(NamedTuple):
+    """One line of a stack."""
+
+    file: str
+    line: int
+    function: str
+    ours: bool
+    """It is gleenlet's or PyGObject's, not the user's."""
+
+    def __str__(self) -> str:
+        return f"{self.function} ({self.file}:{self.line})"
+
+
+@dataclass(slots=True, eq=False)
+class TaskRecord:
+    """A task as it was when `tasks()` looked; a greenlet that is none, if it waits here.
+
+    >>> from gleenlet import run, sleep, spawn
+    >>> def main():
+    ...     task = spawn(sleep, 10, name="load")
+    ...     sleep(0.001)
+    ...     try:
+    ...         return [(one.name, one.state, one.waiting_on) for one in tasks() if one.name == "load"]
+    ...     finally:
+    ...         task.cancel()
+    >>> from gleenlet.debug import tasks
+    >>> run(main)
+    [('load', 'waiting', 'timer')]
+    """
+
+    task: weakref.ref[Task[Any]] | None
+    """Refers to it weakly; None: it is a greenlet of somebody else's."""
+    id: int
+    """Tells it from the others of this moment."""
+    name: str
+    state: str
+    """"new", "ready", "running", "waiting", or "cancelling": cancelled, and not ended yet."""
+    thread: int
+    """The identifier of its thread."""
+    priority: int | None
+    """The GLib priority of its wake-ups."""
+    waiting_on: str | None = None
+    """What it waits for, in words."""
+    held_by: list[TaskRecord] = field(default_factory=list, repr=False)
+    """Whose doing ends the wait, where that is known: the holder of the lock, the tasks that it waits for."""
+    since: float | None = None
+    """When the wait began, on the clock of `time.monotonic()`."""
+    deadline: float | None = None
+    """When the wait ends by itself, on the same clock."""
+    parent: TaskRecord | None = field(default=None, repr=False)
+    """The task whose TaskGroup it is in."""
+    children: list[TaskRecord] = field(default_factory=list, repr=False)
+    """The tasks of its TaskGroups."""
+    stack: list[Frame] = field(default_factory=list, repr=False)
+    """Where it stands, innermost line first."""
+    cycle: int | None = None
+    """The number of the cycle of waiting that it is in: all in it wait for each other."""
+
+    @property
+    def where(self) -> Frame | None:
+        """The innermost line of the user's own code; None: it has not begun, or runs no Python of his."""
+        return next((frame for frame in self.stack if not frame.ours), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as a dict for `json.dumps`: other tasks by `id`, points in time as seconds ago or left."""
+        now = time.monotonic()
+        return {
+            "id": self.id,
+            "name": self.name,
+            "state": self.state,
+            "thread": self.thread,
+            "priority": self.priority,
+            "waiting_on": self.waiting_on,
+            "held_by": [other.id for other in self.held_by],
+            "since": None if self.since is None else round(now - self.since, 6),
+            "deadline": None if self.deadline is None else round(self.deadline - now, 6),
+            "parent": None if self.parent is None else self.parent.id,
+            "children": [child.id for child in self.children],
+            "stack": [{"file": frame.file, "line": frame.line, "function": frame.function} for frame in self.stack],
+            "cycle": self.cycle,
+        }

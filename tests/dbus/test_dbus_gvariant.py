@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gleenlet.dbus
+from child import in_child
 from gleenlet.dbus import _convert, _native, _plain
 from gleenlet.dbus._gvariant import pack, unpack
 from inside import LIMITS
@@ -301,3 +302,76 @@ def test_without_the_extension_pygobject_converts(monkeypatch: pytest.MonkeyPatc
 def test_where_it_does_not_work_pygobject_converts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_native, "unpack", lambda variant: None)
     assert _convert.choose() is _plain
+
+
+# ---- values that change while they are packed, and values that are too large ----
+
+
+class Hostile:
+    """What is being packed goes when this is shown, with all that is in it."""
+
+    def __init__(self, packed: Any) -> None:
+        self.packed = packed
+
+    def __repr__(self) -> str:
+        self.packed.clear()
+        return "hostile"
+
+
+class HostileBytes(bytes):
+    """The same when its bytes are read, from Python 3.12 on."""
+
+    packed: Any
+
+    def __buffer__(self, flags: int, /) -> memoryview:
+        self.packed.clear()
+        return memoryview(b"abc")
+
+
+@in_child(env={"PYTHONMALLOC": "debug"})
+def test_what_is_packed_may_change_when_an_error_shows_it() -> None:
+    by_key: dict[str, Any] = {}
+    by_key["key " * 20] = Hostile(by_key)
+    strings: list[Any] = []
+    strings.append(["a", Hostile(strings)])
+    numbers: list[Any] = [[1, 2]]
+    numbers.append([3, Hostile(numbers)])
+    for signature, value in (("a{si}", by_key), ("aas", strings), ("aai", numbers), ("v", [Hostile([])])):
+        with pytest.raises(TypeError, match=r"(?i)hostile"):
+            pack(signature, value)
+
+    arrays: list[Any] = []
+    hostile = HostileBytes(b"abc")
+    hostile.packed = arrays
+    arrays.append([hostile, b"abc"])
+    pack("aaay", arrays)
+
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("signature", "value"),
+    [
+        ("ay", bytes(64 * MIB)),
+        ("as", ["a" * (8 * MIB - 5)] * 8),  # each has four bytes of length and a zero
+        ("a(ys)", [(1, "a" * (8 * MIB - 9))] * 8),
+        ("ab", [True] * (16 * MIB)),
+        ("v", bytes(64 * MIB)),
+    ],
+    ids=["bytes", "strings", "structs", "bools", "variant"],
+)
+def test_what_is_larger_than_a_message_may_be_is_refused(signature: str, value: Any) -> None:
+    pack(signature, value)
+
+    with pytest.raises(ValueError, match="too large"):
+        pack(signature, value + value[:1])
+
+
+def test_a_message_is_refused_whose_parts_are_too_large_together() -> None:
+    half = bytes(64 * MIB)
+
+    pack("(ay)", (half,))
+
+    with pytest.raises(ValueError, match="too large"):
+        pack("(ayay)", (half, half))

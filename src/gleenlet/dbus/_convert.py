@@ -82,7 +82,8 @@ def pack(signature: str, value: Any) -> GLib.Variant:
     Raises:
         OverflowError: an integer is out of its type's range.
         TypeError: a value is of another type, or one too many or too few.
-        ValueError: no object path, no signature, a string with a zero in it, more levels than D-Bus allows.
+        ValueError: no object path, no signature, a string with a zero in it, more levels or bytes than D-Bus
+            allows.
 
     >>> pack("(sai)", ("a", [1, 2])).print_(False)
     "('a', [1, 2])"

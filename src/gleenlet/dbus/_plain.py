@@ -1,7 +1,7 @@
 """The conversion and calls through PyGObject: for where those in C do not work, and to test them against.
 
 Plain values only: what annotations say is _types.py's. Knows no interface, proxy or service. Unlike those in C it lets
-a value pass that is nested too deep, for which the bus closes the connection.
+a value pass that is nested too deep or too large, for which the bus closes the connection.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ PyObject *start_call(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssiz
     Call *call = NULL;
     void *connection = open_connection(args[1]);
     void *descriptors = NULL;
-    if (connection && !new_descriptors(args[10], &descriptors) && (parameters = pack_value(signature, args[7], NULL, 0)) &&
+    if (connection && !new_descriptors(args[10], &descriptors) && (parameters = pack_message(signature, args[7])) &&
         (call = PyObject_New(Call, &CallType))) {
         call->waiter = Py_NewRef(args[0]);
         call->cancellable = g.cancellable_new();

@@ -4,8 +4,9 @@
  * interfaces, proxies or tasks. The wire stays Gio's.
  *
  * Files. library.c: GLib's and PyGObject's functions. signature.c: what a D-Bus type is. place.c: where in the arguments
- * an error is. natural.c: the type of a plain value in a variant. scalar.c, pack.c: there; unpack.c: back. call.c: a call
- * and its reply. serve.c: calls that come in. descriptors.c: files that go with a message. module.c: what Python sees.
+ * an error is. natural.c: the type of a plain value in a variant. scalar.c, pack.c: there; size.c: not too much; unpack.c:
+ * back. call.c: a call and its reply. serve.c: calls that come in. descriptors.c: files that go with a message. module.c:
+ * what Python sees.
  *
  * Words. A signature is a string of types, "sa{sv}"; a type is one of them, "a{sv}". Types are passed as pointers into
  * the signature, ended by their grammar and not by a zero: GLib reads a GVariantType the same way. A place is the path from
@@ -13,12 +14,13 @@
  *
  * Invariants.
  *  V1  A signature is checked once, by `check_signature`; whoever reads types after that trusts it.
- *  V2  No more goes into a message than D-Bus allows (MAX_DEPTH, MAX_ARRAYS, MAX_STRUCTS, MAX_SIGNATURE): for a message
- *      that breaks a rule the bus closes the connection, and Gio ends the process.
+ *  V2  No more goes into a message than D-Bus allows (MAX_DEPTH, MAX_ARRAYS, MAX_STRUCTS, MAX_SIGNATURE, the
+ *      sizes in size.c): for a message that breaks a rule the bus closes the connection, and Gio ends the process.
  *  V3  A packed GVariant is floating until somebody owns it; each container sinks its children. On an error whoever holds
  *      children drops them.
  *  V4  Packing runs no Python code and makes no object that the collector counts, so no list or dict can change while
- *      it is read. Hence exact kinds: an int is a PyLong, a list no iterator.
+ *      it is read. Hence exact kinds: an int is a PyLong, a list no iterator. Two exceptions, a repr() in an error's text
+ *      and a `__buffer__` of a bytes' subclass, may change anything: what is packed is held, and so is a place's key.
  *  V5  No layout of PyGObject's is read: its wrappers are opened and made by its own C API, through a GValue.
  *  V6  A Call is owned by whoever waits and, until it is answered, by GDBus. Its fields change with the GIL held; only the
  *      thread whose context runs the reply's callback answers it. Who stops waiting says so (cancel), and what comes
@@ -77,6 +79,7 @@ typedef struct {                            /* GValue, whose layout is public */
     X(GVariant *, variant_ref, (GVariant *))                                                                          \
     X(void, variant_unref, (GVariant *))                                                                              \
     X(const char *, variant_get_type_string, (GVariant *))                                                            \
+    X(size_t, variant_get_size, (GVariant *))                                                                         \
     X(size_t, variant_n_children, (GVariant *))                                                                       \
     X(GVariant *, variant_get_child_value, (GVariant *, size_t))                                                      \
     X(GVariant *, variant_get_variant, (GVariant *))                                                                  \
@@ -191,6 +194,9 @@ GVariant *pack_string(char type, PyObject *value, const Place *place);
 
 /* pack.c */
 GVariant *pack_value(const char *type, PyObject *value, const Place *place, int depth); /* floating, or NULL */
+
+/* size.c */
+GVariant *pack_message(const char *signature, PyObject *value); /* as pack_value, if a message can hold it (V2) */
 
 /* unpack.c */
 PyObject *unpack_value(GVariant *variant, int depth);

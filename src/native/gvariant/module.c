@@ -5,7 +5,7 @@ static PyObject *module_pack(PyObject *Py_UNUSED(module), PyObject *const *args,
     if (n != 2)
         return PyErr_Format(PyExc_TypeError, "pack() takes a signature and a value");
     const char *type = check_signature(args[0]);
-    GVariant *variant = type ? pack_value(type, args[1], NULL, 0) : NULL;
+    GVariant *variant = type ? pack_message(type, args[1]) : NULL;
     return variant ? wrap_variant(variant) : NULL;
 }
 

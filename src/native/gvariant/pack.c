@@ -91,7 +91,9 @@ static GVariant *pack_numbers(const char *element, PyObject *items, const Place 
     for (Py_ssize_t i = 0; i < n && size > 0; i++) {
         Place place = {outer, ITEM, i, NULL};
         Number number;
-        size = pack_number(*element, PySequence_Fast_GET_ITEM(items, i), &number, &place);
+        PyObject *item = Py_NewRef(PySequence_Fast_GET_ITEM(items, i)); /* V4 */
+        size = pack_number(*element, item, &number, &place);
+        Py_DECREF(item);
         if (size > 0)
             memcpy(numbers + i * size, &number, size);
     }
@@ -141,8 +143,11 @@ static GVariant *pack_dict(const char *type, PyObject *value, const Place *place
     start_children(&children);
     PyObject *key, *item;
     int failed = 0;
-    for (Py_ssize_t at = 0; !failed && PyDict_Next(value, &at, &key, &item);)
+    for (Py_ssize_t at = 0; !failed && PyDict_Next(value, &at, &key, &item);) {
+        Py_INCREF(key); /* V4 */
         failed = add_child(&children, pack_entry(type + 1, key, item, place, depth + 2));
+        Py_DECREF(key);
+    }
     return give_children(&children, type + 1, failed);
 }
 
@@ -214,7 +219,7 @@ static GVariant *pack_plain(PyObject *value, const Place *place, int depth) {
 
 /* ---- all ---- */
 
-GVariant *pack_value(const char *type, PyObject *value, const Place *place, int depth) {
+static GVariant *pack_held(const char *type, PyObject *value, const Place *place, int depth) {
     int dict = type[0] == 'a' && type[1] == '{';
     if (strchr("a(v", *type) && depth + 1 + dict > MAX_DEPTH)
         return fail_at(place, PyExc_ValueError, "nested deeper than the %d levels of D-Bus", MAX_DEPTH);
@@ -229,4 +234,11 @@ GVariant *pack_value(const char *type, PyObject *value, const Place *place, int 
     }
     Number number;
     return pack_number(*type, value, &number, place) < 0 ? NULL : new_number(*type, &number);
+}
+
+GVariant *pack_value(const char *type, PyObject *value, const Place *place, int depth) {
+    Py_INCREF(value); /* V4 */
+    GVariant *variant = pack_held(type, value, place, depth);
+    Py_DECREF(value);
+    return variant;
 }

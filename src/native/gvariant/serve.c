@@ -22,7 +22,7 @@ static PyObject *answer_give(Answer *answer, PyObject *const *args, Py_ssize_t n
     const char *signature = check_signature(args[0]);
     if (signature && *signature != '(')
         return PyErr_Format(PyExc_ValueError, "the signature of a reply is a struct's, '(%s)'", signature);
-    GVariant *values = signature ? pack_value(signature, args[1], NULL, 0) : NULL;
+    GVariant *values = signature ? pack_message(signature, args[1]) : NULL;
     if (values && (n < 3 || !new_descriptors(args[2], &descriptors)) && (invocation = take_invocation(answer))) {
         Py_BEGIN_ALLOW_THREADS
         g.dbus_method_invocation_return_value_with_unix_fd_list(invocation, values, descriptors);

@@ -156,7 +156,7 @@ def test_waits_leave_one_callback_behind_and_no_place() -> None:
         with pytest.raises(TimeoutError):
             wait_future(future, timeout=0)
     assert len(future._done_callbacks) == 1  # type: ignore[attr-defined]
-    assert futures.watched_futures[future].places == []
+    assert futures.watched_futures[id(future)].places == []
     gone = weakref.ref(future)
     del future
     assert gone() is None  # nobody keeps it
@@ -258,3 +258,83 @@ def test_to_thread_uses_the_threads_of_an_executor() -> None:
 def test_to_thread_refuses_processes(processes: ProcessPoolExecutor) -> None:
     with pytest.raises(TypeError, match=r"threads: write wait_future\(executor.submit\(func\)\)"):
         to_thread(int, executor=processes)
+
+
+# ---- futures of every kind ----
+
+
+class Slotted:
+    """It takes no weak reference."""
+
+    __slots__ = ("callbacks",)
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[Any], object]] = []
+
+    def add_done_callback(self, func: Callable[[Any], object], /) -> None:
+        self.callbacks.append(func)
+
+    def result(self) -> str:
+        return "result"
+
+
+class AllEqual(Foreign):
+    """All are equal, and none has a hash."""
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+
+class FailsOnce(Foreign):
+    """Its first callback cannot be added."""
+
+    def add_done_callback(self, func: Callable[[Any], object], /) -> None:
+        if not self.asked_in:
+            self.asked_in.add(0)
+            raise ConnectionError("not connected")
+        func(self)
+
+
+def test_a_future_without_weak_references() -> None:
+    future = Slotted()
+    tasks = [spawn(wait_future, future) for _ in range(2)]
+    settle()
+    assert len(future.callbacks) == 2
+
+    for callback in future.callbacks:
+        callback(future)
+
+    assert [task.result() for task in tasks] == ["result", "result"]
+
+
+def test_equal_futures_are_not_the_same() -> None:
+    first, second = AllEqual(), AllEqual()
+    tasks = [spawn(wait_future, first), spawn(wait_future, second)]
+    settle()
+
+    second.end()
+
+    assert tasks[1].result() == "result"
+    assert not tasks[0].done()
+    first.end()
+    assert tasks[0].result() == "result"
+
+
+def test_a_future_that_could_not_be_watched_is_watched_by_the_next_wait() -> None:
+    future = FailsOnce()
+    with pytest.raises(ConnectionError, match="not connected"):
+        wait_future(future)
+
+    assert wait_future(future) == "result"
+
+
+def test_a_future_that_has_gone_is_known_no_more() -> None:
+    future = Future[None]()
+    future.set_result(None)
+    before = len(futures.watched_futures)
+    wait_future(future)
+    assert len(futures.watched_futures) == before + 1
+
+    del future
+
+    assert len(futures.watched_futures) == before

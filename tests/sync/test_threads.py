@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import weakref
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
 from gi.repository import GLib
@@ -26,7 +27,7 @@ from gleenlet import (
     to_thread,
 )
 from gleenlet._sync import threads
-from inside import settle
+from inside import FOREVER, settle
 
 Errors = list[BaseException | None]
 
@@ -333,3 +334,23 @@ def test_the_pool_reuses_its_threads_and_keeps_nothing_of_what_they_ran() -> Non
     del thing
     while reference() is not None:  # the thread lets go of it a little after it has told
         time.sleep(0.001)
+
+
+def test_an_executor_that_calls_off_what_has_not_begun() -> None:
+    begun, release = threading.Event(), threading.Event()
+    one = ThreadPoolExecutor(1)
+    runs = spawn(to_thread, lambda: (begun.set(), release.wait()), executor=one)
+    stands = spawn(to_thread, pow, 2, 10, executor=one)
+    to_thread(begun.wait)
+
+    one.shutdown(wait=False, cancel_futures=True)
+    release.set()
+
+    runs.result()
+    with pytest.raises(CancelledError):
+        stands.result(FOREVER)
+
+
+def test_what_is_no_executor_is_refused() -> None:
+    with pytest.raises(TypeError, match="needs an executor with submit"):
+        to_thread(pow, 2, 10, executor=4)  # type: ignore[arg-type]

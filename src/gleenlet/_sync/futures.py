@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 from gleenlet._core import Cancelled, GleenletError, Hub, Task, Waiter, get_hub
 from gleenlet._sync.threads import pool
@@ -116,15 +116,31 @@ class Watched:
                 hub.call_soon_threadsafe(waiter.wake)
 
 
-watched_futures: WeakKeyDictionary[Any, Watched] = WeakKeyDictionary()
-watching = threading.Lock()
+watched_futures: dict[int, Watched] = {}
+"""By id(): futures need no hash, and equal ones are not the same."""
+watching = threading.RLock()  # the collector may run `forget` inside
 
 
 def watch(future: FutureLike[Any]) -> Watched:
     with watching:
-        watched = watched_futures.get(future)
+        watched = watched_futures.get(id(future))
         if watched is not None:
             return watched
-        watched = watched_futures[future] = Watched()
-    future.add_done_callback(watched.over)
+        watched = Watched()
+        try:
+            weakref.finalize(future, forget, id(future)).atexit = False
+        except TypeError:  # it takes no weak reference: each wait has a callback of its own
+            pass
+        else:
+            watched_futures[id(future)] = watched
+    try:
+        future.add_done_callback(watched.over)
+    except BaseException:
+        forget(id(future))  # nobody would ever tell: the next wait asks anew
+        raise
     return watched
+
+
+def forget(future: int) -> None:
+    with watching:
+        watched_futures.pop(future, None)

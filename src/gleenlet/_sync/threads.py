@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from gi.repository import GLib
@@ -50,8 +50,9 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
     what runs goes on, its result is dropped, its exception is reported. The program's end waits for none of
     them: they are daemon threads.
 
-    Returns: its result. Raises: its exception. TypeError: the executor has processes: for those there is
-    `wait_future`. Cancelled, UnsafeSwitchError: as in `sleep`.
+    Returns: its result. Raises: its exception. TypeError: the executor is none, or has processes: for those there
+    is `wait_future`. concurrent.futures.CancelledError: the executor was shut down with `cancel_futures=True`.
+    Cancelled, UnsafeSwitchError: as in `sleep`.
     Thread: any; `func` must use neither GTK nor anything else of this one: `from_thread` brings it back here.
 
     >>> to_thread(pow, 2, 10)
@@ -59,6 +60,8 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
     """
     if not callable(func):
         raise TypeError(f"to_thread() needs a function, not {type(func).__name__}")
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(f"to_thread() needs an executor with submit(), not {type(executor).__name__}")
     processes = sys.modules.get("concurrent.futures.process")
     if processes is not None and isinstance(executor, processes.ProcessPoolExecutor):
         raise TypeError("to_thread() needs an executor with threads: write wait_future(executor.submit(func)) here")
@@ -75,6 +78,7 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
 
     def settle(future: Future[T]) -> None:
         if future.cancelled():
+            waiter.throw(CancelledError())  # by the executor's shutdown(cancel_futures=True); else nobody waits
             return
         error = future.exception()
         if error is None:
@@ -89,7 +93,7 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
     except BaseException as raised:
         if not waiter.woken:
             future.cancel()
-        elif (error := future.exception()) is not None and error is not raised:
+        elif not future.cancelled() and (error := future.exception()) is not None and error is not raised:
             hub.report(error, f"in to_thread({func!r}), whose caller was cancelled")
         raise
 

@@ -22,8 +22,8 @@ def task_tree(hub: Hub | None = None) -> str:
     >>> from gleenlet import Event, spawn, sleep
     >>> task = spawn(Event().wait, name="stuck")
     >>> sleep(0)
-    >>> print(task_tree().splitlines()[0])
-    <Task 'stuck' waiting for Event.wait>
+    >>> print(task_tree())
+    <Task 'stuck' waiting for Event.wait>...
     >>> task.cancel()
     True
     """

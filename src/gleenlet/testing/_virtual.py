@@ -21,7 +21,7 @@ from gleenlet.testing._holds import Holds
 from gleenlet.testing._sources import Sources, glib, interval_us, sources_here
 from gleenlet.testing._tree import task_tree
 
-__all__ = ["Clock", "Deadlock", "virtual_time"]
+__all__ = ["START", "Clock", "Deadlock", "virtual_time"]
 
 START = 1000.0  # what the clock shows at first: the same in each run
 FIRST, LAST = -(2**31), 2**31 - 1  # priorities
@@ -221,6 +221,14 @@ class Clock:
         self._holds.watch()
         self._freeze()
         self._hub._set_clock(self._now)
+
+    def _restart(self) -> None:
+        """Show the first moment again: each run of an explorer begins with it."""
+        self._due = {number: due - self._now + START for number, due in self._due.items()}
+        self._now = START
+        self._still_since = None
+        self.failure = None
+        self._hub._set_clock(START)
 
     def _end(self) -> None:
         for source in (self._before, self._behind):

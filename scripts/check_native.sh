@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 ROOT=$PWD
 OUT=$ROOT/build/native
 PYTHON=$ROOT/.venv/bin/python
-TESTS=(tests/core/test_{hub,waiter,unsafe_switch,raw_greenlets,exit,task,run,callback,slabs}.py
-    tests/sync/test_{sync,lock,queue}.py tests/dbus/test_dbus_gvariant.py)
+TESTS=(tests/core/test_{ends,seams,hub,waiter,unsafe_switch,raw_greenlets,exit,task,run,callback,slabs}.py
+    tests/sync/test_{sync,lock,queue}.py tests/dbus/test_dbus_{gvariant,invoke,incoming}.py)
 # valgrind is some 40 times slower: what walks each way through the core once, and no test that counts milliseconds.
 VALGRIND_TESTS='cancel or throw or timeout or failure or callback or green or garbage or pool or name or result or kept'
 VALGRIND_SKIPS='crowd or ten_thousand or starve or slice or latency or burn or ctrl_c or stall'
@@ -81,8 +81,8 @@ step_sanitize() { # AddressSanitizer and UndefinedBehaviorSanitizer in our files
 step_valgrind() { # reads of what was never written or was freed
     build valgrind "$PYTHON" || return
     more=(-k "($VALGRIND_TESTS) and not ($VALGRIND_SKIPS)" -o faulthandler_timeout=0)
-    TESTS=(tests/core/test_{hub,waiter,unsafe_switch,raw_greenlets,exit,task,run,callback}.py tests/sync/test_{sync,lock,queue}.py
-        tests/dbus/test_dbus_gvariant.py)
+    TESTS=(tests/core/test_{seams,hub,waiter,unsafe_switch,raw_greenlets,exit,task,run,callback}.py tests/sync/test_{sync,lock,queue}.py
+        tests/dbus/test_dbus_{gvariant,invoke,incoming}.py)
     PYTHONMALLOC=malloc GLEENLET_SLABS=${GLEENLET_SLABS:-1} tests valgrind valgrind -q --error-exitcode=99 \
         --suppressions=scripts/valgrind.supp --max-stackframe=16777216 --num-callers=30 \
         --trace-children=no --child-silent-after-fork=yes "$PYTHON"

@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -37,6 +38,7 @@ from gleenlet import (
     wait_child,
     wait_signal,
 )
+from gleenlet._glib import children
 
 
 def in_thread(func: Callable[..., object], *args: object) -> None:
@@ -690,13 +692,20 @@ def test_threads_that_wait_for_one_child_all_get_its_status() -> None:
         with_context(main)
 
     for _ in range(10):
-        pid = os.posix_spawn("/bin/sh", ["sh", "-c", "sleep 0.02; exit 3"], os.environ)
+        reader, writer = os.pipe()
+        stdin = [(os.POSIX_SPAWN_DUP2, reader, 0)]
+        pid = os.posix_spawn("/bin/sh", ["sh", "-c", "read line; exit 3"], os.environ, file_actions=stdin)
         barrier = threading.Barrier(8)
         threads = [threading.Thread(target=wait, args=(pid, barrier)) for _ in range(8)]
         for one in threads:
             one.start()
+        while pid not in children.children or children.children[pid].waiting < len(threads):
+            time.sleep(0.001)
+        os.write(writer, b"end\n")
         for one in threads:
             one.join()
+        os.close(reader)
+        os.close(writer)
     assert statuses == [3] * 80
 
 

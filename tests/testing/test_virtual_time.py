@@ -297,9 +297,9 @@ def test_a_deadlock_is_raised_with_the_tasks() -> None:
         run(main)
     text = str(caught.value)
     assert text.startswith("deadlock: ")
-    assert "waiting for TaskGroup" in text
-    assert "    <Task 'forth' waiting for Lock.acquire>" in text
-    assert "in both" in text
+    assert "└─ 'back' waiting for Lock.acquire, held by task 'forth'" in text
+    assert "cycle 1: 'forth' waits for 'back' waits for 'forth'" in text
+    assert "both (" in text
 
 
 def test_a_deadlock_is_raised_in_the_task_whose_block_it_is() -> None:

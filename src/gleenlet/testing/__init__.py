@@ -1,7 +1,10 @@
 """Test it: a clock that jumps, every schedule, nothing left over."""
 
 from gleenlet.testing._explore import explore
+from gleenlet.testing._input import click, screenshot, type_text
 from gleenlet.testing._leaks import no_leaks
+from gleenlet.testing._limited import TestTimeout, run_limited
+from gleenlet.testing._servers import session_bus, virtual_display
 from gleenlet.testing._steps import (
     BlockingCall,
     Sequencer,
@@ -10,7 +13,6 @@ from gleenlet.testing._steps import (
     forbid_blocking,
     wait_all_tasks_blocked,
 )
-from gleenlet.testing._tree import task_tree
 from gleenlet.testing._virtual import Clock, Deadlock, virtual_time
 
 __all__ = [
@@ -18,12 +20,18 @@ __all__ = [
     "Clock",
     "Deadlock",
     "Sequencer",
+    "TestTimeout",
     "assert_no_switches",
     "assert_switches",
+    "click",
     "explore",
     "forbid_blocking",
     "no_leaks",
-    "task_tree",
+    "run_limited",
+    "screenshot",
+    "session_bus",
+    "type_text",
+    "virtual_display",
     "virtual_time",
     "wait_all_tasks_blocked",
 ]

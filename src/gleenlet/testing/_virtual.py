@@ -15,11 +15,11 @@ from typing import Any
 
 from gi.repository import GLib
 
-from gleenlet import GleenletError, Hub, Task, current_task, get_hub
+from gleenlet import GleenletError, Task, current_task, get_hub
 from gleenlet._core import get_ident
+from gleenlet.debug import format_tasks
 from gleenlet.testing._holds import Holds
 from gleenlet.testing._sources import Sources, glib, interval_us, sources_here
-from gleenlet.testing._tree import task_tree
 
 __all__ = ["START", "Clock", "Deadlock", "virtual_time"]
 
@@ -31,8 +31,8 @@ POLL_MS = 10  # how often what holds the clock is looked at again: a thread's en
 class Deadlock(GleenletError, RuntimeError):
     """Nothing can ever happen again: everything waits for something that only the program could bring."""
 
-    def __init__(self, reason: str, hub: Hub) -> None:
-        super().__init__(f"{reason}\n{task_tree(hub)}")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}\n{format_tasks().rstrip()}")
 
 
 class Before(GLib.Source):
@@ -201,7 +201,7 @@ class Clock:
         self._still_since = None
         if self.failure is not None:
             return
-        self.failure = Deadlock(reason, self._hub)
+        self.failure = Deadlock(reason)
         if self._owner is not None and not self._owner.done():
             self._owner._interrupt(self.failure, True)
         elif self._hub._drivers:

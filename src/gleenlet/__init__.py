@@ -1,5 +1,6 @@
 """gleenlet: greenlets on the GLib main loop. Straight-line code in GTK, GStreamer and D-Bus programs."""
 
+import os as _os
 from types import FunctionType
 
 from gleenlet._core import (
@@ -131,3 +132,8 @@ for _name in __all__:  # where users import them from: tracebacks, help() and pi
             if isinstance(_member, FunctionType):
                 _member.__module__ = "gleenlet"
 del _member, _name, _public
+
+if _os.environ.get("GLEENLET_DEBUG", "0") not in ("", "0"):
+    from gleenlet.debug import start_as_asked as _start_as_asked
+
+    _start_as_asked()

@@ -18,7 +18,7 @@ ROOMS = {
     "_core": set[str](),
     "_sync": {CORE},
     "_glib": {CORE},
-    "": {CORE, "_sync", "_glib"},  # __init__.py: the public names
+    "": {CORE, "_sync", "_glib", "debug"},  # __init__.py: the public names; debug, where GLEENLET_DEBUG is set
     "asyncio": {PUBLIC, CORE},
     "gevent": {PUBLIC, CORE},
     "gtk": {PUBLIC, CORE},

@@ -88,6 +88,8 @@ class Job:
 class Hub:
     thread: int
     @property
+    def _running(self) -> Any: ...
+    @property
     def closed(self) -> bool: ...
     _fatal: BaseException | None
     steps: int

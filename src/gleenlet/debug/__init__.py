@@ -1,7 +1,8 @@
 """See what the tasks do, what each waits for, and who holds that. Costs nothing until it is asked."""
 
+from gleenlet.debug._listen import Listener, listen, start_as_asked
 from gleenlet.debug._record import Frame, TaskRecord
 from gleenlet.debug._tasks import tasks
 from gleenlet.debug._text import format_tasks, print_tasks
 
-__all__ = ["Frame", "TaskRecord", "format_tasks", "print_tasks", "tasks"]
+__all__ = ["Frame", "Listener", "TaskRecord", "format_tasks", "listen", "print_tasks", "start_as_asked", "tasks"]

@@ -54,31 +54,34 @@ class Look:
         tasks = hub.tasks()
         held: list[Any] = [tasks]
         self.held.append((hub, held))
+        running = hub._running if hub.thread != get_ident() else None
         for task in tasks:
-            self.look_at_task(hub, task, held)
+            self.look_at_task(hub, task, held, running)
         for other, waiter in list(hub._foreign.items()):
             held.append((other, waiter))
             record = TaskRecord(None, id(other), named(other), "ready", hub.thread, None)
             self.add_wait(record, waiter, held)
-            record.stack = self.stacks.read(other.gr_frame)
+            frame = other.gr_frame
+            if frame is None and hub.thread != get_ident() and running is None:
+                frame = self.threads.get(hub.thread)  # it drives the loop
+            record.stack = self.stacks.read(frame)
             self.records.append(record)
 
-    def look_at_task(self, hub: Hub, task: Task[Any], held: list[Any]) -> None:
+    def look_at_task(self, hub: Hub, task: Task[Any], held: list[Any], running: object) -> None:
         if task.done():  # meanwhile
             return
         record = TaskRecord(weakref.ref(task), id(task), named(task), "new", hub.thread, task.priority)
         runner = task.greenlet
         if runner is not None:
             record.state = "ready"
-            frame = runner.gr_frame
             if task is self.current:
                 record.state = "running"
                 record.stack = self.stacks.read(sys._getframe(), skip_ours=True)
-            elif runs(runner, hub):
+            elif task is running:
                 record.state = "running"
                 record.stack = self.stacks.read(self.threads.get(hub.thread))
             else:
-                record.stack = self.stacks.read(frame)
+                record.stack = self.stacks.read(runner.gr_frame)
             waiter = task._waiter
             if waiter is not None and record.state != "running":
                 self.add_wait(record, waiter, held)
@@ -148,11 +151,6 @@ class Look:
                 hub.call_soon_threadsafe(held.clear)
             except Exception:  # the hub has ended, and with it all of its tasks
                 pass
-
-
-def runs(runner: greenlet, hub: Hub) -> bool:
-    """Is it running just now, in another thread? A greenlet that is suspended has a frame or has not begun."""
-    return hub.thread != get_ident() and bool(runner) and runner.gr_frame is None
 
 
 def isinstance_safely(what: object, kind: type) -> bool:

@@ -236,7 +236,12 @@ static PyObject *hub_held(Hub *hub, void *Py_UNUSED(closure)) {
     return PyLong_FromLong(n);
 }
 
+static PyObject *hub_running(Hub *hub, void *Py_UNUSED(closure)) {
+    return Py_NewRef(hub->running && hub->running->job ? (PyObject *)hub->running->job : Py_None);
+}
+
 static PyGetSetDef hub_getset[] = {
+    {"_running", (getter)hub_running, NULL, "The task that runs now, if that is known. Thread: any.", NULL},
     {"_chooser", get_chooser, set_chooser,
      "Called with a list of what is ready, tasks, greenlets and handles, when there are several: the index of the next.",
      NULL},

@@ -1,0 +1,148 @@
+"""`python -m gleenlet`: look into a process from outside."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from gleenlet.debug._ask import NoAnswer, ask, listening
+from gleenlet.debug._text import quoted
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.pid is None:
+            return show_processes(options)
+        status: int = options.run(options)
+        return status
+    except NoAnswer as error:
+        print(f"gleenlet: {error}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(prog="python -m gleenlet", description="See what the tasks of a process do.")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("ps", ps, "a table of its tasks; without PID, the processes that listen"),
+        ("pstree", pstree, "its tasks as a tree, and who waits for whom in a circle"),
+        ("top", top, "the table, drawn again and again"),
+        ("where", where, "the stack of a task, named by its name or id"),
+        ("cancel", cancel, "cancel a task, named by its name or id"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        needed = name in ("where", "cancel")
+        command.add_argument("pid", metavar="PID", type=int, nargs=None if needed else "?")
+        command.set_defaults(run=run, json=False)
+        if needed:
+            command.add_argument("task", metavar="TASK")
+        if name in ("ps", "where"):
+            command.add_argument("--json", action="store_true", help="a list of objects, see docs/tasks.schema.json")
+        if name == "pstree":
+            command.add_argument("--stacks", action="store_true", help="whole stacks")
+            command.add_argument("--limit", type=int, help="so many tasks at most")
+        if name == "top":
+            command.add_argument("--seconds", type=float, default=1.0, help="between two looks")
+            command.add_argument("--times", type=int, help="how often; for ever if not said")
+            command.add_argument("--limit", type=int, default=30, help="so many tasks at most")
+    return whole
+
+
+def show_processes(options: argparse.Namespace) -> int:
+    found = listening()
+    if options.json:
+        print(json.dumps(list(found.values())))
+        return 0
+    if not found:
+        print("no process listens: start one with GLEENLET_DEBUG=1 in its environment", file=sys.stderr)
+        return 1
+    for pid, program in sorted(found.items()):
+        print(f"{pid:>8}  {quoted(' '.join(program['arguments']))}")
+    return 0
+
+
+def ps(options: argparse.Namespace) -> int:
+    tasks = ask(options.pid, "tasks")["tasks"]
+    print(json.dumps(tasks) if options.json else table(tasks))
+    return 0
+
+
+def pstree(options: argparse.Namespace) -> int:
+    print(ask(options.pid, "tree", stacks=options.stacks, limit=options.limit)["text"], end="")
+    return 0
+
+
+def top(options: argparse.Namespace) -> int:
+    times = options.times
+    while times is None or times > 0:
+        tasks = ask(options.pid, "tasks")["tasks"]
+        tasks.sort(key=lambda task: (task["state"] == "waiting", -(task["since"] or 0)))
+        states: dict[str, int] = {}
+        for task in tasks:
+            states[task["state"]] = states.get(task["state"], 0) + 1
+        if sys.stdout.isatty():
+            print("\x1b[H\x1b[2J", end="")
+        print(f"{len(tasks)} tasks: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
+        print(table(tasks[: options.limit]), flush=True)
+        times = None if times is None else times - 1
+        if times != 0:
+            time.sleep(options.seconds)
+    return 0
+
+
+def where(options: argparse.Namespace) -> int:
+    found = [task for task in ask(options.pid, "tasks")["tasks"] if options.task in (task["name"], str(task["id"]))]
+    if not found:
+        raise NoAnswer(f"process {options.pid} has no task {options.task!r}: see python -m gleenlet ps {options.pid}")
+    if options.json:
+        print(json.dumps(found))
+        return 0
+    for task in found:
+        print(f"{task['name']!r} {task['state']}{on(task)}")
+        for frame in task["stack"]:
+            print(quoted(f"    {frame['function']} ({frame['file']}:{frame['line']})"))
+    return 0
+
+
+def cancel(options: argparse.Namespace) -> int:
+    cancelled = ask(options.pid, "cancel", task=options.task)["cancelled"]
+    if not cancelled:
+        raise NoAnswer(f"process {options.pid} has no task {options.task!r}: see python -m gleenlet ps {options.pid}")
+    for name in cancelled:
+        print(f"cancelled {name!r}")
+    return 0
+
+
+def on(task: dict[str, Any]) -> str:
+    return f" for {quoted(task['waiting_on'])}" if task["waiting_on"] else ""
+
+
+def table(tasks: list[dict[str, Any]]) -> str:
+    names = {task["id"]: task["name"] for task in tasks}
+    rows = [("ID", "NAME", "STATE", "SECONDS", "WAITS FOR", "HELD BY")]
+    for task in tasks:
+        held = task["held_by"]
+        rows.append(
+            (
+                str(task["id"]),
+                quoted(task["name"])[:40],
+                task["state"],
+                "" if task["since"] is None else f"{task['since']:.1f}",
+                quoted(task["waiting_on"] or "")[:50],
+                ""
+                if not held
+                else quoted(names.get(held[0], "?"))[:40] + f" and {len(held) - 1} more" * (len(held) > 1),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

@@ -1,8 +1,9 @@
 """See what the tasks do, what each waits for, and who holds that. Costs nothing until it is asked."""
 
-from gleenlet.debug._listen import Listener, listen, start_as_asked
+from gleenlet.debug._listen import Listener, listen
+from gleenlet.debug._listen import start_as_asked as start_as_asked  # for GLEENLET_DEBUG, no public name
 from gleenlet.debug._record import Frame, TaskRecord
 from gleenlet.debug._tasks import tasks
 from gleenlet.debug._text import format_tasks, print_tasks
 
-__all__ = ["Frame", "Listener", "TaskRecord", "format_tasks", "listen", "print_tasks", "start_as_asked", "tasks"]
+__all__ = ["Frame", "Listener", "TaskRecord", "format_tasks", "listen", "print_tasks", "tasks"]

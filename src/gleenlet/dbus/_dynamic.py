@@ -9,7 +9,7 @@ from gi.repository import Gio
 from gleenlet.dbus._interface import ANNOTATION, Interface, Method, Parameter
 from gleenlet.dbus._members import Emits, Property, Signal
 from gleenlet.dbus._remote import Remote
-from gleenlet.dbus._types import annotation_of, codec_of, row
+from gleenlet.dbus._types import annotation_of, codec_of, is_single, row
 
 INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
 STANDARD = (INTROSPECTABLE, "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.Peer")
@@ -22,7 +22,7 @@ def interfaces_at(remote: Remote, name: str | None) -> list[Interface]:
         TypeError: it has none of that name.
         GLib.Error: there is no such object, or it does not say.
     """
-    (xml,), _ = remote.invoke(INTROSPECTABLE, "Introspect", "()", (), "(s)")
+    (xml,) = remote.tell(INTROSPECTABLE, "Introspect", "()", (), "(s)")
     infos = {info.name: info for info in Gio.DBusNodeInfo.new_for_xml(xml).interfaces or ()}
     if name is not None:
         if name not in infos:
@@ -33,7 +33,7 @@ def interfaces_at(remote: Remote, name: str | None) -> list[Interface]:
 
 def interface_from(info: Gio.DBusInterfaceInfo) -> Interface:
     found = Interface(info.name, info=info)
-    for m in info.methods or ():
+    for m in spoken(info.methods):
         inputs = [Parameter(arg.name or f"arg{i}", codec(arg)) for i, arg in enumerate(m.in_args or ())]
         results = [codec(arg) for arg in m.out_args or ()]
         found.methods[m.name] = Method(
@@ -45,7 +45,7 @@ def interface_from(info: Gio.DBusInterfaceInfo) -> Interface:
             function_called(m.name),
             no_reply=said(m, "Method.NoReply") == "true",
         )
-    for p in info.properties or ():
+    for p in spoken(info.properties):
         can_read = bool(p.flags & Gio.DBusPropertyInfoFlags.READABLE)
         can_write = bool(p.flags & Gio.DBusPropertyInfoFlags.WRITABLE)
         prop: Property[Any] = Property(
@@ -55,7 +55,7 @@ def interface_from(info: Gio.DBusInterfaceInfo) -> Interface:
         )
         prop.attribute, prop.codec, prop.interface = p.name, codec(p), found
         found.properties[p.name] = prop
-    for s in info.signals or ():
+    for s in spoken(info.signals):
         signal: Signal[*tuple[Any, ...]] = Signal(name=s.name)
         codecs = [codec(arg) for arg in s.args or ()]
         signal.attribute, signal.codec, signal.interface = s.name, row(codecs), found
@@ -64,7 +64,14 @@ def interface_from(info: Gio.DBusInterfaceInfo) -> Interface:
     return found
 
 
+def spoken(members: Any) -> list[Any]:
+    """Without names such as __del__, which mean something to Python: as in a class, they are no members."""
+    return [member for member in members or () if not member.name.startswith("_")]
+
+
 def codec(info: Any) -> Any:
+    if not is_single(info.signature):
+        raise TypeError(f"the object says that it has a type {info.signature!r}, which D-Bus has not")
     return codec_of(annotation_of(info.signature)[0], info.signature)
 
 

@@ -14,6 +14,7 @@ E = TypeVar("E", bound=Exception)
 FAILED = "org.freedesktop.DBus.Error.Failed"
 INVALID_ARGS = "org.freedesktop.DBus.Error.InvalidArgs"
 LIMITS_EXCEEDED = "org.freedesktop.DBus.Error.LimitsExceeded"
+LONGEST = 100_000  # characters of an error's text
 
 by_name: dict[str, type[Exception]] = {}
 names: dict[type[Exception], str] = {}
@@ -69,13 +70,26 @@ def name_and_text(exception: Exception) -> tuple[str, str] | None:
     """The error that says it on the bus; None if nobody gave its class a name."""
     for cls in type(exception).__mro__:
         if cls in names:
-            return names[cls], str(exception)
+            return names[cls], text_of(exception)
     if isinstance(exception, GLib.Error):
         text = exception.message
         if Gio.DBusError.is_remote_error(exception):
             text = without_prefix(exception)  # a service that passes on what another has told it
-        return Gio.DBusError.encode_gerror(exception), text
+        return Gio.DBusError.encode_gerror(exception), sendable(text)
     return None
+
+
+def text_of(exception: Exception) -> str:
+    """`str()` of it, as far as D-Bus can tell it, whatever that does."""
+    try:
+        return sendable(str(exception))
+    except Exception:
+        return "(its text cannot be shown)"
+
+
+def sendable(text: str) -> str:
+    """Without what no D-Bus string has: zeros, and the halves of surrogate pairs that stand for a file name's bytes."""
+    return text[:LONGEST].encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def from_reply(failure: GLib.Error) -> Exception:

@@ -124,6 +124,11 @@ class Interface:
         """Called when all members are in."""
         for member in (*self.properties.values(), *self.signals.values()):
             member.interface = self
+        rows = [(m.name, row.signature) for m in self.methods.values() for row in (m.ins, m.outs)]
+        rows += [(s.name, s.codec.signature) for s in self.signals.values()]
+        for name, signature in rows:
+            if len(signature) - len("()") > 255:
+                raise TypeError(f"{self.name}.{name}: all types of a message have 255 characters at most: use Any")
         kinds: list[Iterable[Method | Member]] = [
             self.methods.values(),
             self.properties.values(),

@@ -10,7 +10,7 @@ from gi.repository import Gio
 from gleenlet.dbus._interface import interface
 from gleenlet.dbus._members import Signal
 from gleenlet.dbus._service import export, exported, listeners
-from gleenlet.dbus._types import ObjectPath, variant
+from gleenlet.dbus._types import ObjectPath
 
 
 @interface("org.freedesktop.DBus.ObjectManager", names="CamelCase")
@@ -73,8 +73,8 @@ class Manager(ObjectManager):
 
     def get_managed_objects(self) -> dict[ObjectPath, dict[str, dict[str, Any]]]:
         found: dict[ObjectPath, dict[str, dict[str, Any]]] = {}
-        for each in exported:
-            if self.has(each):
+        for each in exported[:]:  # properties that are computed may wait, and others come and go meanwhile
+            if self.has(each) and each in exported:
                 found.setdefault(ObjectPath(each.path), {}).update(contents(each))
         return found
 
@@ -93,11 +93,4 @@ class Manager(ObjectManager):
 
 def contents(each: export[Any]) -> dict[str, dict[str, Any]]:
     """The interfaces of an export, each with its properties; those that are computed as well, so it may wait."""
-    return {
-        name: {
-            prop.name: variant(prop.codec, getattr(each.obj, prop.attribute), [])
-            for prop in found.properties.values()
-            if prop.readable
-        }
-        for name, found in each.interfaces.items()
-    }
+    return {name: each.values(found) for name, found in each.interfaces.items()}

@@ -142,7 +142,7 @@ def watch(proxy: object, prop: Property[T]) -> Iterator[T]:
         raise TypeError(f"{prop!r} is no property of {proxy!r}: write watch(files, Files.progress)")
     if prop.emits == "false":
         raise ValueError(f"{prop!r} changes without telling (emits='false'): read it when you need it")
-    return Watcher(remote.properties(prop.interface), prop).values()
+    return Watcher(proxy, remote.properties(prop.interface), prop).values()
 
 
 def remote_of(proxy: object) -> Remote:

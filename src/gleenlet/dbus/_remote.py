@@ -5,6 +5,7 @@ Works on Interface descriptions; the class that users see is _proxy.py's.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -88,6 +89,13 @@ class Remote:
             )
         except GLib.Error as failure:
             raise from_reply(failure) from None
+
+    def tell(self, interface: str, method: str, signature: str, args: tuple[Any, ...], reply: str) -> tuple[Any, ...]:
+        """As `invoke`, for what comes without descriptors; those that come all the same are closed."""
+        values, received = self.invoke(interface, method, signature, args, reply)
+        for fd in received:
+            os.close(fd)
+        return values
 
     def properties(self, interface: Interface) -> PropertyCache:
         cache = self.caches.get(interface)
@@ -226,11 +234,11 @@ class PropertyCache:
             raise AttributeError(f"{prop!r} cannot be written by callers")
         inner = variant(prop.codec, value, [])
         self.values.pop(prop.name, None)  # the next read hears of it, or asks
-        self.remote.invoke(PROPERTIES, "Set", "(ssv)", (self.interface.name, prop.name, inner), "()")
+        self.remote.tell(PROPERTIES, "Set", "(ssv)", (self.interface.name, prop.name, inner), "()")
 
     def ask(self, prop: Property[Any]) -> Any:
         name, before = prop.name, (self.changes.get(prop.name), self.owners)
-        (raw,), _ = self.remote.invoke(PROPERTIES, "Get", "(ss)", (self.interface.name, name), "(v)")
+        (raw,) = self.remote.tell(PROPERTIES, "Get", "(ss)", (self.interface.name, name), "(v)")
         value = self.decode(prop, raw)
         if prop.emits != "false" and self.loaded:
             if before == (self.changes.get(name), self.owners):
@@ -247,7 +255,7 @@ class PropertyCache:
             owners = -1
             while owners != self.owners:  # a new owner meanwhile: the answer may be the last one's
                 owners, before = self.owners, dict(self.changes)
-                (raw,), _ = self.remote.invoke(PROPERTIES, "GetAll", "(s)", (self.interface.name,), "(a{sv})")
+                (raw,) = self.remote.tell(PROPERTIES, "GetAll", "(s)", (self.interface.name,), "(a{sv})")
             for name, value in raw.items():
                 prop = self.by_name.get(name)
                 if prop is not None and before.get(name) == self.changes.get(name):
@@ -309,7 +317,8 @@ class PropertyCache:
 class Watcher:
     """Who waits for a property's next value."""
 
-    def __init__(self, cache: PropertyCache, prop: Property[Any]) -> None:
+    def __init__(self, proxy: object, cache: PropertyCache, prop: Property[Any]) -> None:
+        self.proxy = proxy  # as long as it is there, its cache listens
         self.cache = cache
         self.prop = prop
         self.waiter: Waiter | None = None
@@ -340,6 +349,6 @@ class Watcher:
 
     def look(self, end: Exception | None = None) -> None:
         self.news = True
-        self.end = end
+        self.end = self.end or end  # a loss is told, also if another owner is there when the task comes to look
         if self.waiter is not None:
             self.waiter.wake()

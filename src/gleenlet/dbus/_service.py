@@ -13,7 +13,7 @@ from gi.repository import Gio, GLib
 from gleenlet import Cancelled, GleenletError, Task, current_task, get_hub, spawn
 from gleenlet.dbus._call import Call, current
 from gleenlet.dbus._convert import pack
-from gleenlet.dbus._errors import FAILED, INVALID_ARGS, LIMITS_EXCEEDED, name_and_text
+from gleenlet.dbus._errors import FAILED, INVALID_ARGS, LIMITS_EXCEEDED, name_and_text, text_of
 from gleenlet.dbus._fds import FileDescriptor
 from gleenlet.dbus._incoming import Answer, register
 from gleenlet.dbus._interface import Interface, Method, interfaces_of
@@ -127,8 +127,12 @@ class export(Generic[T]):
             raise GleenletError(f"{self.path} cannot be exported: {error}") from error
         vars(self.obj).setdefault(EXPORTS, []).append(self)
         exported.append(self)
-        for listener in listeners:
-            listener(self, True)
+        try:
+            for listener in listeners:
+                listener(self, True)
+        except BaseException:  # a cancel while a property is computed
+            self.__exit__(None, None, None)
+            raise
         return self.obj
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
@@ -209,7 +213,7 @@ class export(Generic[T]):
             try:
                 work = self._prepare(pending)
             except (TypeError, ValueError) as error:
-                pending.refuse(INVALID_ARGS, str(error))  # the caller's mistake, nothing to report here
+                pending.refuse(INVALID_ARGS, text_of(error))  # the caller's mistake, nothing to report here
                 return
             signature, values, fds = work()
             self._flush()  # changes come before the reply that tells they are done
@@ -223,7 +227,7 @@ class export(Generic[T]):
             if known is not None:
                 pending.refuse(*known)
             else:
-                pending.refuse(FAILED, f"{type(error).__name__}: {error}")
+                pending.refuse(FAILED, f"{type(error).__name__}: {text_of(error)}")
                 get_hub().report(error, f"in {call!r}")
 
     def _prepare(self, pending: Pending) -> Callable[[], tuple[str, tuple[Any, ...], list[Any]]]:
@@ -251,8 +255,7 @@ class export(Generic[T]):
     ) -> Callable[[], tuple[str, tuple[Any, ...], list[Any]]]:
         interface = self.interfaces[args[0]]
         if member == "GetAll":
-            readable = [prop for prop in interface.properties.values() if prop.readable]
-            return lambda: ("(a{sv})", ({prop.name: self._value(prop) for prop in readable},), [])
+            return lambda: ("(a{sv})", (self.values(interface),), [])
         prop = next(prop for prop in interface.properties.values() if prop.name == args[1])
         if member == "Get":
             return lambda: ("(v)", (self._value(prop),), [])
@@ -267,6 +270,20 @@ class export(Generic[T]):
             return "()", (), []
 
         return set_value
+
+    def values(self, interface: Interface) -> dict[str, GLib.Variant]:
+        """What can be read of an interface; it may wait.
+
+        A property that fails is reported and left out: the others can be read, and who asks for that one gets its error.
+        """
+        found = {}
+        for prop in interface.properties.values():
+            if prop.readable:
+                try:
+                    found[prop.name] = self._value(prop)
+                except Exception as error:
+                    get_hub().report(error, f"in {prop!r}")
+        return found
 
     def _value(self, prop: Property[Any]) -> GLib.Variant:
         return variant(prop.codec, getattr(self.obj, prop.attribute), [])

@@ -113,11 +113,17 @@ def codec_of(annotation: Any, where: str) -> Codec:
     'a{sax}'
     """
     try:
-        return cached_codec(annotation)
+        codec = cached_codec(annotation)
     except Refused as refused:
         raise TypeError(f"{where}: {refused}") from None
     except RecursionError:
         raise TypeError(f"{where}: {annotation!r} contains itself, which no D-Bus type can") from None
+    if not is_single(codec.signature):
+        raise TypeError(
+            f"{where}: {codec.signature:.40}... is more than a D-Bus type may be: 255 characters, 32 arrays one in the "
+            "other, 32 structs. Use Any within"
+        )
+    return codec
 
 
 class Refused(Exception):
@@ -358,6 +364,15 @@ def typed_dictionary(cls: Any) -> Codec:
         }
 
     return Codec("a{sv}", (dict,), encode, decode)
+
+
+def is_single(signature: str) -> bool:
+    """Whether it is one type, no larger than D-Bus allows."""
+    try:
+        pack("g", signature)
+    except ValueError:
+        return False
+    return split(signature) == [signature]
 
 
 def typed(codec: Codec, value: Any, what: str) -> Any:

@@ -94,6 +94,7 @@ def push(appsrc: Gst.Element, data: Gst.Buffer | Gst.Sample | bytes | None) -> N
 
     Raises:
         PipelineError: an element has failed.
+        TypeError: `data` is something else.
         GleenletError: no appsrc, or in no open pipeline; it does not play, or its stream has ended; this is a
             streaming thread.
         Cancelled, UnsafeSwitchError: as in `sleep`; nothing was pushed.
@@ -106,6 +107,8 @@ def push(appsrc: Gst.Element, data: Gst.Buffer | Gst.Sample | bytes | None) -> N
     ...     p.wait_eos()
     """
     bus = bus_of(appsrc, "appsrc", "push()")
+    if data is not None and not isinstance(data, Gst.Buffer | Gst.Sample | bytes | bytearray | memoryview):
+        raise TypeError(f"push() needs a Gst.Buffer, Gst.Sample, bytes or None, not {type(data).__name__}")
     bus.raise_failure()
     if full(appsrc):
         with pokes(appsrc, bus, "need-data"):
@@ -115,12 +118,16 @@ def push(appsrc: Gst.Element, data: Gst.Buffer | Gst.Sample | bytes | None) -> N
     elif isinstance(data, Gst.Sample):
         flow = appsrc.emit("push-sample", data)
     else:
-        flow = appsrc.emit("push-buffer", data if isinstance(data, Gst.Buffer) else Gst.Buffer.new_wrapped(data))
+        flow = appsrc.emit("push-buffer", data if isinstance(data, Gst.Buffer) else buffer_of(data))
     if flow != Gst.FlowReturn.OK:
         bus.drain()
         bus.raise_failure()
         why = "its stream has ended" if flow == Gst.FlowReturn.EOS else "it does not run: p.play() or p.pause() first"
         raise GleenletError(f"{appsrc.get_name()} takes no data: {why}")
+
+
+def buffer_of(data: bytes) -> Gst.Buffer:
+    return Gst.Buffer.new_wrapped(data) if data else Gst.Buffer.new()  # PyGObject gives NULL for no bytes, and crashes
 
 
 def full(appsrc: Gst.Element) -> bool:
@@ -159,6 +166,8 @@ def pokes(element: Gst.Element, bus: Bus, *signals: str) -> Iterator[None]:
 
 def bus_of(element: Gst.Element, kind: str, what: str) -> Bus:
     """What hears the pipeline that `element` is in, after a check that all is as it has to be."""
+    if not isinstance(element, Gst.Element):
+        raise TypeError(f"{what} needs an {kind}, not {type(element).__name__}")
     factory = element.get_factory()
     if factory is None or factory.get_name() != kind:
         raise GleenletError(f"{what} needs an {kind}, not {element.get_name()}")

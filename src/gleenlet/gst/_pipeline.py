@@ -6,6 +6,7 @@ on the bus. Knows nothing of appsink and appsrc, but that a pipeline with an app
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -19,6 +20,7 @@ from gleenlet.gst._threads import check_thread, in_thread
 
 T = TypeVar("T")
 
+FAR = 2**63 / Gst.SECOND  # seconds: where GStreamer's time ends
 NULL_GRACE = 2.0  # seconds that a task, cancelled while its pipeline goes to NULL, still waits for that
 
 
@@ -32,6 +34,7 @@ def pipeline(description: str | Gst.Element, *, eos_on_exit: float | None = None
 
     Raises:
         PipelineError: the description has an error, or names what is not installed.
+        TypeError: `description` is neither. ValueError: `eos_on_exit` is negative or NaN.
         GleenletError: the element is inside another.
 
     Thread: the one whose loop tells its messages.
@@ -45,6 +48,8 @@ def pipeline(description: str | Gst.Element, *, eos_on_exit: float | None = None
     if not Gst.is_initialized():
         Gst.init(None)
     element = description
+    if not isinstance(element, str | Gst.Element):
+        raise TypeError(f"pipeline() needs a description or a Gst.Element, not {type(element).__name__}")
     if isinstance(element, str):
         try:
             # Without this flag what was made before the error is returned beside it, and leaks in PyGObject.
@@ -145,7 +150,7 @@ class Pipeline:
 
         Raises:
             PipelineError: an element cannot do it, or has failed before.
-            ValueError: `timeout` is negative or NaN.
+            ValueError: `timeout` is negative or NaN; `state` is VOID_PENDING, which is none. TypeError: no state.
             TimeoutError: not within `timeout` seconds.
             GleenletError: another task gives it another state meanwhile; this is a streaming thread, or another
                 than the loop's; outside the block.
@@ -154,6 +159,10 @@ class Pipeline:
         >>> with pipeline("videotestsrc ! fakesink") as p:
         ...     p.state(Gst.State.PAUSED, timeout=5)
         """
+        if not isinstance(state, Gst.State):
+            raise TypeError(f"state() needs a Gst.State such as Gst.State.PAUSED, not {type(state).__name__}")
+        if state == Gst.State.VOID_PENDING:
+            raise ValueError("VOID_PENDING is no state to be in: use NULL, READY, PAUSED or PLAYING")
         self._change(state, timeout, "state()", may_lack_data=False)
 
     def seek(
@@ -171,7 +180,10 @@ class Pipeline:
             rate: 2.0 is twice as fast, negative is backwards from there.
             timeout: seconds, None for no limit.
 
-        Raises: PipelineError: it cannot seek, or an element has failed before. Others as in `state`.
+        Raises:
+            PipelineError: it cannot seek, or an element has failed before.
+            ValueError: `position` is negative, NaN or beyond GStreamer's time; `rate` is 0 or not finite.
+            Others as in `state`.
 
         >>> with pipeline("videotestsrc num-buffers=300 ! fakesink") as p:
         ...     p.pause()
@@ -179,8 +191,10 @@ class Pipeline:
         ...     p.position()
         2.5
         """
-        if not position >= 0:
+        if not 0 <= position < FAR:
             raise ValueError(f"position must be 0 or more seconds, not {position!r}")
+        if not rate or not math.isfinite(rate):
+            raise ValueError(f"rate must be a number but 0, not {rate!r}: p.pause() stands still")
         bus, limit = self._bus, self._limit(timeout, "seek()", f"has not gone to {position} s")
         there = Gst.SeekType.SET, round(position * Gst.SECOND)
         start, stop = there, (Gst.SeekType.NONE, 0)

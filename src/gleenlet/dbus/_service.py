@@ -274,7 +274,7 @@ class export(Generic[T]):
     def values(self, interface: Interface) -> dict[str, GLib.Variant]:
         """What can be read of an interface; it may wait.
 
-        A property that fails is reported and left out: the others can be read, and who asks for that one gets its error.
+        A property that fails is reported and left out: others can be read, and who asks for that one gets its error.
         """
         found = {}
         for prop in interface.properties.values():

@@ -179,6 +179,43 @@ def test_destroying_the_parent_in_the_same_turn_as_the_dialog_opens(call: Callab
     until(lambda: dialogs() == [])
 
 
+def close(dialog: Any) -> None:
+    """As the user may in the moment before the dialog goes."""
+    if dialog in windows() or (not isinstance(dialog, Gtk.Window) and dialog in dialogs()):
+        dialog.close()
+
+
+@every_dialog
+def test_a_dialog_that_is_closed_twice_ends_once(window: Any, call: Callable[[Any], Any]) -> None:
+    task, dialog = opened(lambda: call(window))
+    close(dialog)
+    close(dialog)
+    assert task.result() is None
+    until(lambda: dialogs() == [])
+
+
+@every_dialog
+def test_a_dialog_that_is_closed_after_its_parent_ends_once(call: Callable[[Any], Any]) -> None:
+    window = new_window()
+    task, dialog = opened(functools.partial(call, window))
+    window.destroy()
+    close(dialog)
+    assert task.result() is None
+    until(lambda: dialogs() == [])
+
+
+@every_dialog
+def test_a_dialog_that_is_closed_after_its_task_was_cancelled_ends_once(
+    window: Any, call: Callable[[Any], Any]
+) -> None:
+    task, dialog = opened(lambda: call(window))
+    task.cancel()
+    spawn(close, dialog).join()  # runs after the task was told, in the same turn of the loop
+    with pytest.raises(Cancelled):
+        task.result()
+    until(lambda: dialogs() == [])
+
+
 @every_dialog
 def test_a_parent_that_is_gone_is_refused_at_once(call: Callable[[Any], Any]) -> None:
     window = new_window()

@@ -1,4 +1,4 @@
-"""The tests of dialogs and frames once more: with GTK 3 and with libadwaita, where a warning of GLib's is fatal."""
+"""The tests of dialogs and frames by toolkit: GTK 4, GTK 3 and libadwaita, where a warning of GLib's is fatal."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[3:]]))
 
 @pytest.mark.parametrize(
     ("toolkit", "namespace", "version", "files"),
-    [("gtk3", "Gtk", "3.0", (DIALOGS, FRAMES)), ("adw", "Adw", "1", (DIALOGS,))],
-    ids=["gtk3", "adw"],
+    [("gtk4", "Gtk", "4.0", (DIALOGS,)), ("gtk3", "Gtk", "3.0", (DIALOGS, FRAMES)), ("adw", "Adw", "1", (DIALOGS,))],
+    ids=["gtk4", "gtk3", "adw"],
 )
-def test_dialogs_and_frames_of_another_toolkit(
+def test_dialogs_and_frames_without_a_warning(
     toolkit: str, namespace: str, version: str, files: tuple[str, ...]
 ) -> None:
     variables = {"GLEENLET_TEST_TOOLKIT": toolkit, "G_DEBUG": "fatal-warnings", "GSETTINGS_BACKEND": "memory"}

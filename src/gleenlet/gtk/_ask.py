@@ -127,8 +127,16 @@ def show(question: Question) -> int | None:
     if Adw is not None and Adw.is_initialized():
         if hasattr(Adw, "AlertDialog"):
             return show_adw(Adw, Adw.AlertDialog(heading=question.heading, body=question.body), question)
-        dialog = Adw.MessageDialog(heading=question.heading, body=question.body, transient_for=question.window)
-        return show_adw(Adw, dialog, question)
+        return show_adw(
+            Adw,
+            Adw.MessageDialog(
+                heading=question.heading,
+                body=question.body,
+                transient_for=question.window,
+                destroy_with_parent=False,  # as for a Gtk.MessageDialog
+            ),
+            question,
+        )
     if hasattr(need_gtk(), "AlertDialog"):
         return show_gtk_alert(question)
     return show_gtk_message(question)
@@ -167,7 +175,9 @@ def show_gtk_message(question: Question) -> int | None:
         secondary_text=question.body or None,
         transient_for=question.window,
         modal=True,
-        destroy_with_parent=True,
+        # `respond` hears the parent's end; GTK 4 leaves a dialog that ends with its parent a pointer to that
+        # (gtk/gtkwindow.c, gtk_window_transient_parent_destroyed).
+        destroy_with_parent=False,
     )
     for place, label in enumerate(question.labels):
         button = dialog.add_button(label, place)

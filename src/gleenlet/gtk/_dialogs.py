@@ -6,10 +6,11 @@ parent does, for not all of them are told.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
-from gi.repository import Gio, GLib
+from gi.repository import Gio, GLib, GObject
 
 from gleenlet import GleenletError, call, get_hub
 from gleenlet._core import Waiter
@@ -104,11 +105,45 @@ def choose(parent: Any, start: Callable[..., object], *args: Any) -> Any:
     cancellable = Gio.Cancellable()
     with ending(parent, cancellable.cancel):
         try:
-            return call(start, *args, cancellable=cancellable)
+            return call(Opening(start), *args, cancellable=cancellable)
         except GLib.Error as error:
             if cancellable.is_cancelled() or was_dismissed(error):
                 return None
             raise
+
+
+class Opening:
+    """A dialog's operation, as `call` takes it, whose windows go with its first response.
+
+    GTK lets them stand until the operation is finished, in a later turn of the loop, and takes each response for the
+    operation's end: a second one, or one after it was cancelled, is a critical or a crash (gtk/gtkalertdialog.c,
+    response_cb; seen in 4.18; the dialogs of files, colours and fonts are alike).
+    """
+
+    def __init__(self, start: Callable[..., object]) -> None:
+        self.start = start
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.start, name)  # what GIRepository knows of it
+
+    def __call__(self, *args: Any) -> None:
+        Gtk = need_gtk()
+        before = Gtk.Window.list_toplevels()
+        self.start(*args)
+        *_, cancellable, _done = args
+        for window in Gtk.Window.list_toplevels():
+            if window not in before:
+                # `choose` hears the parent's end; one that ends with its parent keeps a pointer to that, and the
+                # operation one to it.
+                window.set_destroy_with_parent(False)
+                window.connect("response", withdraw)
+                GObject.Object.connect(cancellable, "cancelled", functools.partial(withdraw, window))
+
+
+def withdraw(dialog: Any, *_: object) -> None:
+    """Hide it for good: nobody can press or close what is not realized."""
+    dialog.set_visible(False)
+    dialog.unrealize()
 
 
 def was_dismissed(error: GLib.Error) -> bool:

@@ -206,13 +206,19 @@ def test_an_animation_of_no_time_has_its_last_step_only(window: Any) -> None:
     assert run(lambda: list(animate(window, 0))) == [1.0]
 
 
-def test_an_animation_is_only_its_end_where_the_user_wants_none(window: Any) -> None:
+@pytest.mark.parametrize(
+    ("setting", "unwanted"), [("gtk-enable-animations", False), ("gtk-interface-reduced-motion", 1)]
+)
+def test_an_animation_is_only_its_end_where_the_user_wants_none(window: Any, setting: str, unwanted: Any) -> None:
     settings = window.get_settings()
-    settings.set_property("gtk-enable-animations", False)
+    if settings.find_property(setting) is None:
+        pytest.skip(f"GTK has no {setting} yet")
+    wanted = settings.get_property(setting)
+    settings.set_property(setting, unwanted)
     try:
         assert run(lambda: list(animate(window, 60))) == [1.0]
     finally:
-        settings.set_property("gtk-enable-animations", True)
+        settings.set_property(setting, wanted)
 
 
 def test_an_animation_ends_early_with_its_widget(window: Any) -> None:

@@ -6,6 +6,10 @@ import urllib.request
 from typing import Any
 
 import pytest
+
+pytest.importorskip("trio", reason="trio is not installed")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed")
+
 import trio
 import uvicorn
 

@@ -138,6 +138,20 @@ def test_a_path_has_an_interface_once(converter: object, bus: Gio.DBusConnection
 
 @in_task
 @pytest.mark.parametrize("converter", [_native], indirect=True)
+def test_a_refused_registration_drops_what_it_took_once(
+    converter: object, bus: Gio.DBusConnection, calls: Queue[Came]
+) -> None:
+    def on_call(*_: object) -> None: ...
+
+    before = sys.getrefcount(on_call)
+    for _ in range(10):
+        with pytest.raises(GLib.Error):
+            register(bus, PATH, INFO, on_call)
+    assert sys.getrefcount(on_call) == before
+
+
+@in_task
+@pytest.mark.parametrize("converter", [_native], indirect=True)
 def test_wrong_arguments_are_refused(converter: object, bus: Gio.DBusConnection, calls: Queue[Came], ask: Ask) -> None:
     def nothing(*_: object) -> None: ...
 

@@ -119,8 +119,11 @@ static void called(void *Py_UNUSED(connection), const char *sender, const char *
     PyGILState_Release(gil);
 }
 
+static PyObject *forgotten; /* what `forget` dropped last: to compare with, it may be gone */
+
 static void forget(void *on_call) { /* the object is not registered any more */
     PyGILState_STATE gil = PyGILState_Ensure();
+    forgotten = on_call;
     Py_DECREF((PyObject *)on_call);
     PyGILState_Release(gil);
 }
@@ -145,8 +148,11 @@ PyObject *register_object(PyObject *Py_UNUSED(module), PyObject *args) {
     GError *error = NULL;
     unsigned id = 0;
     if (info) {
+        /* Who drops `on_call` if this fails depends on GLib: older ones leave it to us, 2.90 calls `forget`. */
+        forgotten = NULL;
         Py_INCREF(on_call);
-        if (!(id = g.dbus_connection_register_object(connection, path, info, &calls, on_call, forget, &error)))
+        id = g.dbus_connection_register_object(connection, path, info, &calls, on_call, forget, &error);
+        if (!id && forgotten != on_call)
             Py_DECREF(on_call);
         g.dbus_interface_info_unref(info);
     }

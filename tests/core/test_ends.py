@@ -18,7 +18,7 @@ from gi.repository import GLib
 from greenlet import getcurrent, greenlet
 
 import gleenlet
-from child import in_child, run_script
+from child import in_child
 from gleenlet import (
     Event,
     GleenletError,
@@ -707,12 +707,3 @@ def test_threads_that_wait_for_one_child_all_get_its_status() -> None:
         os.close(reader)
         os.close(writer)
     assert statuses == [3] * 80
-
-
-# ---- what the core reads of CPython ----
-
-
-def test_a_blind_probe_refuses_to_be_imported() -> None:
-    outcome = run_script("import gleenlet", env={"GLEENLET_BLIND_PROBE": "1"})
-    assert outcome.status == 1
-    assert "ImportError: gleenlet cannot see C callbacks on this Python" in outcome.stderr

@@ -18,9 +18,10 @@ from typing import Any, ClassVar, cast
 from gi.repository import GLib
 from greenlet import getcurrent, greenlet
 
-from gleenlet._core import _native, _slabs
+from gleenlet._core import _native
 from gleenlet._core._native import Handle, Waiter
 from gleenlet._core.blame import explain, explain_collection, where
+from gleenlet._core.chunk import first_chunk
 from gleenlet._core.contexts import drop_context, own_context, runs_application
 from gleenlet._core.errors import GleenletError, UnsafeSwitchError
 from gleenlet._core.wakeup import restart_in_child, signals_wake
@@ -56,7 +57,7 @@ class Hub(_native.Hub):
         except BaseException:
             self._leave_context()
             raise
-        self._stack_chunk = _slabs.SMALL if _slabs.install() else 0
+        self._stack_chunk = first_chunk()
         _made[id(self)] = self
 
     def __repr__(self) -> str:

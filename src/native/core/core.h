@@ -3,7 +3,8 @@
  * It knows greenlets, the C stack and GLib's sources; it knows nothing of tasks' names, scopes or signals.
  * On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
  *
- * Files. switch.c: queue, timers, floor, probe, hand-over. source.c: GLib. waiter.c: the one way to block. job.c: what
+ * Files. switch.c: queue, timers, floor, probe, hand-over. chunk.c: where a Python stack
+ * begins. source.c: GLib. waiter.c: the one way to block. job.c: what
  * runs. func.c: what a task's function is. ends.c: who owns a hub, and how its end is told. unwind.c: whose stack a loop
  * runs on. seams.c: who looks on, whose time it is, who chooses. hub.c, module.c: what Python sees. epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
  *
@@ -315,6 +316,10 @@ void finish(Hub *hub, Job *job, PyObject *result);
 Item *pop(Lane *lane);
 Lane *first_lane(Hub *hub);
 void timer_remove(Item *item);
+
+/* chunk.c */
+void begin_python_stack(int size);
+PyObject *core_try_stack_chunk(PyObject *module, PyObject *args);
 
 /* seams.c */
 PyObject *hub_observe(Hub *hub, PyObject *func);

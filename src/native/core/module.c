@@ -55,6 +55,9 @@ static PyMethodDef core_functions[] = {
     {"runs_tasks", core_runs_tasks, METH_O, "Is this a greenlet of the pool?"},
     {"callback_depth", core_callback_depth, METH_NOARGS, "How many C callbacks and collections are on this thread's stack (F5)."},
     {"collecting", core_collecting, METH_NOARGS, "Does this thread run the cyclic garbage collector (F11)?"},
+    {"try_stack_chunk", core_try_stack_chunk, METH_VARARGS,
+     "Does a first stack chunk of so many bytes hold Python frames as expected? In a fresh greenlet, with a function that "
+     "calls its argument at two depths."},
     {"main_depth", core_main_depth, METH_NOARGS, "g_main_depth()."},
     {"may_wait", core_may_wait, METH_NOARGS, "Is this a task's code that may be switched away from, in its own context?"},
     {"runs_loop", core_runs_loop, METH_NOARGS, "Is a dispatch of GLib's on the current greenlet's own stack?"},

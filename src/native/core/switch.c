@@ -384,26 +384,6 @@ __attribute__((noinline)) static void leave_pool(Hub *hub, Fiber *fiber) {
         }
 }
 
-/* A Fiber's Python stack begins with a small chunk of ours instead of CPython's 16 KiB, of which a sleeping task touches
- * a page: that would be more than half of its memory. It is laid out as push_chunk (CPython, Python/pystate.c) does it,
- * whose next chunks follow when this one is full; greenlet frees it, as any, when the Fiber has ended. */
-__attribute__((noinline)) static void begin_python_stack(Hub *hub) {
-    PyThreadState *state = PyThreadState_Get();
-    if (!hub->stack_chunk || state->datastack_chunk)
-        return;
-    PyObjectArenaAllocator arenas;
-    PyObject_GetArenaAllocator(&arenas);
-    _PyStackChunk *chunk = arenas.alloc(arenas.ctx, hub->stack_chunk);
-    if (!chunk)
-        return;
-    chunk->previous = NULL;
-    chunk->size = hub->stack_chunk;
-    chunk->top = 0;
-    state->datastack_chunk = chunk;
-    state->datastack_top = &chunk->data[1]; /* so that the first frame's end never frees the chunk */
-    state->datastack_limit = (PyObject **)((char *)chunk + chunk->size);
-}
-
 /* The body of every Fiber: one job after another, without a switch between them where the next one is not started. */
 PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     PyGreenlet *current = PyGreenlet_GetCurrent();
@@ -422,7 +402,7 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
         job->state = WAITING;
         job->fiber = fiber;
         if (!refused && !PyCFunction_Check(job->func)) /* which has no Python frame */
-            begin_python_stack(hub);
+            begin_python_stack(hub->stack_chunk);
         PyObject *result = NULL;
         if (refused)
             refused = 0;

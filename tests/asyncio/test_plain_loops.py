@@ -131,7 +131,7 @@ def test_any_other_loop_too() -> None:
     assert len(seen) == 1
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize(
     "fine",
     [
@@ -209,7 +209,7 @@ def test_a_subclass_stays_what_it_is(installed: None) -> None:
     assert spawn(kind_of, EventLoop).result() is EventLoop
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_tasks_go_on_beside_asyncio_run(installed: None) -> None:
     log: list[str] = []
 
@@ -223,7 +223,7 @@ def test_tasks_go_on_beside_asyncio_run(installed: None) -> None:
     assert log == ["task", "coroutine"]
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_an_aiohttp_server_that_starts_its_own_loop(installed: None) -> None:
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text=await to_task(str.upper, "hello"))

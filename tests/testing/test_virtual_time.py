@@ -32,6 +32,7 @@ from gleenlet import (
 )
 from gleenlet.asyncio import await_
 from gleenlet.testing import Clock, Deadlock, virtual_time
+from gleenlet.testing._sources import layout
 
 HOUR = 3600.0
 
@@ -139,6 +140,16 @@ def test_a_source_with_a_ready_time_of_its_own_follows_it(clock: Clock) -> None:
     run(sleep, HOUR)
     assert log[0] == 0
     assert log[1] == pytest.approx(50, abs=40)
+
+
+def test_timeouts_follow_it_where_their_fields_are_unknown(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gleenlet.testing._sources.LAYOUTS", ())
+    layout.cache_clear()
+    log: list[float] = []
+    GLib.timeout_add_seconds(500, lambda: log.append(clock.elapsed))
+    run(sleep, HOUR)
+    layout.cache_clear()
+    assert log == [pytest.approx(500, abs=400)]
 
 
 def test_time_monotonic_and_time_sleep_follow_it(clock: Clock) -> None:

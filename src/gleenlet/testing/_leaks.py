@@ -24,7 +24,7 @@ from gleenlet.testing._sources import name_of, sources_here
 __all__ = ["no_leaks"]
 
 SPAWNED = 0  # an event of the hub's
-MAKERS = ("timeout_add", "timeout_add_seconds", "idle_add", "io_add_watch", "unix_signal_add", "child_watch_add")
+MAKERS = ("timeout_add", "timeout_add_seconds", "idle_add", "io_add_watch", "child_watch_add")
 TOOLKITS = ("gleenlet", "[gtk", "[gdk", "[gio", "[glib", "GDK", "Gdk", "GTask")  # sources that are not the program's
 KINDS = ("tasks", "sources", "handlers", "descriptors", "threads", "children", "windows", "failures")
 

@@ -14,8 +14,8 @@ __all__ = ["Sources", "glib", "interval_us", "name_of"]
 
 RTLD_NOLOAD = 4  # <dlfcn.h>, Linux: only what is loaded already
 
-# GSource's public fields, then GTimeoutSource's (glib/gmain.c): `guint interval; gboolean seconds`.
-FUNCS_OFFSET, INTERVAL_OFFSET = 2 * ctypes.sizeof(ctypes.c_void_p), 12 * ctypes.sizeof(ctypes.c_void_p)
+# GSource's fields are public; GTimeoutSource's own follow them (glib/gmain.c).
+FUNCS_OFFSET, OWN_FIELDS = 2 * ctypes.sizeof(ctypes.c_void_p), 12 * ctypes.sizeof(ctypes.c_void_p)
 
 
 @functools.cache
@@ -43,22 +43,39 @@ def glib() -> Any:
     return library
 
 
-@functools.cache
-def us_per_interval() -> tuple[int, int]:
-    """What GTimeoutSource counts its interval in: microseconds, of timeout_add and of timeout_add_seconds.
+Layout = tuple[Any, int, int]
+"""Of a GTimeoutSource's own fields: its interval's type, where the flag says that it counts seconds, and else how many
+nanoseconds it counts in."""
 
-    Zero where its fields are not where we look for them.
-    """
-    units = []
-    for make, interval, us in (
+LAYOUTS: tuple[Layout, ...] = (
+    (ctypes.c_uint, 4, 1_000_000),
+    (ctypes.c_uint64, 8, 1),  # GLib 2.90
+)
+
+
+@functools.cache
+def layout() -> Layout | None:
+    """The one that reads right; None if none does."""
+    makers = (
         (glib().g_timeout_source_new, 7, 7_000),
+        (glib().g_timeout_source_new, 30_000, 30_000_000),
         (glib().g_timeout_source_new_seconds, 3, 3_000_000),
-    ):
-        source = make(interval)
-        found = ctypes.c_uint.from_address(source + INTERVAL_OFFSET).value if is_timeout(source) else 0
-        units.append(us // found if found and not us % found else 0)
-        glib().g_source_unref(source)
-    return units[0], units[1]
+    )
+    sources = [(make(interval), us) for make, interval, us in makers]
+    try:
+        for candidate in LAYOUTS:
+            if all(is_timeout(source) and read(source, candidate) == us for source, us in sources):
+                return candidate
+        return None
+    finally:
+        for source, _ in sources:
+            glib().g_source_unref(source)
+
+
+def read(source: int, fields: Layout) -> int:
+    kind, flag, unit_ns = fields
+    value: int = kind.from_address(source + OWN_FIELDS).value
+    return value * 1_000_000 if ctypes.c_int.from_address(source + OWN_FIELDS + flag).value else value * unit_ns // 1000
 
 
 def is_timeout(source: int) -> bool:
@@ -67,12 +84,9 @@ def is_timeout(source: int) -> bool:
 
 
 def interval_us(source: int) -> int | None:
-    """The interval of a GTimeoutSource; None if it is none."""
-    if not is_timeout(source):
-        return None
-    seconds = ctypes.c_int.from_address(source + INTERVAL_OFFSET + ctypes.sizeof(ctypes.c_uint)).value
-    unit = us_per_interval()[bool(seconds)]
-    return ctypes.c_uint.from_address(source + INTERVAL_OFFSET).value * unit if unit else None
+    """The interval of a GTimeoutSource; None if it is none, or its fields are not where we look for them."""
+    fields = layout()
+    return read(source, fields) if fields is not None and is_timeout(source) else None
 
 
 def name_of(source: int) -> str:

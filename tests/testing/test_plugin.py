@@ -108,9 +108,9 @@ def test_a_time_limit_shows_the_tasks_and_the_fixtures_work(tmp_path: Path) -> N
     assert "left over:" in outcome.stdout
     assert "<Task 'left' waiting for timer>" in outcome.stdout
     found = counts(outcome)
-    assert (found["failed"] - found.get("skipped", 0), found["passed"], found["error"]) in {(1, 4, 1), (2, 4, 1)}, (
-        outcome.stdout
-    )
+    assert (found["passed"], found["error"]) == (4, 1), outcome.stdout
+    # pytest 8.4 has a coroutine fail where no plugin runs it, earlier ones skip it.
+    assert found["failed"] + found.get("skipped", 0) == 2, outcome.stdout
 
 
 def test_a_window_is_used_as_by_a_user(tmp_path: Path) -> None:

@@ -5,5 +5,17 @@ from gleenlet.debug._listen import start_as_asked as start_as_asked  # for GLEEN
 from gleenlet.debug._record import Frame, TaskRecord
 from gleenlet.debug._tasks import tasks
 from gleenlet.debug._text import format_tasks, print_tasks
+from gleenlet.debug._watch import Stall, Watch, watch
 
-__all__ = ["Frame", "Listener", "TaskRecord", "format_tasks", "listen", "print_tasks", "tasks"]
+__all__ = [
+    "Frame",
+    "Listener",
+    "Stall",
+    "TaskRecord",
+    "Watch",
+    "format_tasks",
+    "listen",
+    "print_tasks",
+    "tasks",
+    "watch",
+]

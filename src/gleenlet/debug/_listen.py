@@ -21,6 +21,7 @@ from gleenlet import GleenletError
 from gleenlet.debug._folder import own_socket
 from gleenlet.debug._tasks import tasks
 from gleenlet.debug._text import format_tasks
+from gleenlet.debug._watch import watch
 
 __all__ = ["Listener", "listen", "peer", "start_as_asked"]
 
@@ -49,7 +50,8 @@ def listen() -> Listener:
 
 
 def start_as_asked() -> None:
-    """What `GLEENLET_DEBUG=1` stands for: `listen()`; where that cannot be, a warning, and the program goes on."""
+    """What `GLEENLET_DEBUG=1` stands for: `watch()` and `listen()`; where that cannot be, a warning."""
+    watch()
     try:
         listen()
     except (OSError, GleenletError) as error:

@@ -13,7 +13,7 @@ import pytest
 from gi.repository import Gio, GLib
 
 import gleenlet
-from gleenlet import Cancelled, Event, spawn
+from gleenlet import Cancelled, Event, GleenletError, spawn
 from gleenlet.dbus import (
     NameLost,
     ObjectManager,
@@ -50,6 +50,7 @@ class Hostile:
     def fail(self, how: str) -> bytes: ...
 
     level: Property[int]
+    changed: Signal[int]
     computed: Property[int]
 
 
@@ -216,7 +217,6 @@ def test_watch_keeps_its_proxy(service: Service, bus: Gio.DBusConnection, client
         assert next(values) == 2
 
 
-@in_task
 def test_a_loss_is_told_to_who_looks_late(bus: Gio.DBusConnection, client: Gio.DBusConnection) -> None:
     with export(bus, PATH, Service()):
         with own_name(bus, "org.example.Comes"):
@@ -228,6 +228,34 @@ def test_a_loss_is_told_to_who_looks_late(bus: Gio.DBusConnection, client: Gio.D
                 next(values)
 
 
+# ---- other threads ----
+
+
+@in_task
+def test_who_would_not_be_woken_in_another_thread_is_refused(service: Service, hostile: Hostile) -> None:
+    values = watch(hostile, Hostile.level)
+    assert next(values) == 1
+    with hostile.changed as emissions:
+        for steps in (values, emissions, watch(hostile, Hostile.level)):
+            with pytest.raises(GleenletError, match="belongs to the thread"):
+                gleenlet.to_thread(next, steps)
+        service.changed.emit(2)
+        assert next(emissions) == (2,)
+
+
+def test_properties_are_known_where_the_proxy_was_made_and_asked_for_elsewhere(
+    service: Service, hostile: Hostile
+) -> None:
+    def read() -> int:
+        return hostile.level
+
+    for level in (1, 2, 3):
+        service.level = level
+        assert gleenlet.to_thread(read) == level
+        settle()
+        assert read() == level
+
+
 # ---- objects that say what is not so ----
 
 
@@ -235,7 +263,6 @@ def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-@in_task
 def test_descriptors_that_nobody_asked_for_are_closed(bus: Gio.DBusConnection, client: Gio.DBusConnection) -> None:
     properties = Gio.DBusNodeInfo.new_for_xml(
         '<node><interface name="org.freedesktop.DBus.Properties"><method name="GetAll"><arg type="s"/>'

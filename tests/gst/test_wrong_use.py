@@ -11,6 +11,7 @@ gi.require_version("Gst", "1.0")
 from gi.repository import GObject, Gst
 
 from child import in_child
+from gleenlet import GleenletError, run, to_thread
 from gleenlet.gst import pipeline, push, samples
 
 Gst.init(None)
@@ -66,3 +67,28 @@ def test_states_that_are_none_are_refused() -> None:
                 p.state(wrong)
         with pytest.raises(ValueError, match="VOID_PENDING is no state"):
             p.state(Gst.State.VOID_PENDING)
+
+
+def test_a_block_is_left_once() -> None:
+    p = pipeline(PICTURES)
+    with pytest.raises(GleenletError, match="no open block"):
+        p.__exit__(None, None, None)
+    with p:
+        pass
+    with pytest.raises(GleenletError, match="no open block"):
+        p.__exit__(None, None, None)
+
+
+def test_a_step_in_another_thread_is_refused_and_disturbs_no_other() -> None:
+    def main() -> list[int]:
+        with pipeline("appsrc name=source ! appsink name=sink") as p:
+            p.play()
+            taken = samples(p.get_by_name("sink"))
+            for steps in (taken, p.messages()):
+                with pytest.raises(GleenletError, match="was called in the thread"):
+                    to_thread(list, steps)
+            push(p.get_by_name("source"), b"abc")
+            push(p.get_by_name("source"), None)
+            return [sample.get_buffer().get_size() for sample in samples(p.get_by_name("sink"))]  # type: ignore[union-attr]
+
+    assert run(main) == [3]

@@ -62,7 +62,7 @@ def proxy(
         Cancelled: the task was cancelled; the reply is dropped, and a service of gleenlet's cancels the call
             if this program ends.
 
-    Thread: the one whose context runs the task.
+    Thread: the one whose context runs the task. In others calls work too, and properties are asked for at each read.
 
     >>> import gleenlet
     >>> bus = gleenlet.call(Gio.bus_get, Gio.BusType.SESSION)

@@ -13,14 +13,14 @@ from typing import Any
 
 from gi.repository import Gio, GLib
 
-from gleenlet import GleenletError, Lock
+from gleenlet import GleenletError, Hub, Lock, get_hub
 from gleenlet._core import Waiter
 from gleenlet.dbus._convert import invoke, pack, unpack
 from gleenlet.dbus._errors import NameLost, from_reply
 from gleenlet.dbus._fds import FileDescriptor
 from gleenlet.dbus._interface import Interface, Method
 from gleenlet.dbus._members import BoundSignal, Property, Signal
-from gleenlet.dbus._subscribe import Subscription, closed_error, get_owner, refuse_closed
+from gleenlet.dbus._subscribe import Subscription, closed_error, get_owner, refuse_closed, refuse_thread
 from gleenlet.dbus._types import number_of, typed, variant
 
 PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -30,7 +30,7 @@ LIMIT = 10_000  # emissions that may wait for the next step, as in gleenlet.sign
 class Remote:
     """Where an object is: the connection, the name, the path."""
 
-    __slots__ = ("caches", "connection", "flags", "name", "path")
+    __slots__ = ("caches", "connection", "flags", "hub", "name", "path")
 
     def __init__(self, connection: Gio.DBusConnection, name: str | None, path: str, flags: Gio.DBusCallFlags) -> None:
         self.connection = connection
@@ -38,6 +38,7 @@ class Remote:
         self.path = path
         self.flags = int(flags)
         self.caches: dict[Interface, PropertyCache] = {}
+        self.hub = get_hub()  # where properties are kept up to date
 
     def call(self, interface: Interface, method: Method, args: tuple[Any, ...]) -> Any:
         fds: list[Any] = []
@@ -122,6 +123,7 @@ class RemoteSignal(BoundSignal[*tuple[Any, ...]]):
         self.remote = remote
         self.signal = signal
         self.subscription: Subscription | None = None
+        self.hub: Hub | None = None
         self.waiting: deque[GLib.Variant] = deque()
         self.waiter: Waiter | None = None
         self.end: Exception | None = None
@@ -136,6 +138,7 @@ class RemoteSignal(BoundSignal[*tuple[Any, ...]]):
             raise GleenletError(f"{self.signal!r} is entered already: take it from the proxy for each `with`")
         remote, signal = self.remote, self.signal
         self.end = None
+        self.hub = get_hub()
         self.subscription = Subscription(remote.connection, lambda: self.finish(closed_error()))
         try:
             self.subscription.listen(self.heard, remote.name, remote.path, signal.interface.name, signal.name)
@@ -163,6 +166,8 @@ class RemoteSignal(BoundSignal[*tuple[Any, ...]]):
     def next(self, timeout: float | None) -> tuple[Any, ...]:
         if self.subscription is None:
             raise GleenletError(f"write: with proxy.{self.signal.attribute} as emissions: for args in emissions: ...")
+        if self.hub is not None:
+            refuse_thread(self.hub, f"this iterator of {self.signal.attribute}")
         if self.waiter is not None:
             raise GleenletError(f"a task waits for {self.signal.attribute} here already: give each its own `with`")
         while not self.waiting:
@@ -221,7 +226,7 @@ class PropertyCache:
     def get(self, prop: Property[Any]) -> Any:
         if not prop.readable:
             raise AttributeError(f"{prop!r} can only be written")
-        if prop.emits == "false":
+        if prop.emits == "false" or get_hub() is not self.remote.hub:  # another thread, which hears of no change
             return self.ask(prop)
         if not self.loaded:
             self.load()
@@ -327,6 +332,8 @@ class Watcher:
 
     def values(self) -> Iterator[Any]:
         cache, prop = self.cache, self.prop
+        hub = cache.remote.hub
+        refuse_thread(hub, f"a watch of {prop.attribute}, as its proxy,")
         cache.watchers.append(self)
         try:
             last = object()
@@ -337,6 +344,7 @@ class Watcher:
                     last = value
                     yield value
                 while not self.news:
+                    refuse_thread(hub, f"a watch of {prop.attribute}, as its proxy,")
                     self.waiter = Waiter()
                     try:
                         self.waiter.wait()

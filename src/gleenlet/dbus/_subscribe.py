@@ -7,7 +7,7 @@ from typing import Any
 
 from gi.repository import Gio, GLib, GObject
 
-from gleenlet import get_hub
+from gleenlet import GleenletError, Hub, get_hub
 from gleenlet.dbus._convert import invoke
 
 BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
@@ -62,6 +62,12 @@ class Subscription:
         handler, self.handler = self.handler, 0
         if handler:
             GObject.Object.disconnect(self.connection, handler)
+
+
+def refuse_thread(hub: Hub, what: str) -> None:
+    """What is heard is heard on the thread that listens: who waits on another one would not be woken."""
+    if get_hub() is not hub:
+        raise GleenletError(f"{what} belongs to the thread that began to listen: wait there, or listen anew here")
 
 
 def refuse_closed(connection: Gio.DBusConnection) -> None:

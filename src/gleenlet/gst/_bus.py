@@ -14,6 +14,7 @@ from gi.repository import Gst
 from gleenlet import GleenletError, Hub, get_hub, sleep
 from gleenlet._core import Waiter, get_ident
 from gleenlet.gst._errors import PipelineError
+from gleenlet.gst._threads import check_thread
 
 KEPT = 1_000  # messages
 
@@ -78,7 +79,11 @@ class Bus:
                 self.hub.call_soon_threadsafe(self._look)
 
     def pause(self, limit: Limit | None = None) -> None:
-        """Wait for the next message, `poke` or the end of the block."""
+        """Wait for the next message, `poke` or the end of the block.
+
+        Raises: GleenletError: this is another thread than the loop's, which could not wake who waits here.
+        """
+        check_thread(self.hub, "a step of messages() or samples()")
         waiter = Waiter(limit.left() if limit else None)
         self._waiters.append(waiter)
         try:

@@ -110,6 +110,8 @@ class Pipeline:
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         bus, finished = self._bus, True
+        if bus.closed or not self._entered:
+            raise GleenletError("this pipeline() has no open block to leave. Write: with pipeline(...) as p: ...")
         try:
             if self._eos_on_exit is not None:
                 finished = self._finish(self._eos_on_exit)

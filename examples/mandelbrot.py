@@ -47,9 +47,13 @@ def show(submit: Any) -> None:
         print(f"{len(tiles)} tiles, and {len(frames)} frames drawn meanwhile")
         window.close()
 
+    def tick(*_: object) -> bool:
+        frames.append(1)
+        return True
+
     def activate(app: Gtk.Application) -> None:
         window = Gtk.ApplicationWindow(application=app, title="Mandelbrot", child=picture)
-        window.add_tick_callback(lambda *_: frames.append(1) or True)
+        window.add_tick_callback(tick)
         window.present()
         tasks_of(window).spawn(fill, window)  # closed before, it cancels the tiles that are not computed yet
 

@@ -1,4 +1,4 @@
-"""What a type checker knows of proxies and services, and of the examples."""
+"""What a type checker knows of proxies and services, and of the examples for D-Bus, GStreamer and processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from child import ROOT
 api = pytest.importorskip("mypy.api", reason="mypy is not installed")
 pytest.importorskip("gi-stubs", reason="pygobject-stubs is not installed")
 
-FILES = [ROOT / name for name in ("tests/typing/dbus.py", "examples/dbus_client.py", "examples/dbus_service.py")]
+EXAMPLES = ("dbus_client", "dbus_service", "pipeline", "transcoder", "mandelbrot")
+FILES = [ROOT / "tests/typing/dbus.py", *(ROOT / f"examples/{name}.py" for name in EXAMPLES)]
 
 
 def test_results_of_proxies_are_known(tmp_path: Path) -> None:

@@ -676,6 +676,42 @@ def test_a_forked_child_of_a_thread_forgets_the_others_hubs() -> None:
     thread.join()
 
 
+@in_child()
+def test_a_child_forked_in_a_task_goes_on_when_what_drove_the_loop_is_gone() -> None:
+    statuses: list[int] = []
+
+    def forks() -> None:
+        pid = os.fork()
+        if not pid:
+            sleep(0.001)  # run() below waits for a task that is none of this process
+            os._exit(3)
+        statuses.append(wait_child(pid))
+
+    def main() -> None:
+        spawn(forks).join()
+
+    run(main)
+    assert statuses == [3]
+
+
+@in_child()
+def test_what_drives_a_forked_childs_loop_ends_with_the_task_that_forked() -> None:
+    statuses: list[int] = []
+
+    def forks() -> None:
+        pid = os.fork()
+        sleep(0.001)
+        if pid:
+            statuses.append(wait_child(pid))
+
+    parent = os.getpid()
+    try:
+        run(lambda: spawn(forks).join())
+    except gleenlet.Cancelled:
+        os._exit(4 if os.getpid() != parent else 5)
+    assert statuses == [4]
+
+
 # ---- children ----
 
 

@@ -341,11 +341,25 @@ def _forget_in_child() -> None:
     for hub in _native.hubs():
         hub._switches.clear()
         hub._farewells.clear()
-        for task in hub._forget_in_child():
-            for waiter in task._callbacks or ():
-                if isinstance(waiter, Waiter) and waiter.greenlet is None:
-                    waiter.wake()  # of who drives the loop: it ends, as the task is none of this process
+        forgotten = hub._forget_in_child()
+        drivers = [
+            waiter
+            for task in forgotten
+            for waiter in task._callbacks or ()
+            if isinstance(waiter, Waiter) and waiter.greenlet is None
+        ]
+        # Who drives the loop ends, as what it waits for is none of this process; but the task that forked needs it.
+        for task in hub.tasks():
+            task.add_done_callback(lambda _, drivers=drivers: _wake_all(drivers))
+            break
+        else:
+            _wake_all(drivers)
     restart_in_child()
+
+
+def _wake_all(waiters: list[Waiter]) -> None:
+    for waiter in waiters:
+        waiter.wake()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

@@ -21,11 +21,11 @@ from typing import Any
 from gi.repository import GLib
 from tests.soak.chaos.operations import endings
 from tests.soak.chaos.program import Program, make
-from tests.soak.chaos.world import ChaosError, World, report_unraisable
+from tests.soak.chaos.world import PATIENCE, ChaosError, World, report_unraisable
 
 import gleenlet
 
-WATCHDOG = 30  # seconds for an episode: nothing in it takes one
+WATCHDOG = 4 * PATIENCE  # seconds for an episode
 
 
 def weights_of(text: str) -> dict[str, float]:
@@ -56,6 +56,7 @@ def episode(program: Program, number: int) -> World:
     drive = drive_by(number)
     for _ in range(2 if drive is not None else 0):
         drive()
+        world.go_on_as_child()
     world.end()
     if number % 20 == 0:
         world.check_hub()
@@ -72,6 +73,12 @@ def report(error_type: type[BaseException], error: BaseException, traceback: Any
 
 
 faults_outside: list[str] = []
+
+
+def kind_of_process(chance: random.Random, weights: dict[str, float]) -> str:
+    """What a process does beside its programs, mostly nothing; weighed as kinds of operation are."""
+    kinds = {"plain": 5.0, "has_gevent_beside": 1.0, "begins_without_descriptors": 1.0, "exits_at_random": 1.0}
+    return chance.choices(list(kinds), [weights.get(name, weight) for name, weight in kinds.items()])[0]
 
 
 def begin_without_descriptors() -> None:
@@ -97,25 +104,29 @@ def main() -> int:
     parser.add_argument("--program", help="a file to read the program from")
     parser.add_argument("--weights", default="")
     parser.add_argument("--seconds", type=float, default=1e9)
+    parser.add_argument("--print", action="store_true", help="the first program, and run none")
     options = parser.parse_args()
+    weights = weights_of(options.weights)
+    first, _, last = options.episodes.rpartition(":")
+    numbers = range(int(first or 0), int(last))
+    if options.print:
+        print(json.dumps(make(f"{options.seed}:{numbers.start}", 300, weights)))
+        return 0
 
     faulthandler.enable()
     sys.excepthook = report
     sys.unraisablehook = report_unraisable
     warnings.simplefilter("ignore")
     chance = random.Random(f"process {options.seed}")
-    kind = chance.choice(["plain", "plain", "plain", "plain", "plain", "gevent", "descriptors", "exit"])
-    weights = weights_of(options.weights)
+    kind = kind_of_process(chance, weights)
     faulthandler.dump_traceback_later(WATCHDOG, exit=True)
-    if kind == "gevent":
+    if kind == "has_gevent_beside":
         with contextlib.suppress(ImportError):
             from gleenlet.gevent import install
 
             install()
-    elif kind == "descriptors":
+    elif kind == "begins_without_descriptors":
         begin_without_descriptors()
-    first, _, last = options.episodes.rpartition(":")
-    numbers = range(int(first or 0), int(last))
     operations, baseline, end = 0, 0, time.monotonic() + options.seconds
     for number in numbers:
         faulthandler.dump_traceback_later(WATCHDOG, exit=True)
@@ -127,6 +138,7 @@ def main() -> int:
             program = make(f"{options.seed}:{number}", 300, weights)
         world = episode(program, number)
         operations += world.operations
+        print("operations", operations, flush=True)
         for text in [*faults_outside, *world.faults]:
             print("fault", text, flush=True)
         if world.faults or faults_outside:
@@ -141,8 +153,7 @@ def main() -> int:
     if baseline and (more := descriptors() - baseline) > 10:
         print("fault", f"{more} more descriptors are open than after some programs", flush=True)
         return 1
-    print("operations", operations, flush=True)
-    if kind == "exit":
+    if kind == "exits_at_random":
         world = World(gleenlet.get_hub())
         world.spawn(make(f"{options.seed}:exit", 300, weights), 0)
         for _ in range(chance.randrange(40)):

@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.soak.chaos.program import Program, make, paths, without
+from tests.soak.chaos.program import Program, paths, without
 
 ROOT = Path(__file__).resolve().parents[3]
 EPISODES = 100_000  # a child stops by its clock
@@ -105,8 +105,8 @@ def fails(report: Report) -> bool:
 def smaller(report: Report, weights: str, seconds: float) -> tuple[Program, Report]:
     """Leave operations out while the program fails in the same way, for so many seconds."""
     end = time.monotonic() + seconds
-    program = make(f"{report.seed}:{report.episode}", 300, parse(weights))
     number = f"{report.episode}:{report.episode + 1}"
+    program = program_of(report.seed, number, weights)
 
     def still_fails(candidate: Program, times: int = 2) -> Report | None:
         for _ in range(times):
@@ -138,8 +138,11 @@ def smaller(report: Report, weights: str, seconds: float) -> tuple[Program, Repo
     return program, best
 
 
-def parse(weights: str) -> dict[str, float]:
-    return {name: float(weight) for name, _, weight in (one.partition("=") for one in weights.split(",") if one)}
+def program_of(seed: int, episodes: str, weights: str) -> Program:
+    """The first of these programs: a child knows the kinds of operation that it is drawn from."""
+    command = [sys.executable, "-m", "tests.soak.chaos.child", str(seed), episodes, "--weights", weights, "--print"]
+    program: Program = json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
+    return program
 
 
 def run_children(

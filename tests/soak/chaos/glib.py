@@ -181,10 +181,11 @@ def has_threads_wait_for_child(here: Here, number: int) -> None:
     def thread() -> None:
         context = GLib.MainContext.new()
         context.push_thread_default()
-        gleenlet.get_hub()
+        task = gleenlet.spawn(gleenlet.wait_child, pid)
+        gleenlet.sleep(0.0001)  # it waits now
         barrier.wait()
         try:
-            results.append(gleenlet.wait_child(pid))
+            results.append(task.result())
         except BaseException as error:
             results.append(error)
         context.pop_thread_default()

@@ -237,9 +237,9 @@ def runs_outside(here: Here, number: int, program: Program) -> None:
     def run() -> int:
         world.loops += 1
         world.timed += 1
+        call_back(here, program)  # before: a loop in it would see the timeout, and quit() before run() does nothing
         loop = GLib.MainLoop.new(None, False)
-        GLib.timeout_add(1, lambda: loop.quit())
-        call_back(here, program)
+        GLib.timeout_add(1, loop.quit)
         GLib.MainLoop.run(loop)
         world.loops -= 1
         world.timed -= 1

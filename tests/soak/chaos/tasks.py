@@ -198,7 +198,8 @@ def limits_time(here: Here, number: int, program: Program) -> None:
             raise
     finally:
         here.scopes -= 1
-    repr(limit)
+    if not isinstance(limit, gleenlet.Timeout) or (limit.expired() and limit.when() is None):
+        here.world.fault(f"{limit!r} is no limit, or has expired without a deadline")
 
 
 @operation(1.5, "ns", "task")
@@ -209,7 +210,7 @@ def moves_on(here: Here, number: int, program: Program) -> None:
             here.run(program)
     finally:
         here.scopes -= 1
-    if limit.expired() and limit.when() is None:
+    if not isinstance(limit, gleenlet.MoveOn) or (limit.expired() and limit.when() is None):
         here.world.fault("a limit without a deadline has expired")
 
 

@@ -122,6 +122,33 @@ def small_world(outer: World, number: int, program: Program) -> None:
     refuse_later(outer, world.hub)
 
 
+@operation(0.03, "nk", "task")
+def shuts_down(here: Here, number: int, program: Program) -> None:
+    """In a thread of its own: all its tasks are cancelled, and end, or are named."""
+    if here.world.depth:
+        return
+    start(here, in_thread_that_shuts_down, here.world, number, program)
+
+
+def in_thread_that_shuts_down(outer: World, number: int, program: Program) -> None:
+    context = GLib.MainContext.new()
+    context.push_thread_default()
+    try:
+        world = World(gleenlet.get_hub(), outer.depth + 1)
+        world.spawn(program, 3)
+        for _ in range(number % 5):
+            gleenlet.sleep(0.0001)
+        world.over = True
+        sleepers = [gleenlet.spawn(gleenlet.sleep, 1000) for _ in range(number % 3)]
+        gleenlet.shutdown(0.01)
+        if not all(task.cancelled() for task in sleepers):
+            world.fault(f"shutdown() left {sleepers}")
+        outer.operations += world.operations
+        outer.faults.extend(world.faults)
+    finally:
+        context.pop_thread_default()
+
+
 def refuse_later(world: World, hub: gleenlet.Hub) -> None:
     """Once its thread has ended a hub takes no call any more."""
     called: list[object] = []
@@ -228,13 +255,15 @@ def forks(here: Here, number: int) -> None:
 
 def in_child(world: World, number: int) -> int:
     status = 0
+    world.in_child = world.over = True
+    records = world.records[:]
     try:
-        begun = [record.begun for record in world.records]
+        begun = [record.begun for record in records]
         for _ in range(number % 40):
             gleenlet.sleep(0.001)
         if gleenlet.spawn(pow, 2, 5).result() != 32:
             status = 2
-        if begun != [record.begun for record in world.records]:
+        if begun != [record.begun for record in records]:
             status = 3
     except gleenlet.Cancelled:
         pass  # under way when it was forked

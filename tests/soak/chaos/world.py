@@ -6,7 +6,9 @@ A wait is registered with a question: may it still last? When nothing is ready a
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import sys
 import traceback
 from collections import deque
@@ -19,11 +21,11 @@ from tests.soak.chaos.program import KINDS, Program
 
 import gleenlet
 
-__all__ = ["ChaosError", "Counter", "FaultFound", "Here", "Line", "Record", "World"]
+__all__ = ["PATIENCE", "ChaosError", "Counter", "FaultFound", "Here", "Line", "Record", "World"]
 
 T = TypeVar("T")
 
-PATIENCE = 8  # seconds for what takes a millisecond on a machine that is not busy
+PATIENCE = float(os.environ.get("GLEENLET_CHAOS_PATIENCE", 8))  # seconds for what takes a millisecond
 
 
 class FaultFound(BaseException):
@@ -85,6 +87,8 @@ class World:
         self.wait_number = 0
         self.timed = 0  # how many waits and calls end by themselves
         self.loops = 0  # nested
+        self.starved = 0  # tasks that have taken all descriptors away
+        self.in_child = False  # of a fork
         self.events = [gleenlet.Event() for _ in range(3)]
         self.locks = [gleenlet.Lock() for _ in range(2)]
         self.rlock = gleenlet.RLock()
@@ -154,25 +158,33 @@ class World:
 
     # ---- the end ----
 
+    def go_on_as_child(self) -> None:
+        """In the child of a fork the loop turns until the task that forked has ended the process."""
+        while self.in_child:
+            super(GLib.MainContext, self.context).iteration(True)  # type: ignore[misc]
+
     def settle(self, drive: Callable[[], object] | None = None) -> None:
         """Let everything run until all that is left waits for somebody; outside any task."""
         iterate = super(GLib.MainContext, self.context).iteration  # type: ignore[misc]
         late: list[int] = []
         done = (0, 0, 0)
-        watchdog = GLib.timeout_source_new_seconds(PATIENCE)
+        watchdog = GLib.timeout_source_new(int(1000 * PATIENCE))
         watchdog.set_callback(lambda *_: late.append(1) is None)
         watchdog.attach(self.context)
         while not late:
             if drive is not None:
                 drive()
+            self.go_on_as_child()
             quiet = 0  # beside gevent something is always dispatched
             while iterate(False) and quiet < 60:
                 seen, done = done, (len(self.waits), self.operations, self.timed)
                 quiet = quiet + 1 if seen == done else 0
+                self.go_on_as_child()
             if not self.timed and (quiet or not iterate(False)):
                 break
             if self.timed:
                 iterate(True)
+                self.go_on_as_child()
         watchdog.destroy()
         if late:
             waits = [here for here, may_wait in self.waits.values() if may_wait is None]
@@ -307,8 +319,9 @@ class Here:
             except gleenlet.UnsafeSwitchError:
                 if not self.unsafe:
                     world.fault(f"{self}: {traceback.format_exc()}")
-            except Exception:
-                world.fault(f"{self}: {traceback.format_exc()}")
+            except Exception as error:
+                if not (world.starved and isinstance(error, OSError) and error.errno == errno.EMFILE):
+                    world.fault(f"{self}: {traceback.format_exc()}")
 
     def wait(self, may_wait: Callable[[], object] | None, func: Callable[..., T], *args: Any) -> T:
         """Call what may block. None: it ends by itself, however long that takes."""

@@ -695,6 +695,41 @@ def test_a_child_forked_in_a_task_goes_on_when_what_drove_the_loop_is_gone() -> 
 
 
 @in_child()
+def test_a_forked_childs_task_resumes_nothing_of_its_parents() -> None:
+    statuses: list[int] = []
+    parent = os.getpid()
+    event, lock = gleenlet.Event(), gleenlet.Lock()
+
+    def waits(wait: Callable[[], object]) -> None:
+        wait()
+        if os.getpid() != parent:
+            os._exit(1)
+
+    def forks() -> None:
+        lock.acquire()
+        sleep(0.001)
+        pid = os.fork()
+        event.set()
+        lock.release()
+        sleep(0.001)
+        if pid:
+            statuses.append(wait_child(pid))
+
+    def main() -> None:
+        task = spawn(forks)
+        greenlet(lambda: waits(event.wait)).switch()
+        for wait in (event.wait, lock.acquire, task.join):
+            spawn(waits, wait)
+        waits(task.join)
+
+    try:
+        run(main)
+    except gleenlet.Cancelled:
+        os._exit(3 if os.getpid() != parent else 4)
+    assert statuses == [3]
+
+
+@in_child()
 def test_what_drives_a_forked_childs_loop_ends_with_the_task_that_forked() -> None:
     statuses: list[int] = []
 

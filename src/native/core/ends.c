@@ -255,6 +255,14 @@ PyObject *hub_forget_in_child(Hub *hub, PyObject *Py_UNUSED(ignored)) {
         Py_XDECREF(exit);
         return NULL;
     }
+    /* What is forgotten is not resumed either, whatever the task that is kept sets, releases or returns. */
+    for (Job *job = hub->jobs; job; job = job->following)
+        for (Waiter *waiter = job->waiter; waiter; waiter = waiter->outer)
+            waiter->state = DONE;
+    PyObject *greenlet, *waiter;
+    for (Py_ssize_t i = 0; PyDict_Next(hub->foreign, &i, &greenlet, &waiter);)
+        if (((Waiter *)waiter)->greenlet) /* the others drive the loop, here as well */
+            ((Waiter *)waiter)->state = DONE;
     for (Job *job = hub->jobs; job; job = job->following)
         if (job != mine) {
             job->state = CANCELLED;

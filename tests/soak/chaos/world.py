@@ -169,7 +169,16 @@ class World:
         late: list[int] = []
         done = (0, 0, 0)
         watchdog = GLib.timeout_source_new(int(1000 * PATIENCE))
-        watchdog.set_callback(lambda *_: late.append(1) is None)
+        progress = (-1, -1)
+
+        def look(*_: object) -> bool:
+            nonlocal progress
+            before, progress = progress, (self.operations, self.wait_number)
+            if before == progress:
+                late.append(1)
+            return not late
+
+        watchdog.set_callback(look)
         watchdog.attach(self.context)
         while not late:
             if drive is not None:

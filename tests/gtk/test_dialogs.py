@@ -24,6 +24,7 @@ from gleenlet.gtk import (
     select_folder,
     tell,
 )
+from inside import used_in_another_thread
 from windows import (
     GTK3,
     Adw,
@@ -122,7 +123,15 @@ def test_tell_returns_when_it_is_closed(window: Any) -> None:
 
 @pytest.mark.parametrize(
     ("buttons", "error"),
-    [("OK", TypeError), ([], ValueError), ({}, ValueError), (["a", "a"], ValueError)],
+    [
+        ("OK", TypeError),
+        (None, TypeError),
+        ([1], TypeError),
+        ({None: "a"}, TypeError),
+        ([], ValueError),
+        ({}, ValueError),
+        (["a", "a"], ValueError),
+    ],
 )
 def test_buttons_that_make_no_question_are_refused(buttons: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="buttons must be"):
@@ -133,6 +142,18 @@ def test_buttons_that_make_no_question_are_refused(buttons: Any, error: type[Exc
 def test_a_button_that_there_is_not_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be one of the buttons, No, Yes, not 'Maybe'"):
         ask(None, "Go?", buttons=["No", "Yes"], **{name: "Maybe"})
+
+
+@pytest.mark.parametrize("texts", [(None, ""), ("Go?", None), (b"Go?", "")])
+def test_texts_that_are_none_are_refused(texts: tuple[Any, Any]) -> None:
+    with pytest.raises(TypeError, match=r"(heading|body) must be a str, not "):
+        ask(None, *texts, buttons=["OK"])
+
+
+@pytest.mark.parametrize("call", [open_file, open_files, save_file, select_folder, pick_color, pick_font])
+def test_a_title_that_is_no_text_is_refused(call: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match="title must be a str, not int"):
+        call(None, title=3)
 
 
 # ---- how a dialog ends ----
@@ -317,7 +338,7 @@ def test_filters_by_name_and_as_objects(window: Any) -> None:
         assert task.result() is None
 
 
-@pytest.mark.parametrize("filters", [["*.txt"], {"Text": "*.txt"}])
+@pytest.mark.parametrize("filters", [["*.txt"], {"Text": "*.txt"}, {"Text": [3]}, {3: ["*.txt"]}, 3])
 def test_filters_that_are_none_are_refused(filters: Any) -> None:
     with pytest.raises(TypeError, match="filters must be"):
         open_file(None, filters=filters)
@@ -387,6 +408,30 @@ def test_run_dialog_ends_when_the_parent_is_destroyed(window: Any, dialog: Any) 
     assert not dialog.get_visible()
 
 
+def test_run_dialog_ends_when_the_dialog_is_hidden_and_can_be_called_again(dialog: Any) -> None:
+    for _ in range(2):
+        task, _shown = opened(lambda: run_dialog(dialog))
+        dialog.set_visible(False)
+        assert task.result(10) == Gtk.ResponseType.NONE
+
+
+def test_a_handler_that_hides_the_dialog_leaves_it_its_response(dialog: Any) -> None:
+    dialog.connect("response", lambda dialog, _: dialog.set_visible(False))
+    for _ in range(2):
+        task, _shown = opened(lambda: run_dialog(dialog))
+        press(dialog, "_Apply")
+        assert task.result(10) == 7
+
+
+@pytest.mark.parametrize("end", ["hide", "destroy"])
+def test_run_dialog_ends_when_a_native_dialog_is_hidden_or_destroyed(window: Any, end: str) -> None:
+    native = Gtk.FileChooserNative(title="native", transient_for=window)
+    task, _ = opened(lambda: run_dialog(native))
+    getattr(native, end)()
+    assert task.result(10) == Gtk.ResponseType.NONE
+    native.destroy()
+
+
 def test_run_dialog_cancelled_hides_the_dialog_and_leaves_no_handler(dialog: Any) -> None:
     task, _ = opened(lambda: run_dialog(dialog))
     task.cancel()
@@ -403,6 +448,17 @@ def test_run_dialog_of_a_native_dialog(window: Any) -> None:
         assert task.result() == Gtk.ResponseType.CANCEL
         assert not native.get_visible()
     native.destroy()
+
+
+@every_dialog
+def test_a_dialog_of_another_thread_is_refused_before_anything_is_shown(call: Callable[[Any], Any]) -> None:
+    error = used_in_another_thread(lambda: call(None))
+    assert isinstance(error, GleenletError)
+    assert "from_thread()" in str(error)
+
+
+def test_run_dialog_in_another_thread_is_refused(dialog: Any) -> None:
+    assert isinstance(used_in_another_thread(lambda: run_dialog(dialog)), GleenletError)
 
 
 @pytest.mark.parametrize("thing", [None, "dialog", Gtk.Label])

@@ -10,7 +10,7 @@ import pytest
 
 from gleenlet import Cancelled, GleenletError, Task, get_hub, run, sleep, spawn
 from gleenlet.gtk import _ends, animate, frame, frames
-from inside import settle
+from inside import settle, used_in_another_thread
 from windows import GTK3, Gtk, inside, new_window, put, until
 
 pytestmark = [pytest.mark.usefixtures("display", "nothing_left")]
@@ -234,3 +234,10 @@ def test_an_ease_that_there_is_not_is_refused(window: Any, wrong: Any) -> None:
         animate(window, 1, wrong)
     with pytest.raises(ValueError, match="seconds must be 0 or more seconds"):
         animate(window, float("nan"))
+
+
+def test_frames_in_another_thread_are_refused(window: Any) -> None:
+    for use in (frame, frames, lambda widget: animate(widget, 1)):
+        error = used_in_another_thread(lambda use=use: use(window))  # type: ignore[misc]
+        assert isinstance(error, GleenletError)
+        assert "from_thread()" in str(error)

@@ -240,6 +240,20 @@ def test_an_owner_that_cannot_end_is_refused(owner: Any) -> None:
         tasks_of(owner)
 
 
+def test_an_owner_whose_repr_fails_is_an_owner_all_the_same() -> None:
+    class Hostile(Gtk.Window):
+        def __repr__(self) -> str:
+            raise ValueError("hostile")
+
+    window = Hostile()
+    tasks = tasks_of(window)
+    assert tasks.spawn(max, 1, 2).result() == 2
+    assert "Hostile object at" in repr(tasks)
+    window.destroy()
+    with pytest.raises(GleenletError, match=r"Hostile object at .* was closed"):
+        tasks_of(window)
+
+
 def test_what_cannot_be_called_is_refused_and_nothing_is_left() -> None:
     window: Any = Gtk.Window()
     with pytest.raises(TypeError):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from gi.repository import GLib
 
 from gleenlet.gtk._dialogs import choose, respond
-from gleenlet.gtk._parents import is_gtk4, need_gtk, parent_window
+from gleenlet.gtk._parents import check_text, is_gtk4, need_gtk, parent_window
 
 __all__ = ["ask", "tell"]
 
@@ -71,6 +71,8 @@ def ask(
     >>> if ask(window, "Delete it?", buttons=["_Cancel", "_Delete"], destructive="_Delete") == "_Delete":
     ...     delete()  # doctest: +SKIP
     """
+    check_text("heading", heading)
+    check_text("body", body)
     values = values_by_label(buttons)
     for name, label in (("default", default), ("destructive", destructive)):
         if label is not None and label not in values:
@@ -103,6 +105,8 @@ def tell(parent: Any, heading: str, body: str = "") -> None:
 def values_by_label(buttons: Mapping[str, Any] | Sequence[str]) -> Mapping[str, Any]:
     if isinstance(buttons, str):
         raise TypeError(f"buttons must be a list of labels or values by label: [{buttons!r}]")
+    if not isinstance(buttons, Iterable) or not all(isinstance(label, str) for label in buttons):
+        raise TypeError(f"buttons must be a list of labels or values by label, not {buttons!r}")
     values = buttons if isinstance(buttons, Mapping) else {label: label for label in buttons}
     if not values or len(values) < len(buttons):
         raise ValueError(f"buttons must be one label or more, each once, not {buttons!r}")

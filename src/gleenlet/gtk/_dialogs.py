@@ -14,8 +14,8 @@ from gi.repository import Gio, GLib, GObject
 
 from gleenlet import GleenletError, call, get_hub
 from gleenlet._core import Waiter
-from gleenlet.gtk._ends import has_ended
-from gleenlet.gtk._parents import ending, is_gtk4, need_gtk
+from gleenlet.gtk._ends import describe, has_ended
+from gleenlet.gtk._parents import check_thread, ending, is_gtk4, need_gtk
 
 __all__ = ["choose", "respond", "run_dialog"]
 
@@ -28,7 +28,7 @@ def run_dialog(dialog: Any) -> int:
             run again, and what it holds can be read.
 
     Returns: the response: a `Gtk.ResponseType` or a number of yours. Closing the dialog is DELETE_EVENT; NONE if
-        it or the window it is for was destroyed.
+        it was hidden or destroyed, or the window it is for was destroyed.
     Raises:
         TypeError: it is no such dialog.
         GleenletError: it was destroyed before.
@@ -45,14 +45,15 @@ def run_dialog(dialog: Any) -> int:
     Gtk = need_gtk()
     if not isinstance(dialog, Gtk.Dialog | Gtk.NativeDialog):
         raise TypeError(f"run_dialog() needs a Gtk.Dialog or Gtk.NativeDialog, not {type(dialog).__name__}")
+    check_thread()
     if isinstance(dialog, Gtk.Dialog) and has_ended(dialog):
-        raise GleenletError(f"{dialog!r} was destroyed: make a new one; run_dialog() itself only hides")
+        raise GleenletError(f"{describe(dialog)} was destroyed: make a new one; run_dialog() itself only hides")
     response = respond(dialog, dialog.get_transient_for())
     return int(Gtk.ResponseType.NONE if response is None else response)
 
 
 def respond(dialog: Any, parent: Any) -> Any:
-    """Show `dialog`, wait for its response, hide it; None if it or `parent` was destroyed."""
+    """Show `dialog`, wait for its response, hide it; None if it was hidden or destroyed, or `parent` destroyed."""
     Gtk = need_gtk()
     waiter = Waiter()
     hub = get_hub()
@@ -68,7 +69,11 @@ def respond(dialog: Any, parent: Any) -> Any:
             dialog.response(Gtk.ResponseType.DELETE_EVENT)
         return True
 
-    handlers = [dialog.connect("response", responded)]
+    def shown_or_hidden(*_: Any) -> None:
+        if not dialog.get_visible():
+            closed()  # a native dialog hides itself first and emits the response then
+
+    handlers = [dialog.connect("response", responded), dialog.connect("notify::visible", shown_or_hidden)]
     if isinstance(dialog, Gtk.Dialog):
         handlers.append(dialog.connect("close-request" if is_gtk4() else "delete-event", keep))
     try:

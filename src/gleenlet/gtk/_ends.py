@@ -15,7 +15,7 @@ from gi.repository import Gio, GObject
 
 from gleenlet import get_hub
 
-__all__ = ["End", "Life", "address_of", "application_of", "gtk", "has_ended", "is_widget", "window_of"]
+__all__ = ["End", "Life", "address_of", "application_of", "describe", "gtk", "has_ended", "is_widget", "window_of"]
 
 GRACE = 5.0
 """For how many seconds an application's shutdown waits for what ends with it."""
@@ -39,6 +39,11 @@ def gtk() -> Any:
 def address_of(obj: GObject.Object) -> int:
     """The same for all Python wrappers that an object has in its life."""
     return GObject.Object.__hash__(obj)
+
+
+def describe(obj: GObject.Object) -> str:
+    """An object in an error's text, whatever its class has for a `repr`."""
+    return GObject.Object.__repr__(obj)
 
 
 def is_widget(obj: object) -> bool:

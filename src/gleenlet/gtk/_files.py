@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from gi.repository import Gio
 
 from gleenlet.gtk._dialogs import choose, respond
 from gleenlet.gtk._late_errors import drop_late_errors
-from gleenlet.gtk._parents import is_gtk4, need_gtk, parent_window
+from gleenlet.gtk._parents import check_text, is_gtk4, need_gtk, parent_window
 
 __all__ = ["open_file", "open_files", "save_file", "select_folder"]
 
@@ -121,6 +121,9 @@ class Wish:
 
 
 def show(wish: Wish) -> list[Gio.File] | None:
+    for name, text in (("title", wish.title), ("initial_name", wish.name), ("accept_label", wish.accept)):
+        if text is not None:
+            check_text(name, text)
     filters, folder = filters_of(wish.filters), folder_of(wish.folder)
     if is_gtk4():
         drop_late_errors()
@@ -170,6 +173,8 @@ def filters_of(filters: Filters) -> list[Any]:
     Gtk = need_gtk()
     if isinstance(filters, Mapping):
         return [filter_of(name, patterns) for name, patterns in filters.items()]
+    if not isinstance(filters, Iterable):
+        raise TypeError(f"filters must be Gtk.FileFilter objects or patterns by name, not {filters!r}")
     for one in filters:
         if not isinstance(one, Gtk.FileFilter):
             raise TypeError(f"filters must be Gtk.FileFilter objects or patterns by name, not {one!r}")
@@ -179,6 +184,8 @@ def filters_of(filters: Filters) -> list[Any]:
 def filter_of(name: str, patterns: Sequence[str]) -> Any:
     if isinstance(patterns, str):
         raise TypeError(f"filters must be lists of patterns by name: {{{name!r}: [{patterns!r}]}}")
+    if not all(isinstance(text, str) for text in (name, *patterns)):
+        raise TypeError(f"filters must be lists of patterns by name, all of them str, not {name!r}: {patterns!r}")
     result = need_gtk().FileFilter()
     result.set_name(name)
     for pattern in patterns:

@@ -8,8 +8,8 @@ from typing import Any
 
 from gleenlet import GleenletError, get_hub
 from gleenlet._core import Waiter
-from gleenlet.gtk._ends import has_ended
-from gleenlet.gtk._parents import ending, need_gtk
+from gleenlet.gtk._ends import describe, has_ended
+from gleenlet.gtk._parents import check_thread, ending, need_gtk
 
 __all__ = ["animate", "frame", "frames"]
 
@@ -66,7 +66,7 @@ def frame(widget: Any) -> float:
     check(widget)
     time = next_frame(widget)
     if time is None:
-        raise GleenletError(f"{widget!r} was unrealized: no frame of it will come")
+        raise GleenletError(f"{describe(widget)} was unrealized: no frame of it will come")
     return time
 
 
@@ -121,8 +121,9 @@ def check(widget: Any) -> None:
     Gtk = need_gtk()
     if not isinstance(widget, Gtk.Widget):
         raise TypeError(f"frames are those of a widget, not of a {type(widget).__name__}")
+    check_thread()
     if isinstance(widget, Gtk.Window) and has_ended(widget):
-        raise GleenletError(f"{widget!r} was closed: no frame of it will come")
+        raise GleenletError(f"{describe(widget)} was closed: no frame of it will come")
 
 
 def next_frame(widget: Any) -> float | None:

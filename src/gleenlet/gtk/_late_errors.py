@@ -40,7 +40,7 @@ def drop_late_errors() -> None:
                     window.destroy()
 
     # A window that is added is still under construction: not even looked at here.
-    Gtk.Window.get_toplevels().connect("items-changed", lambda *_: hub.closed or hub.call_soon(look))
+    Gtk.Window.get_toplevels().connect("items-changed", lambda *_: hub.closed or hub.call_soon_threadsafe(look))
 
 
 def cancelled_text() -> str:

@@ -11,7 +11,7 @@ from gi.repository import Gio, GLib, GObject
 
 from gleenlet import Event, GleenletError, Task, get_hub
 from gleenlet._core import FAILED, check_runs
-from gleenlet.gtk._ends import End, address_of, has_ended, is_widget
+from gleenlet.gtk._ends import End, address_of, describe, has_ended, is_widget
 from gleenlet.gtk._failures import failed
 from gleenlet.gtk._mapped import Mapped
 
@@ -47,7 +47,7 @@ def tasks_of(owner: GObject.Object) -> OwnedTasks:
             "use spawn(), or a TaskGroup"
         )
     if has_ended(owner):
-        raise GleenletError(f"tasks_of(): the window of {owner!r} was closed, so no task of it can be started")
+        raise GleenletError(f"tasks_of(): the window of {describe(owner)} was closed, so no task of it can be started")
     return OwnedTasks(owner)
 
 
@@ -64,7 +64,7 @@ class OwnedTasks:
 
     def __init__(self, owner: Any) -> None:
         self._owner = owner.weak_ref()
-        self._repr = f"<OwnedTasks of {owner!r}>"
+        self._repr = f"<OwnedTasks of {describe(owner)}>"
 
     def __repr__(self) -> str:
         return self._repr
@@ -168,8 +168,8 @@ class OwnedTasks:
         owner = self._alive()
         if not is_widget(owner) and not isinstance(owner, Gio.Application) and holds(func, args, kwargs, owner):
             raise GleenletError(
-                f"{func!r} would keep {owner!r} alive, which ends when nobody holds it: the task would never be "
-                "cancelled. Use the tasks of a window or an application, or a function that does not use it"
+                f"{func!r} would keep {describe(owner)} alive, which ends when nobody holds it: the task would never "
+                "be cancelled. Use the tasks of a window or an application, or a function that does not use it"
             )
         return life_of(owner)
 
@@ -294,7 +294,9 @@ def life_of(owner: GObject.Object) -> Tasks:
     if life is None:
         life = lives[address_of(owner)] = Tasks(owner)
     elif life.hub is not get_hub():
-        raise GleenletError(f"the tasks of {owner!r} run in another thread: use from_thread() to start one there")
+        raise GleenletError(
+            f"the tasks of {describe(owner)} run in another thread: use from_thread() to start one there"
+        )
     return life
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gleenlet.gtk._dialogs import choose, respond
-from gleenlet.gtk._parents import need_gtk, parent_window
+from gleenlet.gtk._parents import check_text, need_gtk, parent_window
 
 __all__ = ["pick_color", "pick_font"]
 
@@ -24,6 +24,8 @@ def pick_color(parent: Any, *, title: str | None = None, initial: Any = None, al
     >>> color = pick_color(window, title="Background")  # doctest: +SKIP
     """
     Gtk = need_gtk()
+    if title is not None:
+        check_text("title", title)
     window = parent_window(parent)
     if hasattr(Gtk, "ColorDialog"):
         return choose(window, titled(Gtk.ColorDialog(with_alpha=alpha), title).choose_rgba, window, initial)
@@ -45,6 +47,8 @@ def pick_font(parent: Any, *, title: str | None = None, initial: Any = None) -> 
     >>> font = pick_font(window)  # doctest: +SKIP
     """
     Gtk = need_gtk()
+    if title is not None:
+        check_text("title", title)
     window = parent_window(parent)
     if hasattr(Gtk, "FontDialog"):
         return choose(window, titled(Gtk.FontDialog(), title).choose_font, window, initial)

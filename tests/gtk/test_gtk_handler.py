@@ -501,6 +501,21 @@ def test_open_holds_the_application_and_an_action_does_not() -> None:
     assert nothing_watched()
 
 
+def test_a_command_line_holds_the_application() -> None:
+    story: list[object] = []
+
+    @handler(returns=0)
+    def on_command_line(_app: Gtk.Application, line: Gio.ApplicationCommandLine) -> None:
+        sleep(0.01)
+        story.append(line.get_arguments())
+
+    app = Gtk.Application(flags=Gio.ApplicationFlags.HANDLES_COMMAND_LINE | Gio.ApplicationFlags.NON_UNIQUE)
+    app.connect("command-line", on_command_line)
+    app.run(["program", "-v"])
+    assert story == [["program", "-v"]]
+    assert nothing_watched()
+
+
 def test_an_action_without_an_application_runs_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Gio.Application, "get_default", lambda: None)
     work = Work()

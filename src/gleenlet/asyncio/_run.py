@@ -115,7 +115,7 @@ def await_(awaitable: Awaitable[T]) -> T:
         background = thread.state.background.get(hub)
         loop = _start(hub) if background is None or background[1].done() else background[0]
         if type(loop) is EventLoop and loop._task_factory is None and not loop._debug:
-            waiter = Waiter()
+            waiter = Waiter(None, None, "coroutine")
             awaitable = FirstStep(loop, awaitable, waiter).task
             try:
                 waiter.wait()
@@ -142,7 +142,7 @@ async def _inside(awaitable: Awaitable[T]) -> T:
 def _wait(future: asyncio.Future[Any], owned: bool) -> None:
     """Wait until it is done."""
     while not future.done():
-        waiter = Waiter()
+        waiter = Waiter(None, None, "asyncio future")
         future.add_done_callback(waiter.wake)
         try:
             waiter.wait()

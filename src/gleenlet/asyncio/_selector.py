@@ -131,7 +131,7 @@ class Selector(selectors.EpollSelector):
         loop._ready = outside
         try:
             while True:
-                self.waiter = waiter = Waiter(timeout)
+                self.waiter = waiter = Waiter(timeout, None, "asyncio events")
                 if timeout is not None:
                     waiter.quiet = True
                 try:

@@ -89,7 +89,7 @@ class own_name:
 
         Raises: TimeoutError: it is still owned.
         """
-        waiter = Waiter(timeout)
+        waiter = Waiter(timeout, None, f"D-Bus name {self.name} to be lost")
         if not self.owned:
             return
         self._waiters.append(waiter)
@@ -187,7 +187,7 @@ class watch_name:
         if not self._changes:
             if self._closed:
                 raise closed_error()
-            self._waiter = Waiter(timeout)
+            self._waiter = Waiter(timeout, None, f"D-Bus name {self.name}")
             try:
                 self._waiter.wait()
             finally:

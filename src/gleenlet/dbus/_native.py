@@ -26,7 +26,7 @@ def invoke(
     fds: Sequence[int],
 ) -> tuple[tuple[Any, ...], list[int]]:
     """As _convert.invoke."""
-    waiter = Waiter()
+    waiter = Waiter(None, None, f"D-Bus reply to {method}")
     call = start(waiter, connection, name, path, interface, method, signature, args, reply, flags, fds)
     try:
         waiter.wait()

@@ -173,7 +173,7 @@ class RemoteSignal(BoundSignal[*tuple[Any, ...]]):
         while not self.waiting:
             if self.end is not None:
                 raise self.end
-            self.waiter = Waiter(timeout)
+            self.waiter = Waiter(timeout, None, f"D-Bus signal {self.signal.attribute}")
             try:
                 self.waiter.wait()
             finally:
@@ -345,7 +345,7 @@ class Watcher:
                     yield value
                 while not self.news:
                     refuse_thread(hub, f"a watch of {prop.attribute}, as its proxy,")
-                    self.waiter = Waiter()
+                    self.waiter = Waiter(None, None, f"D-Bus property {prop.attribute}")
                     try:
                         self.waiter.wait()
                     finally:

@@ -84,7 +84,7 @@ class Bus:
         Raises: GleenletError: this is another thread than the loop's, which could not wake who waits here.
         """
         check_thread(self.hub, "a step of messages() or samples()")
-        waiter = Waiter(limit.left() if limit else None)
+        waiter = Waiter(limit.left() if limit else None, None, "GStreamer message")
         self._waiters.append(waiter)
         try:
             waiter.wait()

@@ -27,7 +27,7 @@ def in_thread(func: Callable[[], T], timeout: float | None = None, grace: float 
         grace: seconds that a caller cancelled meanwhile still waits. Then `func` goes on by itself.
     """
     hub = get_hub()
-    waiter = Waiter(timeout)
+    waiter = Waiter(timeout, func, "GStreamer thread")
     ended = False
 
     def run() -> None:
@@ -49,7 +49,7 @@ def in_thread(func: Callable[[], T], timeout: float | None = None, grace: float 
         return cast(T, waiter.wait())
     except Cancelled:
         if grace and not ended:
-            waiter = Waiter(grace)
+            waiter = Waiter(grace, func, "GStreamer thread")
             with contextlib.suppress(TimeoutError, Cancelled):
                 waiter.wait()
         raise

@@ -55,7 +55,7 @@ def run_dialog(dialog: Any) -> int:
 def respond(dialog: Any, parent: Any) -> Any:
     """Show `dialog`, wait for its response, hide it; None if it was hidden or destroyed, or `parent` destroyed."""
     Gtk = need_gtk()
-    waiter = Waiter()
+    waiter = Waiter(None, dialog, "response")
     hub = get_hub()
 
     def responded(_dialog: Any, response: Any) -> None:

@@ -128,7 +128,7 @@ def check(widget: Any) -> None:
 
 def next_frame(widget: Any) -> float | None:
     """The time of the next frame; None if the widget has ended."""
-    waiter = Waiter()
+    waiter = Waiter(None, widget, "frame")
     hub = get_hub()
     asked = True
 

@@ -36,7 +36,7 @@ class Mapped:
     def wait(self, wanted: bool) -> None:
         """Wait until the widget is mapped, or is not. It looks when the task runs: what came and went is no change."""
         while self.is_mapped() is not wanted:
-            self.waiter = Waiter()
+            self.waiter = Waiter(None, None, "widget to be mapped" if wanted else "widget to be unmapped")
             try:
                 self.waiter.wait()
             finally:

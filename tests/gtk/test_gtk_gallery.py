@@ -24,6 +24,8 @@ def test_the_program_is_used_and_closed_and_leaves_nothing(path: Path, tmp_path:
     outcome = run_script(USER, path.stem, str(tmp_path), display=True, timeout=30, env={"G_DEBUG": "fatal-warnings"})
     assert outcome.status == 0, outcome.stderr
     assert outcome.stdout == "ok\n", outcome.stderr
+    if gi.version_info < (3, 44):
+        return  # there is no screenshot: it knows no render nodes
     screenshot = GdkPixbuf.Pixbuf.new_from_file(str(tmp_path / "screenshot.png"))
     assert screenshot is not None
     pixels = screenshot.get_pixels()

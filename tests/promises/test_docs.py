@@ -17,6 +17,7 @@ PAGES = [
         "ending.md",
         "errors.md",
         "gstreamer.md",
+        "platforms.md",
         "testing.md",
         "threads-and-processes.md",
     )

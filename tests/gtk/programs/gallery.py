@@ -92,7 +92,11 @@ class User:
         while True:
             snapshot = Gtk.Snapshot()
             paintable.snapshot(snapshot, paintable.get_intrinsic_width(), paintable.get_intrinsic_height())
-            node = snapshot.to_node()
+            try:
+                node = snapshot.to_node()
+            except TypeError:  # PyGObject 3.42 knows no render nodes: nothing can be drawn with it
+                assert gi.version_info < (3, 44)
+                return
             if node is not None:
                 break
             sleep(0.01)  # it is to be drawn anew

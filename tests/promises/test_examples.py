@@ -26,6 +26,8 @@ def test_example_prints_its_output(path: Path) -> None:
     source = path.read_text()
     if "from distributed" in source:
         pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    if "gevent" in path.name:
+        pytest.importorskip("gevent")
     expected = expected_output(path)
     display = "Gtk" in source and "Xvfb" not in source  # the demo starts a display itself
     outcome = run_script(path, display=display, bus="dbus" in source or "Gio.bus" in source)

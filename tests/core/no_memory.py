@@ -18,7 +18,7 @@ from gi.repository import Gio
 
 import gleenlet
 
-GREENLETS_END = (b"Failed low-level slp_switch", b"Unhandled C++ exception")
+GREENLETS_END = (b"Failed low-level slp_switch", b"Unhandled C++ exception", b"expose_frames(): Assertion")
 
 
 def spawn() -> object:

@@ -107,6 +107,50 @@ def yields_by_hand(here: Here) -> None:
         here.wait(None, parent.switch)
 
 
+@operation(0.3, "n", "task")
+def has_a_greenlet_started_by_another(here: Here, number: int) -> None:
+    """Two greenlets of one task wait at once, and the first is over first; then the task is cancelled."""
+    first, second = gleenlet.Event(), gleenlet.Event()
+    raws: list[greenlet] = []
+    consumers: list[greenlet] = []
+
+    def produce() -> None:
+        try:
+            second.wait()
+        except gleenlet.Cancelled:
+            pass  # its end would go to its parent, which waits
+        consumers[0].switch(number)
+
+    def make() -> None:
+        raws.append(greenlet(produce))
+        first.wait()
+        gleenlet.sleep(1000)
+
+    def consume() -> Any:
+        consumers.append(getcurrent())
+        return raws.pop().switch()
+
+    maker = gleenlet.spawn(make)
+    consumer: gleenlet.Task[Any] | None = None
+    try:
+        here.wait(None, gleenlet.sleep, 0)
+        consumer = gleenlet.spawn(consume)
+        here.wait(None, gleenlet.sleep, 0)
+        first.set()
+        here.wait(None, gleenlet.sleep, 0)
+        second.set()
+        if here.wait(None, consumer.result) != number:
+            here.world.fault("a greenlet brought another item")
+    finally:
+        maker.cancel()
+        if consumer is not None:
+            consumer.cancel()
+    here.wait(None, gleenlet.sleep, 0)
+    here.wait(None, gleenlet.sleep, 0)
+    if not maker.done() and not here.world.over:
+        here.world.fault("a task with two greenlets was cancelled and waits on")
+
+
 # ---- callbacks of the loop ----
 
 
@@ -199,8 +243,11 @@ def runs_a_loop_in_task(here: Here, number: int) -> None:
     world = here.world
     if world.loops or world.depth or getattr(world.hub, "_complained", False):
         return
+    sleeper = gleenlet.spawn(gleenlet.sleep, 0.003)
+    here.wait(None, gleenlet.sleep, 0)  # it sleeps now, and is not among what is ready
+    if world.loops or sleeper.done():
+        return
     world.loops += 1
-    sleeper = world.spawn([["sleeps", 1]], here.depth)
     loop = GLib.MainLoop.new(None, False)
     GLib.timeout_add(15, loop.quit)
     try:
@@ -209,7 +256,7 @@ def runs_a_loop_in_task(here: Here, number: int) -> None:
             GLib.MainLoop.run(loop)
     finally:
         world.loops -= 1
-    if sleeper.begun and not any(warning.category is RuntimeWarning for warning in seen):
+    if not sleeper.cancelling() and not any(warning.category is RuntimeWarning for warning in seen):
         world.fault("no warning of a main loop inside a task")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -177,18 +178,71 @@ def contexts(outer: World, number: int, program: Program) -> None:
         in_thread(outer, 1, program)
 
 
+@operation(0.01, "n", "task")
+def counts_descriptors(here: Here, number: int) -> None:
+    """At the program's end, when nothing else runs: contexts that come and go, or threads, leave none."""
+    if not here.world.depth:
+        here.world.at_end.append(lambda: count_descriptors(here.world, number))
+
+
+def count_descriptors(world: World, number: int) -> None:
+    more: list[int] = []
+
+    def several(count: int) -> None:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(count):
+            context = GLib.MainContext.new()
+            context.push_thread_default()
+            gleenlet.spawn(int).result()
+            gleenlet.sleep(0.0001)
+            context.pop_thread_default()
+            del context
+        gc.collect()
+        more.append(len(os.listdir("/proc/self/fd")) - before)
+
+    def in_threads(threads: int, contexts: int) -> None:
+        for _ in range(threads):
+            thread = threading.Thread(target=several, args=(contexts,))
+            thread.start()
+            thread.join()
+
+    before = len(os.listdir("/proc/self/fd"))
+    if number % 2:
+        in_threads(1, 15)
+        if more[0] > 8:
+            world.fault(f"15 contexts of one thread left {more[0]} descriptors")
+    else:
+        in_threads(15, 1)
+        if (left := len(os.listdir("/proc/self/fd")) - before) > 8:
+            world.fault(f"15 threads left {left} descriptors")
+
+
 @operation(0.03, "n", "task")
 def has_threads_that_only_look(here: Here, number: int) -> None:
     """They ask for a hub and go, while the loop turns here."""
     count = 2 + number % 19
-    barrier = threading.Barrier(count)
 
-    def look() -> None:
+    def look(barrier: threading.Barrier) -> None:
         gleenlet.get_hub()
         barrier.wait()
 
-    for _ in range(count):
-        start(here, look)
+    def several() -> None:
+        try:
+            for _ in range(1 + number % 10):
+                barrier = threading.Barrier(count)
+                threads = [threading.Thread(target=look, args=(barrier,)) for _ in range(count)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+        finally:
+            busy.destroy()
+
+    busy = GLib.idle_source_new()  # the loop prepares and checks all the time
+    busy.set_priority(GLib.PRIORITY_DEFAULT)
+    busy.set_callback(lambda *_: True)
+    busy.attach(here.world.context)
+    start(here, several)
 
 
 @operation(0.03, "n", "task")

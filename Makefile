@@ -24,7 +24,7 @@ demo: setup ## the window that stays alive (on the display at hand, else on a vi
 
 test: lint ## everything that must hold: ruff, mypy, all tests and docstrings, coverage; under 5 minutes
 	$(BIN)/coverage erase
-	$(DESKTOP) $(BIN)/coverage run -m pytest --doctest-modules tests src/gleenlet
+	scripts/tests.sh $(DESKTOP)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

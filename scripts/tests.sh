@@ -1,0 +1,30 @@
+#!/bin/bash
+# All tests and docstrings under coverage, in three processes: two side by side, as most machines have two processors, and
+# then the tests of gleenlet.testing, which count what a process has left over and so want one of their own.
+# The command before is what `make` gives: the virtual display and the session bus.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+OUT=build/tests
+mkdir -p "$OUT"
+
+group() { # $1: name; then what to run
+    local name=$1
+    shift
+    "${DESKTOP[@]}" .venv/bin/coverage run -m pytest --doctest-modules "$@" >"$OUT/$name.log" 2>&1
+    local status=$?
+    echo "== $name"
+    cat "$OUT/$name.log"
+    return $status
+}
+
+DESKTOP=("$@")
+failed=0
+group core tests/core tests/sync tests/glib tests/asyncio tests/promises src/gleenlet &
+first=$!
+group neighbours tests/gevent tests/gtk tests/dbus tests/gst tests/debug tests/soak tests/helpers tests/typing &
+second=$!
+wait $first || failed=1
+wait $second || failed=1
+group testing tests/testing || failed=1
+exit $failed

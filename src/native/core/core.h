@@ -236,6 +236,12 @@ static inline int callback_count(PyThreadState *state) {
 
 static inline unsigned long this_thread(void) { return (unsigned long)pthread_self(); } /* PyThread_get_thread_ident() */
 
+int not_here(Hub *hub);
+
+static inline int here(Hub *hub) { /* is this the hub's thread, and is the hub open? (I7: no later thread passes for its own) */
+    return (this_thread() == hub->thread && hub->open) || not_here(hub);
+}
+
 static inline Fiber *as_fiber(PyGreenlet *greenlet) { /* NULL: it is not ours */
     return greenlet->dict && Py_IS_TYPE(greenlet->dict, &FiberType) ? (Fiber *)greenlet->dict : NULL;
 }
@@ -299,7 +305,6 @@ void free_sources(Hub *hub);
 
 /* switch.c */
 void report(Hub *hub, PyObject *what);
-int here(Hub *hub);
 Waiter *new_waiter(Hub *hub);
 void push(Item *item);
 void tell_time(Hub *hub);

@@ -10,9 +10,7 @@ void report(Hub *hub, PyObject *what) { /* the current exception, which nobody w
     Py_XDECREF(exception);
 }
 
-int here(Hub *hub) { /* is this the hub's thread, and is the hub open? (I7: no later thread passes for its own) */
-    if (this_thread() == hub->thread && hub->open)
-        return 1;
+int not_here(Hub *hub) { /* 0, with the reason set */
     if (!hub->floor)
         PyErr_SetString(GleenletError, "this hub was not initialized: hubs are made by get_hub()");
     else if (!hub->open)
@@ -22,23 +20,6 @@ int here(Hub *hub) { /* is this the hub's thread, and is the hub open? (I7: no l
         PyErr_SetString(GleenletError, "this hub belongs to another thread: "
                                        "use Hub.call_soon_threadsafe() or from_thread() to enter it from here");
     return 0;
-}
-
-Waiter *new_waiter(Hub *hub) {
-    Waiter *waiter = PyObject_New(Waiter, &WaiterType);
-    if (!waiter)
-        return NULL;
-    /* In parts that gcc turns into stores: for one as long it takes `rep stos` or a call, which is 3 % of a yield. */
-    char *begin = (char *)waiter + sizeof(PyObject);
-    _Static_assert(sizeof(Waiter) - sizeof(PyObject) > 128 && sizeof(Waiter) - sizeof(PyObject) <= 192, "three parts");
-    memset(begin, 0, 64);
-    memset(begin + 64, 0, 64);
-    memset(begin + 128, 0, sizeof(Waiter) - sizeof(PyObject) - 128);
-    waiter->hub = (Hub *)Py_NewRef(hub);
-    waiter->lane = hub->normal;
-    waiter->timer = -1;
-    waiter->kind = WAITER;
-    return waiter;
 }
 
 /* ---- lanes and timers ---- */

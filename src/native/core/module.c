@@ -29,10 +29,6 @@ static PyObject *core_main_depth(PyObject *Py_UNUSED(module), PyObject *Py_UNUSE
     return PyLong_FromLong(main_depth());
 }
 
-static PyObject *core_current_context(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
-    return PyLong_FromVoidPtr(context_peek());
-}
-
 /* Not threading's: gevent's monkey patching gives every greenlet an identifier and a local of its own. */
 static PyObject *core_get_ident(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     return PyLong_FromUnsignedLong(this_thread());
@@ -61,7 +57,6 @@ static PyMethodDef core_functions[] = {
     {"main_depth", core_main_depth, METH_NOARGS, "g_main_depth()."},
     {"may_wait", core_may_wait, METH_NOARGS, "Is this a task's code that may be switched away from, in its own context?"},
     {"runs_loop", core_runs_loop, METH_NOARGS, "Is a dispatch of GLib's on the current greenlet's own stack?"},
-    {"current_context", core_current_context, METH_NOARGS, "The address of the thread's default context."},
     {"get_ident", core_get_ident, METH_NOARGS, "The identifier of this thread."},
     {"get_hub", core_get_hub, METH_NOARGS, "The hub of this greenlet, else of this thread and its context."},
     {"exit", core_exit, METH_NOARGS, "Close this thread's hubs: the interpreter is about to end."},

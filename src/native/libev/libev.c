@@ -200,8 +200,10 @@ static int guest_epoll_wait(int epfd, struct epoll_event *events, int max, int t
 static int redirect(void *inside, const char *name, void *function) {
     Dl_info info;
     struct link_map *map;
-    if (!dladdr1(inside, &info, (void **)&map, RTLD_DL_LINKMAP))
+    void *library = dladdr(inside, &info) ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    if (!library || dlinfo(library, RTLD_DI_LINKMAP, &map)) /* glibc's dladdr1 would do, but musl has none */
         return 0;
+    dlclose(library); /* whoever calls us has it loaded */
     char *base = (char *)map->l_addr, *start[DT_JMPREL + 1] = {NULL};
     size_t size[2] = {0, 0}, page = sysconf(_SC_PAGESIZE);
     int found = 0;

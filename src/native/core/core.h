@@ -164,6 +164,18 @@ struct Fiber {
     char *base;
 };
 
+/* The innermost dispatch. That of the one around it is on the C stack meanwhile, in be_home(). It is copied and not pointed
+ * to, as a greenlet that somebody else started may lie where that frame is: a switch by hand puts it there. */
+typedef struct {
+    PyGreenlet *greenlet;                   /* NULL: no dispatch is under way */
+    char *frame;
+    int count;                              /* of callbacks then (I2) */
+    int level;                              /* how far down it reaches: lanes up to this priority */
+    int64_t slice_end;
+    Fiber *running;                         /* whom we switched to last; borrowed */
+    uint8_t leaving;                        /* whoever came back did so by us, not by hand */
+} Home;
+
 struct Hub {
     PyObject_HEAD
     /* looked at in every step: together, so that they are few lines of the cache */
@@ -171,17 +183,14 @@ struct Hub {
     Lane **lanes;                           /* by priority, most urgent first */
     Lane *normal, *idle;                    /* PRIORITY_DEFAULT, and where yields go */
     int n_lanes;
-    uint8_t open, complained, leaving;      /* open: made, and neither its thread nor its context has ended */
+    uint8_t open, complained;               /* open: made, and neither its thread nor its context has ended */
     uint8_t directed;                       /* there is another clock or a chooser */
     Py_ssize_t n_timers;
     Timer *timers;                          /* a heap by (deadline, order) */
-    PyGreenlet *home;                       /* the innermost dispatch; its caller's values are in locals of be_home */
-    int home_count, level;
-    int64_t slice_end;
+    Home home;
     int64_t now;                            /* see tell_time */
     uint64_t ticks;
     Observer *observer;                     /* the first seam */
-    Fiber *running;                         /* whom we switched to last; borrowed */
     uint64_t steps;
     Fiber *pool;
     int n_pool;
@@ -192,7 +201,7 @@ struct Hub {
     PyObject *weakrefs;
     Hub *next;                              /* of the same thread, which owns it (ends.c) */
     void *context;                          /* borrowed: its end is ours, too */
-    char *floor, *home_frame;
+    char *floor;
     Py_ssize_t timers_size;
     uint64_t orders;
     int64_t budget;                         /* what is left of the slice, over several dispatches */

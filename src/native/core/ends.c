@@ -136,7 +136,7 @@ static void sweep(Thread *thread) {
     char *frame = __builtin_frame_address(0);
     for (Hub **link = &thread->hubs; *link;) {
         Hub *hub = *link;
-        if (hub->open || hub->home || frame <= hub->floor) {
+        if (hub->open || hub->home.greenlet || frame <= hub->floor) {
             link = &hub->next;
             continue;
         }
@@ -167,7 +167,7 @@ void end_hub(Hub *hub) {
     if (!hub->open)
         return;
     hub->open = 0;
-    hub->slice_end = 0;
+    hub->home.slice_end = 0;
     Py_INCREF(hub);
     close_poll(hub);
     destroy_sources(hub);

@@ -19,7 +19,7 @@ static int hub_init(Hub *hub, PyObject *args, PyObject *Py_UNUSED(names)) {
     hub->thread = this_thread();
     hub->context = context_peek();
     hub->poll_fd = -1;
-    hub->level = INT_MIN;
+    hub->home.level = INT_MIN;
     if (!(hub->idle = get_lane(hub, IDLE_PRIORITY)) || !(hub->normal = get_lane(hub, 0)) || own_hub(hub)) {
         destroy_sources(hub);
         return -1;
@@ -166,7 +166,7 @@ static PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n)
 /* For a task that runs a loop of its own: should it give way, by sleep(0)? */
 static PyObject *hub_must_yield(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     tell_time(hub);
-    int yields = hub->now >= hub->slice_end || (hub->n_timers && hub->timers[0].deadline <= hub->now);
+    int yields = hub->now >= hub->home.slice_end || (hub->n_timers && hub->timers[0].deadline <= hub->now);
     for (int i = 0; !yields && i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY; i++)
         yields = hub->lanes[i]->head != NULL;
     return PyBool_FromLong(yields);
@@ -215,8 +215,8 @@ static PyMemberDef hub_members[] = {
     {"thread", T_ULONG, offsetof(Hub, thread), READONLY, "The identifier of its thread."},
     {"floor", T_ULONGLONG, offsetof(Hub, floor), READONLY, "Where the stack of its tasks begins."},
     {"steps", T_ULONGLONG, offsetof(Hub, steps), READONLY, "How often a task or greenlet was resumed so far."},
-    {"_home", T_OBJECT, offsetof(Hub, home), READONLY, "The greenlet that is in the innermost dispatch, or None."},
-    {"_home_count", T_INT, offsetof(Hub, home_count), READONLY, NULL},
+    {"_home", T_OBJECT, offsetof(Hub, home.greenlet), READONLY, "The greenlet that is in the innermost dispatch, or None."},
+    {"_home_count", T_INT, offsetof(Hub, home.count), READONLY, NULL},
     {"_crossing", T_OBJECT, offsetof(Hub, crossing), 0, NULL},
     {"_outside", T_OBJECT, offsetof(Hub, outside), 0, NULL},
     {"_foreign", T_OBJECT, offsetof(Hub, foreign), READONLY, NULL},
@@ -237,7 +237,7 @@ static PyObject *hub_held(Hub *hub, void *Py_UNUSED(closure)) {
 }
 
 static PyObject *hub_running(Hub *hub, void *Py_UNUSED(closure)) {
-    return Py_NewRef(hub->running && hub->running->job ? (PyObject *)hub->running->job : Py_None);
+    return Py_NewRef(hub->home.running && hub->home.running->job ? (PyObject *)hub->home.running->job : Py_None);
 }
 
 static PyGetSetDef hub_getset[] = {

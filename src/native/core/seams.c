@@ -21,12 +21,12 @@ static void see(Observer *observer, Hub *hub, int event, Item *item) {
     Observer *all = hub->observer;
     PyErr_Fetch(&type, &value, &traceback);
     hub->observer = NULL; /* what it does itself is not observed */
-    hub->home_count--;
+    hub->home.count--;
     PyObject *number = PyLong_FromLong(event);
     PyObject *result = number ? PyObject_CallFunctionObjArgs(func, number, item, NULL) : NULL;
     if (!result)
         PyErr_WriteUnraisable(func);
-    hub->home_count++;
+    hub->home.count++;
     hub->observer = all;
     Py_XDECREF(number);
     Py_XDECREF(result);
@@ -103,11 +103,11 @@ static PyObject *shown(Item *item) { /* as the chooser knows it: a task, a green
 /* Have the chooser say which of all that is ready is next, and put it in front of its lane. What it says wrong is reported,
  * and the first one is taken. */
 Lane *choose(Hub *hub) {
-    Lane *lane = hub->slice_end && hub->choices-- > 0 ? first_lane(hub) : NULL;
+    Lane *lane = hub->home.slice_end && hub->choices-- > 0 ? first_lane(hub) : NULL;
     if (!lane || !hub->chooser)
         return lane;
     PyObject *list = PyList_New(0);
-    for (int i = 0; list && i < hub->n_lanes && hub->lanes[i]->priority <= hub->level; i++)
+    for (int i = 0; list && i < hub->n_lanes && hub->lanes[i]->priority <= hub->home.level; i++)
         for (Item *item = hub->lanes[i]->head; list && item; item = item->next)
             if (PyList_Append(list, shown(item)))
                 Py_CLEAR(list);
@@ -126,7 +126,7 @@ Lane *choose(Hub *hub) {
         Py_DECREF(func);
     }
     Py_XDECREF(list);
-    for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= hub->level; i++)
+    for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= hub->home.level; i++)
         for (Item *item = hub->lanes[i]->head, *before = NULL; item; before = item, item = item->next)
             if (!choice--) {
                 lane = hub->lanes[i];

@@ -143,7 +143,7 @@ static void expire(Hub *hub) { /* queue what is due */
 
 static inline Lane *next_lane(Hub *hub) { /* the most urgent with work, unless a lesser one has waited too long */
     Lane *first = NULL;
-    for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= hub->level; i++) {
+    for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= hub->home.level; i++) {
         Lane *lane = hub->lanes[i];
         if (!lane->head)
             continue;
@@ -187,7 +187,7 @@ static Lane *next_step(Hub *hub) { /* NULL: nothing is ready here, or the slice 
         expire(hub);
     if (hub->directed)
         return choose(hub);
-    return hub->now < hub->slice_end ? next_lane(hub) : NULL;
+    return hub->now < hub->home.slice_end ? next_lane(hub) : NULL;
 }
 
 /* ---- the stack ---- */
@@ -239,7 +239,7 @@ static int fits(Hub *hub, Waiter *waiter) {
     }
     PyErr_Clear();
     if (!waiter->stack)
-        return hub->home_count <= 2 && main_depth() <= 1;
+        return hub->home.count <= 2 && main_depth() <= 1;
     PyObject *saved = PyObject_GetAttr((PyObject *)greenlet, str_stack_saved);
     Py_ssize_t size = saved ? PyLong_AsSsize_t(saved) : -1;
     Py_XDECREF(saved);
@@ -247,7 +247,7 @@ static int fits(Hub *hub, Waiter *waiter) {
         PyErr_Clear();
         return 0;
     }
-    return waiter->stack + size <= hub->home_frame;
+    return waiter->stack + size <= hub->home.frame;
 }
 
 static void hold(Hub *hub, Waiter *waiter) { /* steals; until a shallower dispatch */
@@ -257,14 +257,14 @@ static void hold(Hub *hub, Waiter *waiter) { /* steals; until a shallower dispat
     *link = (Item *)waiter;
     waiter->next = NULL;
     waiter->queued = 1; /* another outcome meanwhile queues it no second time */
-    hub->held_at = hub->home_frame;
+    hub->held_at = hub->home.frame;
 }
 
 /* ---- switching ---- */
 
 /* F5, I2: may the current greenlet be switched away from? */
 int may_switch(Hub *hub, PyGreenlet *current) {
-    return hub->home && hub->home != current && callback_count(PyThreadState_Get()) == hub->home_count;
+    return hub->home.greenlet && hub->home.greenlet != current && callback_count(PyThreadState_Get()) == hub->home.count;
 }
 
 /* The hand-over (F7): from a Fiber straight to the next one that is ready, else home. Returns what switch() gave to
@@ -296,12 +296,12 @@ PyObject *leave(Hub *hub, PyGreenlet *current) {
         target = fiber->greenlet;
     }
     if (target) {
-        hub->running = as_fiber(target);
+        hub->home.running = as_fiber(target);
         hub->steps++;
     } else {
-        hub->leaving = 1;
+        hub->home.leaving = 1;
         /* With no home somebody switched to us by hand from outside any dispatch: back to him. */
-        target = hub->home ? (PyGreenlet *)Py_NewRef(hub->home) : PyGreenlet_GET_PARENT(current);
+        target = hub->home.greenlet ? (PyGreenlet *)Py_NewRef(hub->home.greenlet) : PyGreenlet_GET_PARENT(current);
     }
     /* The target is ours until we are back: it may die meanwhile, and greenlet looks at it once more after a switch. */
     PyObject *result = PyGreenlet_Switch(target, NULL, NULL);
@@ -410,7 +410,7 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
             fiber->job = (Job *)pop(lane);
             if (hub->observer)
                 observe(hub, BEGINS, fiber->job);
-            hub->running = fiber;
+            hub->home.running = fiber;
             hub->steps++;
             continue;
         }
@@ -429,10 +429,10 @@ PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
         }
         refused = !back; /* a trace function of greenlet's raised at the switch to here: the job ends with that */
     }
-    if (hub->home)
-        PyGreenlet_SetParent(current, hub->home);
-    hub->running = NULL;
-    hub->leaving = 1;
+    if (hub->home.greenlet)
+        PyGreenlet_SetParent(current, hub->home.greenlet);
+    hub->home.running = NULL;
+    hub->home.leaving = 1;
     PyObject_GC_Track(current); /* I5: no longer its own */
     Py_DECREF(fiber);
     Py_DECREF(current);
@@ -448,7 +448,7 @@ static PyObject *switch_to_job(Hub *hub, Job *job) { /* steals; from home only: 
         hub->pool = fiber->next;
         hub->n_pool--;
         fiber->job = job;
-        hub->running = fiber;
+        hub->home.running = fiber;
         greenlet = fiber->greenlet;
         result = PyGreenlet_Switch(greenlet, NULL, NULL);
     } else {
@@ -457,7 +457,7 @@ static PyObject *switch_to_job(Hub *hub, Job *job) { /* steals; from home only: 
             push((Item *)job);
             return NULL;
         }
-        hub->running = fiber;
+        hub->home.running = fiber;
         greenlet = fiber->greenlet;
         result = switch_at_floor(hub->floor, greenlet, NULL, NULL);
     }
@@ -483,7 +483,7 @@ static Fiber *heir(PyGreenlet *greenlet) { /* of a dead greenlet that is not our
 static PyObject *switch_to_waiter(Hub *hub, Waiter *waiter) { /* steals; from home only */
     PyGreenlet *greenlet = waiter->greenlet;
     PyObject *result = NULL;
-    if (!greenlet || waiter->state != READY || greenlet == hub->home) {
+    if (!greenlet || waiter->state != READY || greenlet == hub->home.greenlet) {
         Py_DECREF(waiter); /* it left its wait some other way meanwhile */
         Py_RETURN_NONE;
     }
@@ -493,7 +493,7 @@ static PyObject *switch_to_waiter(Hub *hub, Waiter *waiter) { /* steals; from ho
     }
     waiter->state = DONE;
     waiter->greenlet = NULL;
-    hub->running = as_fiber(greenlet);
+    hub->home.running = as_fiber(greenlet);
     hub->steps++;
     if (!waiter->by_hand)
         result = PyGreenlet_Switch(greenlet, NULL, NULL);
@@ -505,11 +505,11 @@ static PyObject *switch_to_waiter(Hub *hub, Waiter *waiter) { /* steals; from ho
         if (PyGreenlet_STARTED(greenlet))
             result = PyGreenlet_Switch(greenlet, args, kwargs);
         else if (!PyObject_SetAttrString((PyObject *)greenlet, "_gleenlet_floor", Py_True) &&
-                 !PyGreenlet_SetParent(greenlet, hub->home))
+                 !PyGreenlet_SetParent(greenlet, hub->home.greenlet))
             result = switch_at_floor(hub->floor, greenlet, args, kwargs);
     }
-    if (!hub->running && !PyGreenlet_ACTIVE(greenlet)) /* it has ended, so who runs on is the one it returned to */
-        hub->running = heir(greenlet);
+    if (!hub->home.running && !PyGreenlet_ACTIVE(greenlet)) /* it has ended, so who runs on is the one it returned to */
+        hub->home.running = heir(greenlet);
     Py_DECREF(greenlet);
     Py_DECREF(waiter);
     return result;
@@ -539,8 +539,8 @@ static PyObject *run_call(Call *call) { /* steals */
 
 /* A task that switched to the loop's greenlet with greenlet's own switch() has yielded: let it go on below redraws. */
 static void requeue_by_hand(Hub *hub, PyGreenlet *current) {
-    Fiber *fiber = hub->running;
-    if (hub->leaving || !fiber || !fiber->job || fiber->job->waiter || fiber->greenlet == current)
+    Fiber *fiber = hub->home.running;
+    if (hub->home.leaving || !fiber || !fiber->job || fiber->job->waiter || fiber->greenlet == current)
         return;
     Waiter *waiter = new_waiter(hub);
     if (!waiter) {
@@ -552,14 +552,14 @@ static void requeue_by_hand(Hub *hub, PyGreenlet *current) {
     waiter->by_hand = 1;
     waiter->greenlet = (PyGreenlet *)Py_NewRef(fiber->greenlet);
     push((Item *)waiter);
-    hub->slice_end = 0; /* he asked for the loop: let it turn */
+    hub->home.slice_end = 0; /* he asked for the loop: let it turn */
 }
 
 static void run_step(Hub *hub, Item *item) { /* steals */
     PyObject *result, *what = NULL;
-    PyGreenlet *home = hub->home;
-    hub->leaving = 0;
-    hub->running = NULL;
+    PyGreenlet *home = hub->home.greenlet;
+    hub->home.leaving = 0;
+    hub->home.running = NULL;
     if (hub->observer)
         observe(hub, BEGINS, item);
     if (item->kind == CALL)
@@ -571,7 +571,7 @@ static void run_step(Hub *hub, Item *item) { /* steals */
         result = switch_to_waiter(hub, (Waiter *)item);
     }
     requeue_by_hand(hub, home);
-    hub->running = NULL;
+    hub->home.running = NULL;
     if (!result)
         report(hub, what ? what : (PyObject *)hub);
     Py_XDECREF(result);
@@ -589,29 +589,20 @@ static void cross(Hub *hub, PyObject *loop) {
 
 /* Be home for what `first` (steals) starts, or, where it is NULL, for everything that is ready up to `level`. */
 void be_home(Hub *hub, int level, char *frame, Item *first) {
-    PyGreenlet *home = hub->home, *current = PyGreenlet_GetCurrent();
-    char *home_frame = hub->home_frame;
-    int home_count = hub->home_count, home_level = hub->level;
-    int64_t slice_end = hub->slice_end;
-    Fiber *running = hub->running;
-    uint8_t leaving = hub->leaving;
-
+    Home outer = hub->home;
+    PyGreenlet *current = PyGreenlet_GetCurrent();
     ask_clock(hub); /* here and at the end exactly: between two dispatches others run */
     int64_t start = hub->now;
-    hub->home = current;
-    hub->home_frame = frame;
-    hub->home_count = callback_count(PyThreadState_Get());
-    hub->level = level;
+    hub->home = (Home){current, frame, callback_count(PyThreadState_Get()), level, 0, NULL, 0};
     cross(hub, Py_None);
-    if (first) {
-        hub->slice_end = 0;
+    if (first)
         run_step(hub, first);
-    } else {
+    else {
         /* The slice is a budget over all dispatches until the next idle one, which proves that everything more urgent
          * had its turn: short dispatches that follow each other without a pause starve redraws as a long one does. */
         if (level >= IDLE_PRIORITY || hub->budget <= 0)
             hub->budget = SLICE_NS;
-        hub->slice_end = start + hub->budget;
+        hub->home.slice_end = start + hub->budget;
         hub->choices = CHOICES;
         for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= level; i++)
             hub->lanes[i]->spent = 0;
@@ -623,12 +614,6 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
             hub->lanes[i]->spent = hub->now;
     }
     cross(hub, hub->outside ? hub->outside : Py_None);
-    hub->home = home;
-    hub->home_frame = home_frame;
-    hub->home_count = home_count;
-    hub->level = home_level;
-    hub->slice_end = slice_end;
-    hub->running = running;
-    hub->leaving = leaving;
+    hub->home = outer;
     Py_DECREF(current);
 }

@@ -354,7 +354,7 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
         if (yields && guest_block && !ours)
             waiter->deadline = hub_clock(hub);
         waiter->state = yields && !waiter->deadline ? READY : WAITING;
-        waiter->since = hub->home ? hub->now : hub_clock(hub); /* outside dispatches nobody tells the time */
+        waiter->since = hub->home.greenlet ? hub->now : hub_clock(hub); /* outside dispatches nobody tells the time */
         waiter->job = job;
         if (waiter->deadline && timer_add((Item *)waiter))
             return NULL;

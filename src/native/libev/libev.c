@@ -445,7 +445,7 @@ static PyObject *switch_slowly(PyObject *self, PyGreenlet *current) {
         return switch_out(current, self);
     }
     if (g.main_depth() > 0) /* resumed by hand from a callback, or something that the core runs */
-        return refuse(!L.core->home && descends((PyGreenlet *)Py_NewRef(current), L.hub) ? "refuse" : "outside");
+        return refuse(!L.core->home.greenlet && descends((PyGreenlet *)Py_NewRef(current), L.hub) ? "refuse" : "outside");
     if (L.state == RUNNING || !may_enter(__builtin_frame_address(0), thread->gilstate_counter))
         return refuse("refuse");
     return drive();

@@ -218,7 +218,7 @@ def stray(error: BaseException) -> None:
         sys.excepthook(type(error), error, error.__traceback__)
 
 
-def outside() -> object:
+def wait_in_core() -> object:
     """A greenlet that GLib's loop or the core runs waits for gevent: `hub.switch()` not in the hub's turn."""
     _libev.tasks(1)
     try:
@@ -236,7 +236,7 @@ def outside() -> object:
     )
 
 
-def refuse() -> None:
+def refuse_wait() -> None:
     """A greenlet of gevent's wants to wait with a C callback on its stack."""
     where, name = _caller()
     raise _blocking_error()(

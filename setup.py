@@ -12,6 +12,7 @@ MODULES = {
     "slabs": "gleenlet._core._slabs",
     "libev": "gleenlet.gevent._libev",
     "gvariant": "gleenlet.dbus._gvariant",
+    "recorder": "gleenlet.debug._recorder",
 }
 
 # After the flags of the Python that builds: a distribution's own would put probes into the floor's padding

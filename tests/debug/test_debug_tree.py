@@ -296,6 +296,7 @@ def test_records_become_json() -> None:
     assert set(value) == {
         *("id", "name", "state", "thread", "priority", "waiting_on", "held_by", "since", "deadline", "parent"),
         *("children", "stack", "cycle"),
+        *("number", "spawned_at", "switches", "time_running", "time_ready", "time_waiting"),
     }
 
 

@@ -23,7 +23,7 @@ from gleenlet._core._native import (
 from gleenlet._core.blame import describe, explain, user_frame, where
 from gleenlet._core.errors import Cancelled, GleenletError, UnsafeSwitchError
 from gleenlet._core.green import callback, check_decorated, green
-from gleenlet._core.hub import Hub, all_hubs, get_hub
+from gleenlet._core.hub import Hub, all_hubs, get_hub, new_hubs
 from gleenlet._core.raw import schedule_switch, schedule_throw
 from gleenlet._core.run import run
 from gleenlet._core.shutdown import shutdown
@@ -60,6 +60,7 @@ __all__ = [
     "green",
     "main_depth",
     "may_wait",
+    "new_hubs",
     "own_methods",
     "plain_loops",
     "run",

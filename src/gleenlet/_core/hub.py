@@ -26,9 +26,12 @@ from gleenlet._core.contexts import drop_context, own_context, runs_application
 from gleenlet._core.errors import GleenletError, UnsafeSwitchError
 from gleenlet._core.wakeup import restart_in_child, signals_wake
 
-__all__ = ["Hub", "all_hubs", "get_hub"]
+__all__ = ["Hub", "all_hubs", "get_hub", "new_hubs"]
 
 _made: weakref.WeakValueDictionary[int, Hub] = weakref.WeakValueDictionary()
+
+new_hubs: list[Callable[[Hub], object]] = []
+"""Called with each hub that is made, in its thread: for who observes all of them."""
 
 
 class Hub(_native.Hub):
@@ -59,6 +62,8 @@ class Hub(_native.Hub):
             raise
         self._stack_chunk = first_chunk()
         _made[id(self)] = self
+        for told in tuple(new_hubs):
+            told(self)
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.tasks())} tasks"

@@ -3,19 +3,23 @@
 from gleenlet.debug._listen import Listener, listen
 from gleenlet.debug._listen import start_as_asked as start_as_asked  # for GLEENLET_DEBUG, no public name
 from gleenlet.debug._record import Frame, TaskRecord
+from gleenlet.debug._recording import Event, Recorder, record
 from gleenlet.debug._tasks import tasks
 from gleenlet.debug._text import format_tasks, print_tasks
 from gleenlet.debug._watch import Stall, Watch, watch
 
 __all__ = [
+    "Event",
     "Frame",
     "Listener",
+    "Recorder",
     "Stall",
     "TaskRecord",
     "Watch",
     "format_tasks",
     "listen",
     "print_tasks",
+    "record",
     "tasks",
     "watch",
 ]

@@ -69,6 +69,18 @@ class TaskRecord:
     """Where it stands, innermost line first."""
     cycle: int | None = None
     """The number of the cycle of waiting that it is in: all in it wait for each other."""
+    number: int | None = None
+    """The task's number in `Event.task`; it and what follows are None where nobody records."""
+    spawned_at: float | None = None
+    """When it was spawned, on the clock of `time.monotonic()`; None: before somebody recorded."""
+    switches: int | None = None
+    """How often it was switched to while somebody recorded."""
+    time_running: float | None = None
+    """Seconds that it ran for meanwhile."""
+    time_ready: float | None = None
+    """Seconds that it waited for its turn, with nothing else to wait for."""
+    time_waiting: float | None = None
+    """Seconds that it waited for something."""
 
     @property
     def where(self) -> Frame | None:
@@ -92,4 +104,10 @@ class TaskRecord:
             "children": [child.id for child in self.children],
             "stack": [{"file": frame.file, "line": frame.line, "function": frame.function} for frame in self.stack],
             "cycle": self.cycle,
+            "number": self.number,
+            "spawned_at": None if self.spawned_at is None else round(now - self.spawned_at, 6),
+            "switches": self.switches,
+            "time_running": self.time_running,
+            "time_ready": self.time_ready,
+            "time_waiting": self.time_waiting,
         }

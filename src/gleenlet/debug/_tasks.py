@@ -13,6 +13,7 @@ from gleenlet import Hub, Task, TaskGroup, current_task
 from gleenlet._core import Waiter, _native, all_hubs, get_ident, what_it_waits_for
 from gleenlet.debug._cycles import mark_cycles
 from gleenlet.debug._record import TaskRecord
+from gleenlet.debug._recording import count_up
 from gleenlet.debug._stacks import Stacks
 
 __all__ = ["tasks"]
@@ -87,6 +88,7 @@ class Look:
                 self.add_wait(record, waiter, held)
         if task.cancelling() and record.state != "running":
             record.state = "cancelling"
+        count_up(record, task)
         self.of_task[record.id] = record
         context = task._context
         if context is not None:

@@ -78,13 +78,15 @@ typedef struct Lane {                       /* part of its GSource, and so as lo
 } Lane;
 
 /* What an Observer is told. The item: a Job that is SPAWNED or ENDS; whatever BEGINS to run in a step, a Call, Job or
- * Waiter; a Waiter that WAITS or WAKES (what was decided, it runs in a later step); the Job that is INTERRUPTED. */
-enum Event { SPAWNED, BEGINS, WAITS, WAKES, INTERRUPTED, ENDS };
+ * Waiter; a Waiter that WAITS or WAKES (what was decided, it runs in a later step); the Job that is INTERRUPTED. A step
+ * RETURNS, with no item, when home has the thread back: with hand-overs that is after several that began. */
+enum Event { SPAWNED, BEGINS, WAITS, WAKES, INTERRUPTED, ENDS, RETURNS };
 
 /* The first seam: who looks on. `see` runs in the hub's thread with the GIL, in the middle of a switch: it must neither
  * wait nor raise. While there is none, an event is one test for NULL. */
 typedef struct Observer {
     void (*see)(struct Observer *, Hub *, int event, struct Item *);
+    void (*drop)(struct Observer *); /* the hub is gone: free it */
     struct Observer *next;
 } Observer;
 
@@ -149,6 +151,7 @@ typedef struct Job {
     Waiter *waiter;                         /* the newest of its waits; borrowed: each is its wait()'s */
     Fiber *fiber;                           /* borrowed: see I5 */
     struct Job *previous, *following;       /* the hub's unfinished jobs */
+    void *tally;                            /* what an observer keeps of it, of PyMem_Malloc(); NULL: nothing */
     int shields;
     uint8_t held;                           /* somebody had it at its end */
 } Job;

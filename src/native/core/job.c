@@ -90,6 +90,8 @@ static int job_clear(Job *job) {
 static void job_dealloc(Job *job) {
     PyObject_GC_UnTrack(job);
     job_clear(job);
+    if (job->tally)
+        PyMem_Free(job->tally);
     Py_CLEAR(job->hub);
     Py_TYPE(job)->tp_free(job);
 }

@@ -16,6 +16,8 @@ typedef struct {
 
 /* It runs in the middle of a switch: as if in a C callback of home's, so that a wait in it is refused. */
 static void see(Observer *observer, Hub *hub, int event, Item *item) {
+    if (!item)
+        return;
     PyObject *type, *value, *traceback;
     PyObject *func = Py_NewRef(((PyObserver *)observer)->func);
     Observer *all = hub->observer;
@@ -34,6 +36,11 @@ static void see(Observer *observer, Hub *hub, int event, Item *item) {
     PyErr_Restore(type, value, traceback);
 }
 
+static void drop(Observer *observer) {
+    Py_DECREF(((PyObserver *)observer)->func);
+    PyMem_Free(observer);
+}
+
 PyObject *hub_observe(Hub *hub, PyObject *func) {
     if (!here(hub))
         return NULL;
@@ -42,7 +49,7 @@ PyObject *hub_observe(Hub *hub, PyObject *func) {
     PyObserver *observer = PyMem_Malloc(sizeof *observer);
     if (!observer)
         return PyErr_NoMemory();
-    *observer = (PyObserver){{see, hub->observer}, Py_NewRef(func)};
+    *observer = (PyObserver){{see, drop, hub->observer}, Py_NewRef(func)};
     hub->observer = &observer->base;
     Py_RETURN_NONE;
 }
@@ -54,8 +61,7 @@ PyObject *hub_unobserve(Hub *hub, PyObject *func) {
         if ((*link)->see == see && ((PyObserver *)*link)->func == func) {
             Observer *observer = *link;
             *link = observer->next;
-            Py_DECREF(func);
-            PyMem_Free(observer);
+            drop(observer);
             Py_RETURN_NONE;
         }
     return PyErr_Format(GleenletError, "this function does not observe the hub, or it is called by it just now");
@@ -164,10 +170,7 @@ void free_seams(Hub *hub) {
     while (hub->observer) {
         Observer *observer = hub->observer;
         hub->observer = observer->next;
-        if (observer->see != see)
-            continue; /* whoever made it frees it */
-        Py_DECREF(((PyObserver *)observer)->func);
-        PyMem_Free(observer);
+        observer->drop(observer);
     }
     PyMem_Free(hub->clock);
     Py_CLEAR(hub->chooser);

@@ -572,6 +572,8 @@ static void run_step(Hub *hub, Item *item) { /* steals */
     }
     requeue_by_hand(hub, home);
     hub->home.running = NULL;
+    if (hub->observer)
+        observe(hub, RETURNS, NULL);
     if (!result)
         report(hub, what ? what : (PyObject *)hub);
     Py_XDECREF(result);

@@ -1,0 +1,188 @@
+"""The flight recorder: what all loops of the process did in the last seconds. The keeping is in C, see recorder.h.
+
+There is one `Tape` for all who record at the same time: it keeps the longest time, in the most memory, that one of them
+asks for. A hub is told in its own thread to write on it; one that is made meanwhile is told as it is made.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any, Self
+
+from gleenlet import GleenletError, Hub, Task
+from gleenlet._core import all_hubs, get_ident, new_hubs
+from gleenlet.debug import _recorder
+from gleenlet.debug._record import TaskRecord
+from gleenlet.debug._recorder import Event, Tape
+
+__all__ = ["Event", "Recorder", "count_up", "mark", "record"]
+
+PART = 65536  # events that are read at a time
+
+_active: list[Recorder] = []
+_tape: Tape | None = None  # there is one while somebody records
+_loops: dict[int, str] = {}  # names of threads, by the loop's number
+_of_hub: dict[int, int] = {}  # the loop's number, by the hub's thread
+
+
+def record(seconds: float = 10.0, megabytes: float = 64.0) -> Recorder:
+    """Take down what the tasks of all loops do: spawned, began to run, waits, woken by whom, cancelled, ended.
+
+    Args:
+        seconds: how long back to keep it.
+        megabytes: the most memory for it, 24 bytes an event: the oldest is dropped before.
+
+    Returns: what shows it, and stops it: its `stop()`, or the end of a `with` block. Several may record at a time.
+    Raises: ValueError: `seconds` or `megabytes` is not above 0.
+    Thread: any; a loop in another thread begins to be recorded at its next turn.
+
+    >>> from gleenlet import run, sleep, spawn
+    >>> with record() as recorder:
+    ...     run(lambda: spawn(sleep, 0, name="load").result())
+    >>> load = next(event.task for event in recorder.events() if event.text == "load")
+    >>> [event.kind for event in recorder.events() if event.task == load]
+    ['spawn', 'begin', 'wait', 'begin', 'end']
+    """
+    for name, number in (("seconds", seconds), ("megabytes", megabytes)):
+        if not number > 0:
+            raise ValueError(f"{name} must be above 0, not {number!r}")
+    return Recorder(seconds, megabytes)
+
+
+class Recorder:
+    """What was taken down, and goes on being taken down until `stop()`; made by `record`."""
+
+    def __init__(self, seconds: float, megabytes: float) -> None:
+        self._seconds = seconds
+        self._megabytes = megabytes
+        self._tape = start(self)
+
+    def stop(self) -> None:
+        """Take down no more for this one; what there is can still be read. Thread: any."""
+        if self in _active:
+            _active.remove(self)
+            stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def events(self, first: int = 0) -> Iterator[Event]:
+        """Iterate over the events kept, oldest first, from this number on.
+
+        Each is a tuple with names: `number` (consecutive over all loops: whoever comes back asks from the last one plus
+        1 on, and a gap tells that some were dropped), `time` in seconds on the clock of `time.monotonic()`, `kind`,
+        `loop` (a number, see `loops`), `task` (a number, 0: the loop itself), `by`, `text` and `outcome`. By kind:
+
+            spawn    `task` was made, by task `by` (0: in a callback); `text` is its name
+            begin    `task` runs on, until its next wait or end; 0: the loop calls `text`
+            wait     `task` waits for `text`; `by` is the task that it waits for, if it is one. "timer" with no wake
+                     before its next begin: it has only given way
+            wake     the wait is over: by the doing of task `by` (0: a callback, a timer); it runs when its turn comes
+            cancel   task `by` (0: a callback) cancels it
+            end      it is over: `outcome` is "done", "failed" or "cancelled"; `text` is its name
+            home     the thread is the loop's again
+            stall    the watchdog reports: stuck for `by` microseconds at `text`
+            frame    a window was drawn, which took `by` microseconds
+
+        Thread: any; what happens after the call is not in it.
+        """
+        end = self._tape.count
+        while seen := self._tape.read(first, min(PART, end - first)) if first < end else []:
+            yield from seen
+            first = seen[-1].number + 1
+
+    def names(self) -> dict[int, str]:
+        """Return the names of the unfinished tasks, by the number in `Event.task`. Those of others are in their events.
+
+        A task without a name of its own has its function's, with its number.
+        Thread: any.
+        """
+        found: dict[int, str] = {}
+        for hub in all_hubs():
+            found |= _recorder.names(self._tape, hub)
+        return found
+
+    def loops(self) -> dict[int, str]:
+        """Return the names of the loops' threads, by the number in `Event.loop`. Thread: any."""
+        return dict(_loops)
+
+
+def count_up(record: TaskRecord, task: Task[Any]) -> None:
+    """Put into its record what was counted of a task, if somebody records. Thread: any."""
+    counted = None if _tape is None else _recorder.tally(_tape, task)
+    if counted is not None:
+        (
+            record.number,
+            record.spawned_at,
+            record.switches,
+            record.time_running,
+            record.time_ready,
+            record.time_waiting,
+        ) = counted
+
+
+def mark(kind: int, thread: int, microseconds: int, text: str = "", task: Task[Any] | None = None) -> None:
+    """Take down what the core does not know, if somebody records."""
+    tape = _tape
+    if tape is not None:
+        counted = None if task is None else _recorder.tally(tape, task)
+        number = 0 if counted is None else counted[0]
+        tape.mark(kind, _of_hub.get(thread, 0), number, min(microseconds, 2**32 - 1), text)
+
+
+def start(recorder: Recorder) -> Tape:
+    global _tape
+    _active.append(recorder)
+    tape = _tape
+    if tape is None:
+        tape = _tape = Tape()
+        new_hubs.append(attach)
+        for hub in all_hubs():
+            in_its_thread(hub, attach)
+    keep()
+    return tape
+
+
+def stop() -> None:
+    global _tape
+    if _active:
+        keep()
+        return
+    tape, _tape = _tape, None
+    assert tape is not None
+    tape.stop()
+    new_hubs.remove(attach)
+    for hub in all_hubs():
+        in_its_thread(hub, detach, tape)
+
+
+def keep() -> None:
+    """What is kept is what the one who wants most of it wants."""
+    assert _tape is not None
+    _tape.keep(max(one._seconds for one in _active), max(one._megabytes for one in _active))
+
+
+def in_its_thread(hub: Hub, func: Any, *args: Any) -> None:
+    if hub.thread == get_ident():
+        func(hub, *args)
+        return
+    try:
+        hub.call_soon_threadsafe(func, hub, *args)
+    except GleenletError:  # it has ended
+        pass
+
+
+def attach(hub: Hub) -> None:
+    tape = _tape
+    if tape is not None:
+        number = _recorder.attach(tape, hub)
+        _of_hub[hub.thread] = number
+        _loops[number] = threading.current_thread().name
+
+
+def detach(hub: Hub, tape: Tape) -> None:
+    _recorder.detach(tape, hub)

@@ -1,0 +1,137 @@
+/* What Python sees: Tape, and what links one to a hub. */
+#include "recorder.h"
+
+void **greenlet_api;
+PyTypeObject *TheHub, *TheJob;
+
+static int check(PyObject *args, Tape **tape, Hub **hub) { /* 1; 0 with an error */
+    return PyArg_ParseTuple(args, "O!O!", &TapeType, tape, TheHub, hub);
+}
+
+static void drop(Observer *observer) {
+    Py_DECREF(((Watcher *)observer)->tape);
+    PyMem_Free(observer);
+}
+
+static Observer **find(Tape *tape, Hub *hub) {
+    Observer **link = &hub->observer;
+    while (*link && !((*link)->see == see && ((Watcher *)*link)->tape == tape))
+        link = &(*link)->next;
+    return link;
+}
+
+static int in_thread(Hub *hub) {
+    if (this_thread() == hub->thread)
+        return 1;
+    PyErr_SetString(PyExc_RuntimeError, "this is another thread than the hub's");
+    return 0;
+}
+
+static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args) {
+    static unsigned loops;
+    Tape *tape;
+    Hub *hub;
+    if (!check(args, &tape, &hub) || !in_thread(hub))
+        return NULL;
+    Observer **link = find(tape, hub);
+    if (*link)
+        return PyLong_FromUnsignedLong(((Watcher *)*link)->loop);
+    Watcher *watcher = PyMem_Malloc(sizeof *watcher);
+    if (!watcher)
+        return PyErr_NoMemory();
+    *watcher = (Watcher){{see, drop, hub->observer}, (Tape *)Py_NewRef(tape), ++loops & 0x7fff};
+    hub->observer = &watcher->base;
+    return PyLong_FromUnsignedLong(watcher->loop);
+}
+
+static PyObject *detach(PyObject *Py_UNUSED(module), PyObject *args) {
+    Tape *tape;
+    Hub *hub;
+    if (!check(args, &tape, &hub) || !in_thread(hub))
+        return NULL;
+    Observer **link = find(tape, hub), *observer = *link;
+    if (observer) {
+        *link = observer->next;
+        drop(observer);
+    }
+    return PyBool_FromLong(observer != NULL);
+}
+
+/* The labels of the unfinished tasks, by number. Their names are taken first: the dict may start a collection. */
+static PyObject *names(PyObject *Py_UNUSED(module), PyObject *args) {
+    Tape *tape;
+    Hub *hub;
+    if (!check(args, &tape, &hub))
+        return NULL;
+    typedef struct {
+        PyObject *name;
+        uint32_t number;
+        int named;
+    } Name;
+    Name *all = PyMem_RawMalloc((hub->n_jobs + 1) * sizeof *all);
+    if (!all)
+        return PyErr_NoMemory();
+    Py_ssize_t n = 0, most = hub->n_jobs;
+    for (Job *job = hub->jobs; job && n < most; job = job->following) {
+        Tally *tally = job->tally;
+        if (tally && tally->serial == tape->serial)
+            all[n++] = (Name){name_of(job), tally->number, job->name && job->name != Py_None};
+    }
+    PyObject *dict = PyDict_New();
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *text = dict ? label(all[i].name, all[i].number, all[i].named) : NULL;
+        PyObject *number = text ? PyLong_FromUnsignedLong(all[i].number) : NULL;
+        if (!number || PyDict_SetItem(dict, number, text))
+            Py_CLEAR(dict);
+        Py_XDECREF(number);
+        Py_XDECREF(text);
+        Py_XDECREF(all[i].name);
+    }
+    PyMem_RawFree(all);
+    return dict;
+}
+
+/* tally(tape, task): (number, spawned or None, switches, running, ready, waiting), in seconds; None: not seen yet */
+static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *args) {
+    Tape *tape;
+    Job *job;
+    if (!PyArg_ParseTuple(args, "O!O!", &TapeType, &tape, TheJob, &job))
+        return NULL;
+    Tally *tally = job->tally;
+    if (!tally || tally->serial != tape->serial)
+        Py_RETURN_NONE;
+    double spent[3];
+    for (int i = 0; i < 3; i++)
+        spent[i] = tally->spent[i] / 1e9;
+    if (job->state <= READY && !tape->off)
+        spent[tally->doing] += (clock_ns() - tally->since) / 1e9;
+    PyObject *spawned = tally->spawned ? PyFloat_FromDouble(tally->spawned / 1e9) : Py_NewRef(Py_None);
+    return Py_BuildValue("(INIddd)", (unsigned)tally->number, spawned, (unsigned)tally->switches, spent[RUNNING_TIME],
+                         spent[READY_TIME], spent[WAITING_TIME]);
+}
+
+static PyMethodDef methods[] = {
+    {"attach", attach, METH_VARARGS, "Have a Tape take down what a hub does: the loop's number. Thread: the hub's."},
+    {"detach", detach, METH_VARARGS, "Undo attach(). Thread: the hub's."},
+    {"names", names, METH_VARARGS, "The labels of a hub's unfinished tasks that a Tape has seen, by number."},
+    {"tally", tally, METH_VARARGS, "What a Tape knows of a task."},
+    {NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "gleenlet.debug._recorder", .m_doc = "See recorder.h.", .m_size = -1,
+    .m_methods = methods};
+
+PyMODINIT_FUNC PyInit__recorder(void) {
+    PyGreenlet_Import();
+    PyObject *core = greenlet_api ? PyImport_ImportModule("gleenlet._core._native") : NULL;
+    TheHub = core ? (PyTypeObject *)PyObject_GetAttrString(core, "Hub") : NULL;
+    TheJob = core ? (PyTypeObject *)PyObject_GetAttrString(core, "Job") : NULL;
+    Py_XDECREF(core);
+    if (!TheHub || !TheJob || PyType_Ready(&TapeType) || ready_words())
+        return NULL;
+    PyObject *module = PyModule_Create(&definition);
+    if (module && (ready_reading(module) || PyModule_AddType(module, &TapeType) ||
+                   PyModule_AddIntConstant(module, "STALL", STALL) || PyModule_AddIntConstant(module, "FRAME", FRAME)))
+        Py_CLEAR(module);
+    return module;
+}

@@ -1,0 +1,145 @@
+/* Events as Python sees them. */
+#include "recorder.h"
+
+static PyTypeObject *event_type;
+
+enum { SAYS_SPAWN, SAYS_BEGIN, SAYS_WAIT, SAYS_WAKE, SAYS_CANCEL, SAYS_END, SAYS_HOME, SAYS_STALL, SAYS_FRAME, N_SAYS };
+static PyObject *says[N_SAYS], *none, *ends[3];
+static const int said[] = {SAYS_SPAWN, SAYS_BEGIN,  SAYS_WAIT, SAYS_WAIT, SAYS_WAIT, SAYS_WAIT,
+                           SAYS_WAKE,  SAYS_CANCEL, SAYS_END,  SAYS_HOME, SAYS_STALL, SAYS_FRAME};
+
+PyObject *label(PyObject *name, uint32_t who, int named) { /* a new reference, or NULL with an error */
+    if (!name)
+        return PyUnicode_FromFormat("task #%u", who);
+    return named ? Py_NewRef(name) : PyUnicode_FromFormat("%U #%u", name, who);
+}
+
+static int is_whole(PyObject *verb) { /* as what_it_waits_for(): says all, with nothing of what it is on */
+    return PyUnicode_FindChar(verb, '.', 0, PyUnicode_GET_LENGTH(verb), 1) >= 0 ||
+           !PyUnicode_CompareWithASCIIString(verb, "TaskGroup") || !PyUnicode_CompareWithASCIIString(verb, "tasks");
+}
+
+static int is_descriptor(PyObject *verb) {
+    return !PyUnicode_CompareWithASCIIString(verb, "readable") || !PyUnicode_CompareWithASCIIString(verb, "writable");
+}
+
+static PyObject *wait_text(Record *record) {
+    PyObject *verb = record->text, *type = word(record->by);
+    if (record->kind == WAIT_CALL)
+        return type ? PyUnicode_FromFormat("%U %U", type, verb) : Py_NewRef(verb);
+    if (record->kind == WAIT_TASK)
+        return PyUnicode_FromString("task");
+    if (!verb)
+        return PyUnicode_FromString("something");
+    if (record->kind == WAIT_NUMBER)
+        return is_descriptor(verb) ? PyUnicode_FromFormat("descriptor %d %U", (int)record->by, verb)
+                                   : PyUnicode_FromFormat("%U %d", verb, (int)record->by);
+    return !type || is_whole(verb) ? Py_NewRef(verb) : PyUnicode_FromFormat("%U of <%U>", verb, type);
+}
+
+static PyObject *text_of(Record *record) {
+    switch (record->kind) {
+    case SPAWN:
+    case END:
+        return label(record->text, record->who, record->named);
+    case WAIT:
+    case WAIT_TASK:
+    case WAIT_NUMBER:
+    case WAIT_CALL:
+        return wait_text(record);
+    default:
+        return Py_NewRef(record->text ? record->text : none);
+    }
+}
+
+typedef struct {
+    Record record;
+    uint64_t number;
+    int64_t time;
+} Copy;
+
+static PyObject *event_of(Copy *copy) {
+    Record *record = &copy->record;
+    PyObject *event = PyStructSequence_New(event_type);
+    if (!event)
+        return NULL;
+    int names_by = record->kind == SPAWN || record->kind == WAIT_TASK || record->kind == WAKE || record->kind == CANCEL ||
+                   record->kind == STALL || record->kind == FRAME;
+    int state = record->kind == END ? (int)record->by - DONE : -1;
+    PyObject *fields[] = {
+        PyLong_FromUnsignedLongLong(copy->number),
+        PyFloat_FromDouble(copy->time / 1e9),
+        Py_NewRef(says[said[record->kind]]),
+        PyLong_FromLong(record->loop),
+        PyLong_FromUnsignedLong(record->who),
+        PyLong_FromUnsignedLong(names_by ? record->by : 0),
+        text_of(record),
+        Py_NewRef(state >= 0 && state < 3 ? ends[state] : none),
+    };
+    int complete = 1;
+    for (int field = 0; field < (int)(sizeof fields / sizeof *fields); field++) {
+        complete = complete && fields[field];
+        PyStructSequence_SET_ITEM(event, field, fields[field]);
+    }
+    if (!complete)
+        Py_CLEAR(event);
+    return event;
+}
+
+/* read(first, limit): the events from this number on, or from the oldest one kept. They are copied before anything is made
+ * of them: that may start a collection, which may run Python code, and then the Tape goes on (R1). */
+PyObject *tape_read(Tape *tape, PyObject *args) {
+    unsigned long long first;
+    Py_ssize_t limit, n = 0;
+    if (!PyArg_ParseTuple(args, "Kn", &first, &limit))
+        return NULL;
+    if (limit < 0 || (uint64_t)limit > tape->count)
+        limit = (Py_ssize_t)tape->count;
+    Copy *copies = limit ? PyMem_RawMalloc(limit * sizeof *copies) : NULL;
+    if (limit && !copies)
+        return PyErr_NoMemory();
+    for (Block *block = tape->oldest; block; block = block->next)
+        for (int i = first > block->first ? (int)Py_MIN(first - block->first, (uint64_t)block->n) : 0;
+             i < block->n && n < limit; i++) {
+            copies[n++] = (Copy){block->records[i], block->first + i, block->begin + (int64_t)block->records[i].after};
+            Py_XINCREF(block->records[i].text);
+        }
+    PyObject *list = PyList_New(n);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *event = list ? event_of(&copies[i]) : NULL;
+        if (event)
+            PyList_SET_ITEM(list, i, event);
+        else
+            Py_CLEAR(list);
+        Py_XDECREF(copies[i].record.text);
+    }
+    PyMem_RawFree(copies);
+    return list;
+}
+
+static PyStructSequence_Field fields[] = {
+    {"number", "consecutive over all loops; a gap: some were lost"},
+    {"time", "in seconds, on the clock of time.monotonic()"},
+    {"kind", "spawn, begin, wait, wake, cancel, end, home, stall or frame"},
+    {"loop", "whose"},
+    {"task", "the number of the task; 0: the loop itself"},
+    {"by", "spawn, wake, cancel: the number of the task whose doing it is, 0: the loop's; wait: of the task waited for; "
+           "stall, frame: microseconds"},
+    {"text", "spawn, end: the name; wait: for what; begin of the loop: what it calls; stall: where"},
+    {"outcome", "end: done, failed or cancelled"},
+    {NULL}};
+static PyStructSequence_Desc event_desc = {"gleenlet.debug.Event", "Something that happened.", fields, 8};
+
+int ready_reading(PyObject *module) {
+    static const char *const texts[] = {"spawn", "begin", "wait", "wake", "cancel", "end", "home", "stall", "frame"};
+    static const char *const outcomes[] = {"done", "failed", "cancelled"};
+    for (int i = 0; i < N_SAYS; i++)
+        if (!(says[i] = PyUnicode_InternFromString(texts[i])))
+            return -1;
+    for (int i = 0; i < 3; i++)
+        if (!(ends[i] = PyUnicode_InternFromString(outcomes[i])))
+            return -1;
+    if (!(none = PyUnicode_InternFromString("")) || !(event_type = PyStructSequence_NewType(&event_desc)))
+        return -1;
+    return PyModule_AddObjectRef(module, "Event", (PyObject *)event_type);
+}

@@ -11,6 +11,7 @@ import faulthandler
 import os
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Callable
 
@@ -99,7 +100,11 @@ def in_child(work: Callable[[], object], point: int) -> str:
             _testcapi.remove_mem_hooks()
         return outcome if work() == expected else f"broken after {outcome}"
 
-    return gleenlet.run(main)
+    try:
+        return gleenlet.run(main)
+    except MemoryError:  # of the one who drives the loop
+        _testcapi.remove_mem_hooks()
+    return "MemoryError" if gleenlet.run(work) == gleenlet.run(work) else "broken after MemoryError"
 
 
 def outcome_of(work: Callable[[], object], point: int) -> str:
@@ -111,6 +116,9 @@ def outcome_of(work: Callable[[], object], point: int) -> str:
             faulthandler.dump_traceback_later(20, exit=True)
             try:
                 os.write(1, in_child(work, point).encode())
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
             finally:
                 os._exit(0)
         status = gleenlet.wait_child(pid)

@@ -14,7 +14,7 @@ WITHOUT_COVERAGE = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="greenlet itself ends the process at other points there")
-@pytest.mark.parametrize("work", ["spawn", "join", "group", "lock", "queue"])
+@pytest.mark.parametrize("work", ["spawn", "join", "group", "lock", "queue", "to_thread"])
 def test_a_failed_allocation_is_a_memory_error_or_nothing(work: str) -> None:
     outcome = run_script(TESTS / "core" / "no_memory.py", work, "1", "80", timeout=300, env=WITHOUT_COVERAGE)
     assert outcome.status == 0, outcome.stderr

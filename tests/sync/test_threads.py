@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import weakref
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor
 
 import pytest
 from gi.repository import GLib
@@ -26,7 +26,7 @@ from gleenlet import (
     timeout,
     to_thread,
 )
-from gleenlet._sync import threads
+from gleenlet._sync import daemons
 from inside import FOREVER, settle
 
 Errors = list[BaseException | None]
@@ -154,7 +154,7 @@ def test_caller_cancelled_when_the_thread_has_just_ended(error: BaseException | 
 def test_thread_may_outlive_the_hub_that_sent_it(
     reported: Errors, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(threads, "_pool", None)
+    monkeypatch.setattr(daemons, "_pool", None)
     gate = Gate()
 
     def thread() -> None:
@@ -171,14 +171,14 @@ def test_thread_may_outlive_the_hub_that_sent_it(
     worker.start()
     worker.join()
     gate.open.set()
-    assert threads._pool is not None
-    threads._pool.shutdown()  # waits for it
+    while daemons._pool is None or not daemons._pool.unoccupied:
+        time.sleep(0.001)
     assert reported == []
     assert caplog.records == []
 
 
 def test_what_has_not_begun_is_called_off() -> None:
-    gates = [Gate() for _ in range(threads.MAX_THREADS)]
+    gates = [Gate() for _ in range(daemons.MAX_THREADS)]
     tasks = [spawn(to_thread, gate) for gate in gates]
     for gate in gates:
         gate.wait_until_entered()
@@ -334,6 +334,62 @@ def test_the_pool_reuses_its_threads_and_keeps_nothing_of_what_they_ran() -> Non
     del thing
     while reference() is not None:  # the thread lets go of it a little after it has told
         time.sleep(0.001)
+
+
+@in_child()
+def test_its_threads_are_daemons_with_names_that_debuggers_and_profilers_see() -> None:
+    seen: list[str] = []
+    threading.settrace(lambda frame, event, _: seen.append(f"{event} of {frame.f_code.co_name}"))
+    threading.setprofile(lambda frame, event, _: seen.append(f"profiled {event} of {frame.f_code.co_name}"))
+
+    def who() -> threading.Thread:
+        return threading.current_thread()
+
+    thread = run(to_thread, who)
+    assert thread.name == "gleenlet_0"
+    assert thread.daemon
+    assert thread in threading.enumerate()
+    assert {"call of who", "profiled call of who"} <= set(seen)
+
+
+def test_a_thread_that_cannot_be_started_is_an_error_and_nothing_is_done_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ran: list[int] = []
+    monkeypatch.setattr(daemons, "_pool", None)
+    monkeypatch.setattr(daemons, "native_start", lambda: no_thread)
+    with pytest.raises(RuntimeError, match="can't start"):
+        to_thread(ran.append, 1)
+    monkeypatch.undo()
+    to_thread(ran.append, 2)
+    assert ran == [2]
+
+
+def test_a_failure_in_an_executors_thread_is_raised_and_keeps_nothing_alive() -> None:
+    class Thing:
+        pass
+
+    def fail(thing: Thing) -> None:
+        raise ZeroDivisionError
+
+    thing = Thing()
+    reference = weakref.ref(thing)
+    with ThreadPoolExecutor(1) as one, pytest.raises(ZeroDivisionError):
+        to_thread(fail, thing, executor=one)
+    with pytest.raises(ZeroDivisionError):
+        to_thread(fail, thing)
+    del thing
+    while reference() is not None:
+        time.sleep(0.001)
+
+
+def test_what_an_executor_itself_raises_reaches_the_caller() -> None:
+    def initialize() -> None:
+        raise ZeroDivisionError
+
+    with ThreadPoolExecutor(1, initializer=initialize) as one, pytest.raises(BrokenExecutor):
+        to_thread(int, executor=one)
 
 
 def test_an_executor_that_calls_off_what_has_not_begun() -> None:

@@ -1,59 +1,60 @@
-"""Threads that the program's end does not wait for; `concurrent.futures.ThreadPoolExecutor` joins all of its own."""
+"""Threads that the program's end does not wait for; `concurrent.futures.ThreadPoolExecutor` joins all of its own.
+
+What they do, and how it comes back, is native (workers.c), where no step of it fails for want of memory. So are their
+starts: `threading.Thread.start` waits for ever if the thread fails before it has said that it runs.
+"""
 
 from __future__ import annotations
 
+import _thread
 import itertools
-import queue
+import os
+import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-__all__ = ["DaemonThreads"]
+from gleenlet._core import Waiter, Work, Workers
 
-P = ParamSpec("P")
-T = TypeVar("T")
+__all__ = ["do_elsewhere"]
 
-Work = tuple["Future[Any]", Callable[[], Any]]
+MAX_THREADS = min(32, (os.cpu_count() or 1) + 4)
+
+_pool: Workers | None = None
+_numbers = itertools.count()
 
 
-class DaemonThreads(Executor):
-    """An executor of at most `most` daemon threads, made when they are needed and kept."""
+def do_elsewhere(func: Callable[[], Any], waiter: Waiter, late: Callable[[BaseException], object]) -> Work:
+    """Have a thread of ours call `func()` and then wake `waiter`; a failure that comes too late is told to `late`."""
+    global _pool
+    if _pool is None:
+        _pool = Workers(MAX_THREADS, native_start(), begin)
+    work = Work(func, waiter, late)
+    _pool.give(work)
+    return work
 
-    def __init__(self, most: int, name: str) -> None:
-        self.most = most
-        self.names = (f"{name}_{number}" for number in itertools.count())
-        self.work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self.idle = threading.Semaphore(0)
-        self.threads: list[threading.Thread] = []
-        self.lock = threading.Lock()
 
-    def submit(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future: Future[T] = Future()
-        with self.lock:
-            self.work.put((future, lambda: func(*args, **kwargs)))
-            if not self.idle.acquire(blocking=False) and len(self.threads) < self.most:
-                thread = threading.Thread(target=self.serve, name=next(self.names), daemon=True)
-                self.threads.append(thread)
-                thread.start()
-        return future
+def native_start() -> Callable[..., Any]:
+    """What starts a thread, also where gevent's monkey patching has put something that starts a greenlet."""
+    monkey = sys.modules.get("gevent.monkey")
+    start: Callable[..., Any] = (
+        monkey.get_original("_thread", "start_new_thread") if monkey else _thread.start_new_thread
+    )
+    return start
 
-    def serve(self) -> None:
-        while (work := self.work.get()) is not None:
-            future, func = work
-            if future.set_running_or_notify_cancel():
-                try:
-                    result = func()
-                except BaseException as error:
-                    future.set_exception(error)
-                else:
-                    future.set_result(result)
-                    del result
-            del work, future, func  # nothing is kept while it idles
-            self.idle.release()
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        for _ in self.threads:
-            self.work.put(None)
-        for thread in self.threads if wait else ():
-            thread.join()
+def begin() -> None:
+    """Called first in each thread: what `threading.Thread` would do for it."""
+    threading.current_thread().name = f"gleenlet_{next(_numbers)}"
+    if (profile := threading.getprofile()) is not None:
+        sys.setprofile(profile)
+    if (trace := threading.gettrace()) is not None:
+        sys.settrace(trace)
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None
+
+
+os.register_at_fork(after_in_child=_forget_pool)  # the child has none of its threads

@@ -10,7 +10,8 @@ from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar, cast
 
 from gleenlet._core import Cancelled, GleenletError, Hub, Task, Waiter, get_hub
-from gleenlet._sync.threads import pool
+from gleenlet._sync.daemons import do_elsewhere
+from gleenlet._sync.threads import wait_for_work
 
 __all__ = ["wait_future"]
 
@@ -65,15 +66,24 @@ def wait_future(future: FutureLike[T], timeout: float | None = None) -> T:
         if isinstance(future, Future):
             return cast(T, future.result())
         left = None if deadline is None else max(0.0, deadline - hub.time())
-        return wait_future(pool().submit(future.result), left)
+        return cast(T, result_elsewhere(future, left))
     except Cancelled:
         if isinstance(future, Future):
             future.cancel()
         elif hasattr(future, "cancel"):
-            pool().submit(future.cancel)
+            do_elsewhere(future.cancel, Waiter(), ignore)
         raise
     finally:
         watched.leave(place)
+
+
+def result_elsewhere(future: FutureLike[Any], timeout: float | None) -> Any:
+    waiter = Waiter(timeout, future, "future")
+    return wait_for_work(do_elsewhere(future.result, waiter, ignore), waiter, ignore)
+
+
+def ignore(_: BaseException) -> None:
+    """Nobody asked for a failure that comes too late."""
 
 
 def refuse(future: object) -> None:

@@ -6,9 +6,9 @@ The threads are daemons of one pool, or those of an executor that is given. This
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -17,17 +17,14 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from gi.repository import GLib
 
-from gleenlet._core import GleenletError, Hub, Task, Waiter, get_hub, get_ident, spawn
-from gleenlet._sync.daemons import DaemonThreads
+from gleenlet._core import GleenletError, Hub, Task, Waiter, Work, get_hub, get_ident, spawn
+from gleenlet._sync.daemons import do_elsewhere
 
-__all__ = ["from_thread", "to_thread"]
+__all__ = ["from_thread", "to_thread", "wait_for_work"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_THREADS = min(32, (os.cpu_count() or 1) + 4)
-
-_pool: DaemonThreads | None = None
 _came_from: contextvars.ContextVar[Hub | None] = contextvars.ContextVar("gleenlet.to_thread", default=None)
 """In a function that `to_thread` runs: the hub that called it."""
 
@@ -65,37 +62,45 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
     processes = sys.modules.get("concurrent.futures.process")
     if processes is not None and isinstance(executor, processes.ProcessPoolExecutor):
         raise TypeError("to_thread() needs an executor with threads: write wait_future(executor.submit(func)) here")
-    hub = get_hub()
     waiter = Waiter(None, func, "thread")
+    hub = get_hub()
     context = contextvars.copy_context()
     context.run(_came_from.set, hub)
+    call = functools.partial(context.run, func, *args, **kwargs)
 
-    def over(future: Future[T]) -> None:  # in the thread
-        try:
-            hub.call_soon_threadsafe(settle, future)
-        except GleenletError:
-            pass  # the loop's thread has ended meanwhile: nobody waits
+    def late(error: BaseException) -> None:
+        hub.report(error, f"in to_thread({func!r}), whose caller has gone")
 
-    def settle(future: Future[T]) -> None:
-        if future.cancelled():
-            waiter.throw(CancelledError())  # by the executor's shutdown(cancel_futures=True); else nobody waits
-            return
-        error = future.exception()
-        if error is None:
-            waiter.wake(future.result())
-        elif not waiter.throw(error):
-            hub.report(error, f"in to_thread({func!r}), whose caller has gone")
+    if executor is None:
+        return cast(T, wait_for_work(do_elsewhere(call, waiter, late), waiter, late))
 
-    future = (pool() if executor is None else executor).submit(context.run, functools.partial(func, *args, **kwargs))
+    def over(future: Future[None]) -> None:  # in the thread
+        with contextlib.suppress(GleenletError):  # the loop's thread has ended meanwhile: nobody waits
+            if future.cancelled():  # by the executor's shutdown(cancel_futures=True); else nobody waits
+                hub.call_soon_threadsafe(waiter.throw, CancelledError())
+            elif (error := future.exception()) is not None:  # the executor's own
+                hub.call_soon_threadsafe(waiter.throw, error)
+
+    work = Work(call, waiter, late)
+    future = executor.submit(work)
     future.add_done_callback(over)
     try:
-        return cast(T, waiter.wait())
-    except BaseException as raised:
+        return cast(T, wait_for_work(work, waiter, late))
+    finally:
+        future.cancel()
+
+
+def wait_for_work(work: Work, waiter: Waiter, late: Callable[[BaseException], object]) -> Any:
+    """Wait for what another thread does, and return or raise what came of it."""
+    try:
+        waiter.wait()
+    except BaseException:
         if not waiter.woken:
-            future.cancel()
-        elif not future.cancelled() and (error := future.exception()) is not None and error is not raised:
-            hub.report(error, f"in to_thread({func!r}), whose caller was cancelled")
+            work.call_off()
+        elif work.error is not None:
+            late(work.error)
         raise
+    return work.outcome()
 
 
 def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -161,19 +166,3 @@ def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
         source.set_callback(lambda *_: start() is not None)  # PyGObject 3.58 gives it no argument, others None
         source.attach(main_context)
     return future.result()
-
-
-def pool() -> DaemonThreads:
-    """The threads of `to_thread`, made at first use."""
-    global _pool
-    if _pool is None:
-        _pool = DaemonThreads(MAX_THREADS, "gleenlet")
-    return _pool
-
-
-def _forget_pool() -> None:
-    global _pool
-    _pool = None
-
-
-os.register_at_fork(after_in_child=_forget_pool)  # the child has none of its threads

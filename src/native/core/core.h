@@ -7,6 +7,7 @@
  * begins. source.c: GLib. waiter.c: the one way to block. job.c: what
  * runs. func.c: what a task's function is. ends.c: who owns a hub, and how its end is told. unwind.c: whose stack a loop
  * runs on. seams.c: who looks on, whose time it is, who chooses. hub.c, module.c: what Python sees. epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
+ * workers.c: other threads.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
  * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started) and a Waiter (a greenlet
@@ -227,7 +228,8 @@ typedef struct Ring {                       /* a deque in C */
     Py_ssize_t head, count, size;           /* size: 0 or a power of two */
 } Ring;
 
-extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType, RingType, EventType, LockType, QueueType;
+extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType, RingType, EventType, LockType, QueueType,
+    WorkType, WorkersType;
 extern PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_read, *verb_write;
 extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
     *str_refuse_put, *str_refuse_get;
@@ -376,6 +378,9 @@ int func_runs(PyObject *func);
 PyObject *core_check_runs(PyObject *module, PyObject *func);
 PyObject *func_name(PyObject *func);
 int ready_func(void);
+
+/* hub.c */
+Call *new_call(Hub *hub, PyObject *func, PyObject *args);
 
 /* job.c */
 Fiber *new_fiber(Hub *hub, Job *job);

@@ -101,6 +101,21 @@ static PyObject *hub_iterate(Hub *hub, PyObject *args) {
     Py_RETURN_TRUE;
 }
 
+Call *new_call(Hub *hub, PyObject *func, PyObject *args) { /* neither queued nor timed yet */
+    Call *call = (Call *)CallType.tp_alloc(&CallType, 0);
+    if (!call)
+        return NULL;
+    call->hub = (Hub *)Py_NewRef(hub);
+    call->lane = hub->normal;
+    call->timer = -1;
+    call->kind = CALL;
+    call->func = Py_NewRef(func);
+    call->args = Py_NewRef(args);
+    if (!(call->context = PyContext_CopyCurrent()))
+        Py_CLEAR(call);
+    return call;
+}
+
 /* _call(func, args, deadline in seconds or None) -> Handle; any thread where there is no deadline */
 static PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n) {
     int64_t deadline = 0;
@@ -121,17 +136,11 @@ static PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n) {
             return PyErr_Format(PyExc_ValueError, "a deadline must not be NaN");
         deadline = seconds > 9e9 ? INT64_MAX : seconds < 0 ? 0 : (int64_t)(seconds * 1e9);
     }
-    Call *call = (Call *)CallType.tp_alloc(&CallType, 0);
+    Call *call = new_call(hub, args[0], args[1]);
     if (!call)
         return NULL;
-    call->hub = (Hub *)Py_NewRef(hub);
-    call->lane = hub->normal;
-    call->timer = -1;
-    call->kind = CALL;
-    call->func = Py_NewRef(args[0]);
-    call->args = Py_NewRef(args[1]);
     call->deadline = deadline;
-    if (!(call->context = PyContext_CopyCurrent()) || (args[2] != Py_None && timer_add((Item *)call))) {
+    if (args[2] != Py_None && timer_add((Item *)call)) {
         Py_DECREF(call);
         return NULL;
     }

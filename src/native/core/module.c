@@ -68,7 +68,7 @@ static PyMethodDef core_functions[] = {
 
 static int add_types(PyObject *module) {
     PyTypeObject *types[] = {&ThreadType, &WaiterType, &CallType, &JobType,  &FiberType, &HubType,
-                             &RingType,   &EventType, &LockType, &QueueType};
+                             &RingType,   &EventType,  &LockType, &QueueType, &WorkType,  &WorkersType};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (PyModule_AddType(module, types[i]))
             return -1;

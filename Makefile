@@ -11,7 +11,7 @@ export GLEENLET_WERROR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYGOBJECT_STUB_CONFIG = Gtk4,Gdk4,Soup3
 
-.PHONY: help setup demo test lint soak stall compat bench profile gallery check-native gevent-suite asyncio-suite blocking-suite clean debian FORCE
+.PHONY: help setup demo test lint soak stall compat dist dist-tests bench profile gallery check-native gevent-suite asyncio-suite blocking-suite clean debian FORCE
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 22
@@ -44,6 +44,17 @@ stall: setup ## the tests on a machine that stops for some milliseconds now and 
 compat: setup ## the tests on other Pythons and Debians (the first time: some minutes and 3 GB in .compat)
 	scripts/debian_packages.sh compat
 	scripts/compat.sh
+
+dist: setup ## the source distribution and all wheels in dist, built twice and compared; other machines' under an emulator
+	scripts/debian_packages.sh dist
+	$(BIN)/pip install -q --no-build-isolation -e '.[dist]'
+	$(BIN)/python -m scripts.wheels
+	$(BIN)/python -m scripts.wheels.emulated dist
+
+dist-tests: ## the tests with the wheels of this machine in dist, on the Pythons of `make compat`
+	scripts/debian_packages.sh compat
+	WHEELS=dist scripts/compat.sh bookworm python3.12 trixie sid sid-python3.15 -- \
+		tests/core tests/sync tests/glib tests/asyncio tests/gevent tests/gtk tests/dbus tests/gst
 
 bench: .venv/.bench ## the figures, with rivals in the same run
 	$(DESKTOP) $(BIN)/python bench/run.py

@@ -46,4 +46,5 @@ def extension(folder: str, name: str) -> Extension:
     )
 
 
-setup(ext_modules=[extension(folder, name) for folder, name in MODULES.items()])
+if __name__ == "__main__":  # scripts/dist reads the modules and flags from here
+    setup(ext_modules=[extension(folder, name) for folder, name in MODULES.items()])

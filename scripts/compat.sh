@@ -3,8 +3,12 @@
 #
 # A row is an environment under .compat/, made once and kept; remove its folder to have it made anew. Every row gets
 # a copy of the work tree of its own. A row that cannot be had says why; a row that fails leaves .compat/log/ROW.log.
+#
+# With WHEELS=FOLDER the row's wheel out of that folder is installed and its tests run without the sources beside them.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+
+WHEELS=${WHEELS:+$(realpath "$WHEELS")}
 
 HERE=$(realpath -m .compat)
 ROWS=(python3.12 python3.13 python3.14 bookworm trixie sid sid-python3.15)
@@ -49,10 +53,16 @@ no() { # why this row cannot be had
     return 1
 }
 
-copy_tree() { # the work tree without what git ignores, to $1
+copy_tree() { # the work tree without what git ignores, to $1; with WHEELS a wheel for the Python $2 in place of src
     rm -rf "$1" && mkdir -p "$1" && git ls-files -z --cached --others --exclude-standard |
-        tar --create --null --files-from=- --ignore-failed-read 2>/dev/null | tar --extract --directory "$1"
+        tar --create --null --files-from=- --ignore-failed-read 2>/dev/null | tar --extract --directory "$1" || return
+    [ -n "$WHEELS" ] || return 0
+    rm -rf "$1/src" && cp "$WHEELS"/*-cp"${2/./}"-manylinux*_"$(uname -m)".whl "$1/" || no "$WHEELS has no wheel for $2"
 }
+
+# What pip installs, in the copy of the tree: the one wheel that copy_tree put there, or the sources where they are.
+SOURCE='[ -d src ] && echo "-e ." || echo "--force-reinstall $(echo *.whl)"'
+version_of() { "$@" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
 
 find_python() { # a working python$1: on the PATH, else one of pyenv's
     local python
@@ -72,8 +82,10 @@ venv_row() { # $1: greenlet; the venv is there
         "${pip[@]}" install "$1" gevent || "${pip[@]}" uninstall -y gevent # tests of gevent skip without it
         touch "$HERE/$row/complete"
     fi
-    copy_tree "$tree" && cd "$tree" || return
-    GLEENLET_WERROR=1 "${pip[@]}" install --no-build-isolation --no-deps -e . || no "the build failed: see the log" || return
+    copy_tree "$tree" "$(version_of "$HERE/$row/venv/bin/python")" && cd "$tree" || return
+    # shellcheck disable=SC2046 # one or two words
+    GLEENLET_WERROR=1 "${pip[@]}" install --no-build-isolation --no-deps $(eval "$SOURCE") ||
+        no "the build failed: see the log" || return
     "$HERE/$row/venv/bin/python" -c "$VERSIONS" >"$HERE/$row.versions" || return
     PATH=$HERE/$row/venv/bin:$PATH "${DESKTOP[@]}" python "${pytest[@]}"
 }
@@ -114,9 +126,9 @@ chroot_row() { # a Debian of its own, all from Debian packages; DEBIAN-PYTHON: w
         "${as_root[@]}" touch "$root/complete"
     fi
     [ -x "$root/usr/bin/$python" ] || no "$debian has no $python: remove .compat/$debian to make it anew" || return
-    copy_tree "$HERE/$row.tree" || return
+    copy_tree "$HERE/$row.tree" "$(version_of "${as_root[@]}" chroot "$root" "/usr/bin/$python")" || return
     # Mounts live in a namespace of their own and end with it.
-    local variables=(ROOT="$root" TREE="$HERE/$row.tree" VERSIONS="$VERSIONS" PYTHON="$python")
+    local variables=(ROOT="$root" TREE="$HERE/$row.tree" VERSIONS="$VERSIONS" PYTHON="$python" SOURCE="$SOURCE")
     "${as_root[@]}" env "${variables[@]}" unshare --mount --pid --fork --kill-child bash -euc '
         mkdir -p "$ROOT/gleenlet"
         rm -rf "$ROOT/gleenlet/"* && cp -a "$TREE/." "$ROOT/gleenlet/" && chown -R root: "$ROOT/gleenlet"
@@ -124,10 +136,10 @@ chroot_row() { # a Debian of its own, all from Debian packages; DEBIAN-PYTHON: w
         mount --rbind /dev "$ROOT/dev"
         mount -t tmpfs tmpfs "$ROOT/tmp"
         # Not exec: Xvfb does not say that it is ready to a parent whose process id is 1.
-        chroot "$ROOT" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin VERSIONS="$VERSIONS" PYTHON="$PYTHON" \
+        chroot "$ROOT" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin VERSIONS="$VERSIONS" PYTHON="$PYTHON" SOURCE="$SOURCE" \
             bash -euc "cd /gleenlet; \
                 GLEENLET_WERROR=1 \$PYTHON -m pip install -q --root-user-action=ignore --break-system-packages --no-index \
-                    --no-build-isolation --no-deps -e .; \
+                    --no-build-isolation --no-deps \$(eval \"\$SOURCE\"); \
                 \$PYTHON -c \"\$VERSIONS\" >/versions; exec \"\$@\"" bash "$@" || exit
     ' bash "${DESKTOP[@]}" "$python" "${pytest[@]}"
     local status=$?

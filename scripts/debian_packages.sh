@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages of a purpose: setup, check-native, asyncio-suite, compat. Asks the network only if one is missing.
+# Installs the Debian packages of a purpose: setup, check-native, asyncio-suite, compat, dist. Asks the network only if one is missing.
 set -euo pipefail
 
 . /etc/os-release
@@ -25,8 +25,9 @@ setup)
 check-native) packages=(valgrind clang llvm python3-dbg libc6-dbg) ;;
 asyncio-suite) packages=("libpython$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite") ;;
 compat) packages=(mmdebstrap debian-archive-keyring python3-gi git) ;;
+dist) packages=(mmdebstrap debian-archive-keyring git musl proot qemu-user-static) ;;
 *)
-    echo "usage: $0 setup|check-native|asyncio-suite|compat" >&2
+    echo "usage: $0 setup|check-native|asyncio-suite|compat|dist" >&2
     exit 2
     ;;
 esac

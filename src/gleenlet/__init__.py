@@ -123,7 +123,7 @@ __all__ = [
     "wait_writable",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 for _name in __all__:  # where users import them from: tracebacks, help() and pickle show it, and doctest goes by it
     if callable(_public := globals()[_name]):

@@ -5,7 +5,7 @@ usage: python scripts/blocking_suite.py [DIRECTORY]
 DIRECTORY is CPython's Lib/test/test_asyncio, of 3.13 for shutdown() of queues; by default that of this Python. Each
 module is read and rewritten in memory: `await` and `async` go, a call of a coroutine function is made when somebody
 waits for it or as a task, and `asyncio` is the stand-in below. A test that cannot pass stands in DIFFERENT with the
-reason; docs/asyncio-differences.md has those that matter.
+reason; docs/reference/asyncio-differences.md has those that matter.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def test_without_a_process_those_that_listen_are_named(pid: int, capsys: pytest.
 
 
 def test_json_is_as_the_schema_says(pid: int, capsys: pytest.CaptureFixture[str]) -> None:
-    schema = json.loads((ROOT / "docs" / "tasks.schema.json").read_text())["items"]
+    schema = json.loads((ROOT / "docs" / "reference" / "tasks.schema.json").read_text())["items"]
     types = {"string": str, "integer": int, "number": int | float, "null": type(None), "array": list}
     for arguments in (["ps", str(pid), "--json"], ["where", str(pid), "load", "--json"]):
         assert main(arguments) == 0

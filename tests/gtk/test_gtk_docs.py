@@ -1,4 +1,4 @@
-"""Every program in docs/gtk.md runs in a real window, does what the text says, and leaves nothing when it is closed."""
+"""Every program in docs/howto/gtk.md runs in a real window, does what the text says, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from child import ROOT, run_script
 
-PAGE = (ROOT / "docs" / "gtk.md").read_text()
+PAGE = (ROOT / "docs" / "howto" / "gtk.md").read_text()
 PROGRAM = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 PROGRAMS = PROGRAM.findall(PAGE)
 SHOWN, _, AROUND = re.fullmatch(r"(.*?)(class Window.*?)(class App.*)", PROGRAMS[0][0], re.DOTALL).groups()  # type: ignore[union-attr]
@@ -109,7 +109,7 @@ def test_the_page_has_a_program_for_each_window_that_is_looked_at() -> None:
 # ---- the gallery ----
 
 GALLERY = ROOT / "examples" / "gallery"
-ROW = re.compile(r"^\| \[.*?\]\(../examples/gallery/(\w+)\.py\) \| (\d+) \| (\d+) \| (\d+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| \[.*?\]\(../../examples/gallery/(\w+)\.py\) \| (\d+) \| (\d+) \| (\d+) \|$", re.MULTILINE)
 
 
 def lines_of(source: str) -> tuple[int, int]:

@@ -12,14 +12,14 @@ from child import ROOT, matches, run_script
 PAGES = [
     ROOT / "docs" / name
     for name in (
-        "asyncio.md",
-        "dbus.md",
-        "ending.md",
-        "errors.md",
-        "gstreamer.md",
-        "platforms.md",
-        "testing.md",
-        "threads-and-processes.md",
+        "howto/asyncio.md",
+        "howto/dbus.md",
+        "howto/ending.md",
+        "howto/errors.md",
+        "howto/gstreamer.md",
+        "howto/testing.md",
+        "howto/threads-and-processes.md",
+        "reference/platforms.md",
     )
 ]
 PAGES.append(ROOT / "CONTRIBUTING.md")

@@ -9,6 +9,7 @@ import pytest
 
 from child import ROOT, matches, run_script
 
+EXPLANATIONS = ROOT / "docs" / "explanations"
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 
@@ -64,7 +65,7 @@ def test_both_readmes_show_the_same_programs() -> None:
     assert len(english) == 5
 
 
-@pytest.mark.parametrize("path", [*READMES, *sorted((ROOT / "docs").glob("why-it-crashes*.md"))], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [*READMES, *EXPLANATIONS.glob("why-it-crashes*.md")], ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
     assert links
@@ -72,7 +73,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def test_the_drawings_are_what_the_script_draws(tmp_path: Path) -> None:
-    assert run_script(ROOT / "docs" / "make_stack_svg.py", str(tmp_path)).status == 0
+    assert run_script(EXPLANATIONS / "make_stack_svg.py", str(tmp_path)).status == 0
     drawn = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert len(drawn) == 6
-    assert drawn == {path.name: path.read_text() for path in (ROOT / "docs").glob("stack-*.svg")}
+    assert drawn == {path.name: path.read_text() for path in EXPLANATIONS.glob("stack-*.svg")}

@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         if needed:
             command.add_argument("task", metavar="TASK")
         if name in ("ps", "where"):
-            command.add_argument("--json", action="store_true", help="a list of objects, see docs/tasks.schema.json")
+            command.add_argument("--json", action="store_true", help="objects as tasks.schema.json describes")
         if name == "pstree":
             command.add_argument("--stacks", action="store_true", help="whole stacks")
             command.add_argument("--limit", type=int, help="so many tasks at most")

@@ -1,6 +1,6 @@
-"""Draws the C stack before and after a greenlet switch: docs/stack-*.svg, in English and Chinese.
+"""Draws the C stack before and after a greenlet switch: docs/explanations/stack-*.svg, in English and Chinese.
 
-usage: python docs/make_stack_svg.py
+usage: python docs/explanations/make_stack_svg.py
 """
 # ruff: noqa: RUF001  (Chinese punctuation is meant)
 
@@ -195,7 +195,7 @@ def floor(language: int) -> Drawing:
 def drawings() -> dict[str, str]:
     """The text of each file, by its name."""
     files = {}
-    for language, suffix in enumerate(("", ".zh-CN")):
+    for language, suffix in enumerate(("", ".zh_CN")):
         for draw in (emission, nested, floor):
             drawing = draw(language)
             files[f"stack-{drawing.name}{suffix}.svg"] = drawing.svg()

@@ -7,6 +7,9 @@ BIN = .venv/bin
 TEST_ENV = PYTHONFAULTHANDLER=1 GDK_BACKEND=x11 GSK_RENDERER=cairo GTK_A11Y=none NO_AT_BRIDGE=1 GSETTINGS_BACKEND=memory
 DESKTOP = env -u WAYLAND_DISPLAY $(TEST_ENV) xvfb-run -a -s "-screen 0 1280x1024x24 -nolisten tcp" dbus-run-session --
 
+# Reads Firefox's traces in the tests, which skip those without it.
+FIREFOX_PROFILER = '@firefox-devtools/profiler-cli@>=0.10 <1'
+
 export GLEENLET_WERROR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYGOBJECT_STUB_CONFIG = Gtk4,Gdk4,Soup3
@@ -98,6 +101,7 @@ debian:
 .venv/.installed: pyproject.toml setup.py .venv/.made | debian
 	$(BIN)/pip install -q 'setuptools>=77' 'greenlet>=3.0' "$$(scripts/pygobject_requirement.sh)"
 	$(BIN)/pip install -q --no-cache-dir --no-build-isolation -e '.[gevent,test]'
+	-command -v npm >/dev/null && npm install --silent --no-audit --no-fund --prefix .venv/readers $(FIREFOX_PROFILER)
 	touch $@
 
 .venv/.built: $(wildcard src/native/*.h src/native/*/*.[ch]) .venv/.installed \

@@ -4,7 +4,8 @@ set -euo pipefail
 
 . /etc/os-release
 girepository=libgirepository-2.0-dev
-[ "${VERSION_ID:-}" = 12 ] && girepository=libgirepository1.0-dev
+sysprof=sysprof # with sysprof-cat
+[ "${VERSION_ID:-}" = 12 ] && girepository=libgirepository1.0-dev sysprof=libsysprof-4
 
 case "${1:-setup}" in
 setup)
@@ -18,6 +19,8 @@ setup)
         xvfb xauth dbus-daemon adwaita-icon-theme fonts-dejavu-core fonts-cantarell
         # other peers on the bus: gdbus, busctl, dbusmock
         libglib2.0-bin systemd python3-dbusmock
+        # who reads traces
+        nodejs $sysprof
         # ps and friends
         procps ca-certificates
     )

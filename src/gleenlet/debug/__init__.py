@@ -6,6 +6,7 @@ from gleenlet.debug._record import Frame, TaskRecord
 from gleenlet.debug._recording import Event, Recorder, record
 from gleenlet.debug._tasks import tasks
 from gleenlet.debug._text import format_tasks, print_tasks
+from gleenlet.debug._trace import Trace, trace
 from gleenlet.debug._watch import Stall, Watch, watch
 
 __all__ = [
@@ -15,11 +16,13 @@ __all__ = [
     "Recorder",
     "Stall",
     "TaskRecord",
+    "Trace",
     "Watch",
     "format_tasks",
     "listen",
     "print_tasks",
     "record",
     "tasks",
+    "trace",
     "watch",
 ]

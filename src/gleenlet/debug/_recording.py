@@ -6,15 +6,21 @@ asks for. A hub is told in its own thread to write on it; one that is made meanw
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Self
 
 from gleenlet import GleenletError, Hub, Task
 from gleenlet._core import all_hubs, get_ident, new_hubs
 from gleenlet.debug import _recorder
+from gleenlet.debug._frames import Frames
 from gleenlet.debug._record import TaskRecord
 from gleenlet.debug._recorder import Event, Tape
+from gleenlet.debug._traces import Names, format_of, write
 
 __all__ = ["Event", "Recorder", "count_up", "mark", "record"]
 
@@ -22,7 +28,8 @@ PART = 65536  # events that are read at a time
 
 _active: list[Recorder] = []
 _tape: Tape | None = None  # there is one while somebody records
-_loops: dict[int, str] = {}  # names of threads, by the loop's number
+_loops: dict[int, tuple[str, int]] = {}  # the name of its thread and the system's number of it, by the loop's number
+_frames: Frames | None = None
 _of_hub: dict[int, int] = {}  # the loop's number, by the hub's thread
 
 
@@ -42,7 +49,7 @@ def record(seconds: float = 10.0, megabytes: float = 64.0) -> Recorder:
     ...     run(lambda: spawn(sleep, 0, name="load").result())
     >>> load = next(event.task for event in recorder.events() if event.text == "load")
     >>> [event.kind for event in recorder.events() if event.task == load]
-    ['spawn', 'begin', 'wait', 'begin', 'end']
+    ['spawn', 'begin', 'yield', 'begin', 'end']
     """
     for name, number in (("seconds", seconds), ("megabytes", megabytes)):
         if not number > 0:
@@ -79,8 +86,8 @@ class Recorder:
 
             spawn    `task` was made, by task `by` (0: in a callback); `text` is its name
             begin    `task` runs on, until its next wait or end; 0: the loop calls `text`
-            wait     `task` waits for `text`; `by` is the task that it waits for, if it is one. "timer" with no wake
-                     before its next begin: it has only given way
+            yield    `task` lets others run, and is ready again
+            wait     `task` waits for `text`; `by` is the task that it waits for, if it is one
             wake     the wait is over: by the doing of task `by` (0: a callback, a timer); it runs when its turn comes
             cancel   task `by` (0: a callback) cancels it
             end      it is over: `outcome` is "done", "failed" or "cancelled"; `text` is its name
@@ -96,19 +103,44 @@ class Recorder:
             first = seen[-1].number + 1
 
     def names(self) -> dict[int, str]:
-        """Return the names of the unfinished tasks, by the number in `Event.task`. Those of others are in their events.
+        """Return the names of the unfinished tasks, and of those that events tell of, by the number in `Event.task`.
 
         A task without a name of its own has its function's, with its number.
         Thread: any.
         """
-        found: dict[int, str] = {}
+        found = self._tape.labels()
         for hub in all_hubs():
             found |= _recorder.names(self._tape, hub)
         return found
 
+    def dump(self, file: str | os.PathLike[str]) -> None:
+        """Write what is kept into a file, in the format that its name says: see `trace`. It goes on recording.
+
+        Args:
+            file: is written anew.
+
+        Raises: ValueError: the file's name says no format. OSError: it cannot be written.
+        Thread: any, also one that finds a loop stuck.
+        """
+        self._write(os.fspath(file), 0)
+
+    def _write(self, path: str, first: int) -> int:
+        """From an event on; return how many since then are no longer kept."""
+        kind = format_of(path)
+        events = self.events(first)
+        oldest = next(events, None)
+        with open(path, "wb") as file:
+            write(file, kind, () if oldest is None else chain((oldest,), events), self._about())
+        return 0 if oldest is None else oldest.number - first
+
+    def _about(self) -> Names:
+        clocks = {"monotonic": time.monotonic(), "boottime": time.clock_gettime(time.CLOCK_BOOTTIME)}
+        clocks["realtime"] = time.time()
+        return Names(os.path.basename(sys.argv[0]) or "python", os.getpid(), self.names(), dict(_loops), clocks)
+
     def loops(self) -> dict[int, str]:
         """Return the names of the loops' threads, by the number in `Event.loop`. Thread: any."""
-        return dict(_loops)
+        return {loop: name for loop, (name, _) in dict(_loops).items()}
 
 
 def count_up(record: TaskRecord, task: Task[Any]) -> None:
@@ -134,12 +166,17 @@ def mark(kind: int, thread: int, microseconds: int, text: str = "", task: Task[A
         tape.mark(kind, _of_hub.get(thread, 0), number, min(microseconds, 2**32 - 1), text)
 
 
+def drawn(microseconds: int) -> None:
+    mark(_recorder.FRAME, get_ident(), microseconds)
+
+
 def start(recorder: Recorder) -> Tape:
-    global _tape
+    global _tape, _frames
     _active.append(recorder)
     tape = _tape
     if tape is None:
         tape = _tape = Tape()
+        _frames = Frames(drawn)
         new_hubs.append(attach)
         for hub in all_hubs():
             in_its_thread(hub, attach)
@@ -154,7 +191,9 @@ def stop() -> None:
         return
     tape, _tape = _tape, None
     assert tape is not None
+    assert _frames is not None
     tape.stop()
+    _frames.stop()
     new_hubs.remove(attach)
     for hub in all_hubs():
         in_its_thread(hub, detach, tape)
@@ -181,7 +220,7 @@ def attach(hub: Hub) -> None:
     if tape is not None:
         number = _recorder.attach(tape, hub)
         _of_hub[hub.thread] = number
-        _loops[number] = threading.current_thread().name
+        _loops[number] = (threading.current_thread().name, threading.get_native_id())
 
 
 def detach(hub: Hub, tape: Tape) -> None:

@@ -3,9 +3,9 @@
 
 static PyTypeObject *event_type;
 
-enum { SAYS_SPAWN, SAYS_BEGIN, SAYS_WAIT, SAYS_WAKE, SAYS_CANCEL, SAYS_END, SAYS_HOME, SAYS_STALL, SAYS_FRAME, N_SAYS };
+enum { SAYS_SPAWN, SAYS_BEGIN, SAYS_YIELD, SAYS_WAIT, SAYS_WAKE, SAYS_CANCEL, SAYS_END, SAYS_HOME, SAYS_STALL, SAYS_FRAME, N_SAYS };
 static PyObject *says[N_SAYS], *none, *ends[3];
-static const int said[] = {SAYS_SPAWN, SAYS_BEGIN,  SAYS_WAIT, SAYS_WAIT, SAYS_WAIT, SAYS_WAIT,
+static const int said[] = {SAYS_SPAWN, SAYS_BEGIN,  SAYS_YIELD, SAYS_WAIT, SAYS_WAIT, SAYS_WAIT, SAYS_WAIT,
                            SAYS_WAKE,  SAYS_CANCEL, SAYS_END,  SAYS_HOME, SAYS_STALL, SAYS_FRAME};
 
 PyObject *label(PyObject *name, uint32_t who, int named) { /* a new reference, or NULL with an error */
@@ -42,6 +42,8 @@ static PyObject *text_of(Record *record) {
     case SPAWN:
     case END:
         return label(record->text, record->who, record->named);
+    case YIELD:
+        return Py_NewRef(none);
     case WAIT:
     case WAIT_TASK:
     case WAIT_NUMBER:
@@ -117,10 +119,39 @@ PyObject *tape_read(Tape *tape, PyObject *args) {
     return list;
 }
 
+/* labels(): of the tasks that events name, by number. The names are taken first, for the same reason. */
+PyObject *tape_labels(Tape *tape, PyObject *Py_UNUSED(ignored)) {
+    Py_ssize_t n = 0, most = 0;
+    for (Block *block = tape->oldest; block; block = block->next)
+        for (int i = 0; i < block->n; i++)
+            most += block->records[i].kind == SPAWN || block->records[i].kind == END;
+    Record *taken = PyMem_RawMalloc((most + 1) * sizeof *taken);
+    if (!taken)
+        return PyErr_NoMemory();
+    for (Block *block = tape->oldest; block; block = block->next)
+        for (int i = 0; i < block->n; i++)
+            if (block->records[i].kind == SPAWN || block->records[i].kind == END) {
+                taken[n++] = block->records[i];
+                Py_XINCREF(block->records[i].text);
+            }
+    PyObject *dict = PyDict_New();
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *text = dict ? label(taken[i].text, taken[i].who, taken[i].named) : NULL;
+        PyObject *number = text ? PyLong_FromUnsignedLong(taken[i].who) : NULL;
+        if (!number || PyDict_SetItem(dict, number, text))
+            Py_CLEAR(dict);
+        Py_XDECREF(number);
+        Py_XDECREF(text);
+        Py_XDECREF(taken[i].text);
+    }
+    PyMem_RawFree(taken);
+    return dict;
+}
+
 static PyStructSequence_Field fields[] = {
     {"number", "consecutive over all loops; a gap: some were lost"},
     {"time", "in seconds, on the clock of time.monotonic()"},
-    {"kind", "spawn, begin, wait, wake, cancel, end, home, stall or frame"},
+    {"kind", "spawn, begin, yield, wait, wake, cancel, end, home, stall or frame"},
     {"loop", "whose"},
     {"task", "the number of the task; 0: the loop itself"},
     {"by", "spawn, wake, cancel: the number of the task whose doing it is, 0: the loop's; wait: of the task waited for; "
@@ -131,7 +162,7 @@ static PyStructSequence_Field fields[] = {
 static PyStructSequence_Desc event_desc = {"gleenlet.debug.Event", "Something that happened.", fields, 8};
 
 int ready_reading(PyObject *module) {
-    static const char *const texts[] = {"spawn", "begin", "wait", "wake", "cancel", "end", "home", "stall", "frame"};
+    static const char *const texts[] = {"spawn", "begin", "yield", "wait", "wake", "cancel", "end", "home", "stall", "frame"};
     static const char *const outcomes[] = {"done", "failed", "cancelled"};
     for (int i = 0; i < N_SAYS; i++)
         if (!(says[i] = PyUnicode_InternFromString(texts[i])))

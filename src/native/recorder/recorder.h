@@ -21,7 +21,7 @@
 #define BLOCK_NS (1LL << 44)                /* an event says how long after its block's beginning it was */
 #define STRANGER 0x80000000u                /* a greenlet that is no task, with 31 bits of its address; 0: top level */
 
-enum RecordKind { SPAWN, BEGIN, WAIT, WAIT_TASK, WAIT_NUMBER, WAIT_CALL, WAKE, CANCEL, END, HOME, STALL, FRAME };
+enum RecordKind { SPAWN, BEGIN, YIELD, WAIT, WAIT_TASK, WAIT_NUMBER, WAIT_CALL, WAKE, CANCEL, END, HOME, STALL, FRAME };
 
 /* `by`: who spawned, woke or cancelled it (0: the loop). WAIT: the word of the type that it waits on, WAIT_TASK: the task,
  * WAIT_NUMBER: the int, WAIT_CALL: the word of the verb, END: the state, STALL and FRAME: microseconds. */
@@ -81,6 +81,7 @@ int ready_words(void);
 
 /* read.c */
 PyObject *tape_read(Tape *tape, PyObject *args);
+PyObject *tape_labels(Tape *tape, PyObject *ignored);
 int ready_reading(PyObject *module);
 PyObject *label(PyObject *name, uint32_t who, int named);
 #endif

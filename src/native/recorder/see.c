@@ -174,7 +174,9 @@ static void see_wait(Watcher *watcher, Waiter *waiter, int64_t now) {
         who = stranger(current);
         Py_XDECREF(current);
     }
-    if (!on || on == Py_None)
+    if (waiter->state == READY)
+        kind = YIELD;
+    else if (!on || on == Py_None)
         ;
     else if (PyLong_CheckExact(on)) {
         int overflow;

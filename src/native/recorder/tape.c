@@ -107,6 +107,7 @@ static PyMethodDef tape_methods[] = {
     {"stop", (PyCFunction)tape_stop, METH_NOARGS, "Take down no more."},
     {"mark", (PyCFunction)tape_mark, METH_VARARGS, "Take down STALL or FRAME."},
     {"read", (PyCFunction)tape_read, METH_VARARGS, "A list of events from a number on, at most so many."},
+    {"labels", (PyCFunction)tape_labels, METH_NOARGS, "The names of the tasks that events are about, by number."},
     {NULL}};
 
 static PyMemberDef tape_members[] = {

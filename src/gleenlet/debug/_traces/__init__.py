@@ -1,0 +1,51 @@
+"""What was recorded as a file that a trace viewer opens: Perfetto, Chrome, the Firefox Profiler, Sysprof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import BinaryIO, Protocol
+
+from gleenlet.debug._recorder import Event
+from gleenlet.debug._traces.chrome import Chrome
+from gleenlet.debug._traces.firefox import Firefox
+from gleenlet.debug._traces.perfetto import Perfetto
+from gleenlet.debug._traces.sysprof import Sysprof
+from gleenlet.debug._traces.timeline import Item, Names, timeline
+
+__all__ = ["Names", "format_of", "write"]
+
+
+class Format(Protocol):
+    """Writes items as they come."""
+
+    def __init__(self, file: BinaryIO, names: Names) -> None: ...
+    def add(self, item: Item) -> None: ...
+    def close(self) -> None: ...
+
+
+# By the end of the file's name: the first that fits.
+FORMATS: dict[str, type[Format]] = {
+    ".firefox.json": Firefox,
+    ".json": Chrome,
+    ".pftrace": Perfetto,
+    ".syscap": Sysprof,
+}
+
+
+def format_of(path: str) -> type[Format]:
+    """Raises: ValueError: no format's files are named so.
+
+    >>> format_of("app.pftrace").__name__, format_of("app.firefox.json").__name__
+    ('Perfetto', 'Firefox')
+    """
+    for end, kind in FORMATS.items():
+        if path.endswith(end):
+            return kind
+    raise ValueError(f"a trace's name ends with {', '.join(FORMATS)}, which says how it is written; not {path!r}")
+
+
+def write(file: BinaryIO, kind: type[Format], events: Iterable[Event], names: Names) -> None:
+    format = kind(file, names)
+    for item in timeline(events):
+        format.add(item)
+    format.close()

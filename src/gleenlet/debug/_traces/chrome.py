@@ -1,0 +1,66 @@
+"""Chrome's trace events, as JSON: for chrome://tracing, Perfetto's window, and whatever else reads it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, BinaryIO
+
+from gleenlet.debug._traces.timeline import FRAMES, LOOP, Item, Names, Row, Slice
+
+__all__ = ["Chrome"]
+
+TASKS = 1 << 23  # above all numbers of threads
+
+
+class Chrome:
+    def __init__(self, file: BinaryIO, names: Names) -> None:
+        self.file = file
+        self.names = names
+        self.rows: dict[Row, int] = {}
+        self.before = b'{"displayTimeUnit": "ns", "traceEvents": [\n'
+        self.meta("process_name", 0, name=names.program)
+
+    def close(self) -> None:
+        self.file.write(b"\n]}\n")
+
+    def add(self, item: Item) -> None:
+        number = self.row(item.row)
+        name = self.names
+        if isinstance(item, Slice):
+            about = {"for": name.waits_for(item)} if item.kind == "waiting" else {}
+            title = name.task(item.task) if item.kind == "task" else item.text if item.kind == "callback" else item.kind
+            ends = {"ts": microseconds(item.begin), "dur": microseconds(item.end - item.begin)}
+            self.write({"ph": "X", "name": title, "cat": item.kind, **ends, "args": about}, number)
+            if item.arrow and item.kind == "running":
+                end = {"ph": "f", "bp": "e", "id": item.arrow, "ts": microseconds(item.begin)}
+                self.write({**end, "name": "wake", "cat": "wake"}, number)
+            return
+        title = item.text if item.kind == "stalled" else f"{item.kind} {name.task(item.task)!r}"
+        # An arrow begins in a slice: this moment takes a nanosecond.
+        time = microseconds(item.time)
+        self.write({"ph": "X", "name": title, "cat": item.kind, "ts": time, "dur": 0.001, "args": {}}, number)
+        if item.arrow:
+            self.write({"ph": "s", "id": item.arrow, "ts": time, "name": "wake", "cat": "wake"}, number)
+
+    def row(self, row: Row) -> int:
+        number = self.rows.get(row)
+        if number is None:
+            thread = self.names.thread(row.loop)[1]
+            number = thread if row.task == LOOP else TASKS - row.loop if row.task == FRAMES else TASKS + row.task
+            self.rows[row] = number
+            self.meta("thread_name", number, name=self.names.of(row))
+            self.meta("thread_sort_index", number, sort_index=row.loop * TASKS + row.task)
+        return number
+
+    def meta(self, kind: str, number: int, **about: Any) -> None:
+        self.write({"ph": "M", "name": kind, "args": about}, number)
+
+    def write(self, event: dict[str, Any], number: int) -> None:
+        event["pid"] = self.names.pid
+        event["tid"] = number
+        self.file.write(self.before + json.dumps(event, separators=(",", ":")).encode())
+        self.before = b",\n"
+
+
+def microseconds(seconds: float) -> float:
+    return round(seconds * 1e6, 3)

@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 from greenlet import GreenletExit, greenlet
 
-from gleenlet import Condition, Event, Lock, Queue, RLock, Semaphore, get_hub, schedule_switch, schedule_throw, spawn
+from gleenlet import (
+    Condition,
+    Event,
+    GleenletError,
+    Lock,
+    Queue,
+    RLock,
+    Semaphore,
+    get_hub,
+    schedule_switch,
+    schedule_throw,
+    spawn,
+)
 from gleenlet._core import Waiter
 from inside import settle, start
 
@@ -99,6 +111,7 @@ def test_an_interrupt_is_no_wake_up() -> None:
     waiter = Waiter()
     waiter.interrupt(ValueError("x"))
     assert (waiter.done, waiter.woken) == (True, False)
+    assert waiter.wake("lost"), "which is told, so that whoever was given something passes it on"
     assert not waiter.wake()
     with pytest.raises(ValueError, match="x"):
         waiter.wait()
@@ -113,16 +126,22 @@ def test_an_interrupt_is_no_wake_up() -> None:
         woken.interrupt("none")  # type: ignore[arg-type]
 
 
-def test_expired_tells_the_end_of_the_time_from_a_timeout_error_of_another() -> None:
+def test_who_says_what_the_end_of_the_time_returns_tells_it_from_a_timeout_error_of_another() -> None:
     waiter = Waiter(5)
     get_hub().call_soon(waiter.throw, TimeoutError)
     with pytest.raises(TimeoutError):
-        waiter.wait()
-    assert not waiter.expired
-    waiter = Waiter(0)
+        waiter.wait("late")
+    assert Waiter(0).wait("late") == "late"
     with pytest.raises(TimeoutError):
+        Waiter(0).wait()
+
+
+def test_a_waiter_is_for_one_wait() -> None:
+    waiter = Waiter()
+    waiter.wake("once")
+    assert waiter.wait() == "once"
+    with pytest.raises(GleenletError, match="make a Waiter for each wait"):
         waiter.wait()
-    assert waiter.expired
 
 
 def test_a_task_may_throw_at_a_raw_greenlet_in_line() -> None:

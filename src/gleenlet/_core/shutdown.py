@@ -73,7 +73,6 @@ def shutdown(grace: float = 5.0) -> list[Task[Any]]:
 def ends(task: Task[Any], seconds: float) -> bool:
     """Wait for a task without taking its failure from whom it is reported to."""
     ended = Waiter(seconds, task, "shutdown")
-    ended.quiet = True
 
     def told(task: Task[Any]) -> None:
         ended.wake()
@@ -83,7 +82,7 @@ def ends(task: Task[Any], seconds: float) -> bool:
     if not task.done():
         task.add_done_callback(told)
         try:
-            ended.wait()
+            ended.wait(None)
         finally:
             task.remove_done_callback(told)
     return task.done()

@@ -133,15 +133,11 @@ class Task(_native.Job, Generic[T_co]):
             callbacks = self._callbacks = []
         callbacks.append(waiter)
         try:
-            waiter.wait()
-        except TimeoutError:
-            if not waiter.expired:
-                raise
-            return self.done()
+            waiter.wait(None)
         finally:
             if self._callbacks is not None:
                 self._forget(waiter)
-        return True
+        return self.done()
 
     def result(self, timeout: float | None = None) -> T_co:
         """Wait until the task has ended; return its result or raise its exception.

@@ -59,10 +59,7 @@ def wait(
         for task in running:
             task.add_done_callback(ended)
         try:
-            waiter.wait()
-        except TimeoutError:
-            if not waiter.expired:
-                raise
+            waiter.wait(None)
         finally:
             for task in running:
                 task._forget(ended)
@@ -107,11 +104,8 @@ def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task
         for step in range(len(tasks)):
             while step >= len(finished):
                 waiter = Waiter(None if deadline is None else max(deadline - get_hub().time(), 0), tasks, "tasks")
-                try:
-                    waiter.wait()
-                except TimeoutError:
-                    if not waiter.expired or step >= len(finished):
-                        raise
+                if waiter.wait(True) and step >= len(finished):
+                    raise TimeoutError
             yield finished[step]
     finally:
         for task in tasks:

@@ -132,10 +132,8 @@ class Selector(selectors.EpollSelector):
         try:
             while True:
                 self.waiter = waiter = Waiter(timeout, None, "asyncio events")
-                if timeout is not None:
-                    waiter.quiet = True
                 try:
-                    self.suspend(waiter.wait)
+                    self.suspend(waiter.wait, None)
                 finally:
                     self.waiter = None
                 if not self.settled or not outside or loop._stopping or loop._debug:
@@ -158,14 +156,14 @@ class Selector(selectors.EpollSelector):
                 ready.append(outside.popleft())
             del loop.call_at
 
-    def suspend(self, wait: Callable[[], object]) -> None:
+    def suspend(self, wait: Callable[..., object], *args: object) -> None:
         """Let others run meanwhile: the only place where the loop's task is suspended."""
         task: Any = self.task
         task._guard = None
         _set_running_loop(self.around)
         interruption = None
         try:
-            wait()
+            wait(*args)
         except BaseException as error:
             interruption = error
         _set_running_loop(self.loop)

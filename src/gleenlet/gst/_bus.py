@@ -87,11 +87,8 @@ class Bus:
         waiter = Waiter(limit.left() if limit else None, None, "GStreamer message")
         self._waiters.append(waiter)
         try:
-            waiter.wait()
-        except TimeoutError:
-            if limit and waiter.expired:
-                raise limit.error() from None
-            raise
+            if waiter.wait(limit) is not None and limit is not None:
+                raise limit.error()
         finally:
             self._waiters.remove(waiter)
 

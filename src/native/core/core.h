@@ -10,8 +10,8 @@
  * workers.c: other threads.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
- * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started) and a Waiter (a greenlet
- * to resume). A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the
+ * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait
+ * is over) and a Switch (one that somebody resumes by hand). A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the
  * innermost dispatch: who blocks goes to the next ready Fiber or home.
  *
  * Invariants.
@@ -78,8 +78,8 @@ typedef struct Lane {                       /* part of its GSource, and so as lo
     struct Item *head, *tail;
 } Lane;
 
-/* What an Observer is told. The item: a Job that is SPAWNED or ENDS; whatever BEGINS to run in a step, a Call, Job or
- * Waiter; a Waiter that WAITS or WAKES (what was decided, it runs in a later step); the Job that is INTERRUPTED. A step
+/* What an Observer is told. The item: a Job that is SPAWNED or ENDS; whatever BEGINS to run in a step, any Item; a
+ * Waiter that WAITS or WAKES (what was decided, it runs in a later step); the Job that is INTERRUPTED. A step
  * RETURNS, with no item, when home has the thread back: with hand-overs that is after several that began. */
 enum Event { SPAWNED, BEGINS, WAITS, WAKES, INTERRUPTED, ENDS, RETURNS };
 
@@ -91,8 +91,9 @@ typedef struct Observer {
     struct Observer *next;
 } Observer;
 
-enum Kind { CALL, JOB, WAITER };
+enum Kind { CALL, JOB, WAITER, SWITCH };
 enum State { NEW, WAITING, READY, DONE, FAILED, CANCELLED };
+enum Outcome { NONE, WOKEN, THROWN, EXPIRED }; /* of a wait: wake(), throw(), or the end of its time */
 
 #define ITEM_HEAD                                                                                                     \
     PyObject_HEAD                                                                                                     \
@@ -115,16 +116,11 @@ typedef struct {
 
 typedef struct Waiter {
     ITEM_HEAD
-    uint8_t raises;                         /* value is an exception */
-    uint8_t before;                         /* the state without the interrupt: what is decided, if anything */
-    uint8_t woken;                          /* wake() or throw() decided, not the clock and not a cancellation */
-    uint8_t expired;                        /* the clock decided */
+    uint8_t outcome;                        /* the first one counts */
     uint8_t open;                           /* a guest's switch by hand is an outcome: it is the guest we wait for */
-    uint8_t quiet;                          /* the end of the time is a result (sleep), not a TimeoutError */
-    uint8_t by_hand;                        /* schedule_switch: value is (args, kwargs) for the greenlet's switch() */
     PyGreenlet *greenlet;                   /* who waits */
-    PyObject *value;
-    PyObject *interrupt;                    /* to be raised instead, unless it is taken back before */
+    PyObject *value;                        /* to be returned, or raised: what it was woken with */
+    PyObject *interrupt;                    /* to be raised instead of any outcome, unless it is taken back before */
     PyObject *notify;                       /* for a greenlet of a guest loop: called instead of queueing it */
     struct Job *job;                        /* of the task that waits, or NULL; borrowed while it waits */
     struct Waiter *outer;                   /* of the same task, begun before: several greenlets of one may wait */
@@ -138,6 +134,13 @@ typedef struct {
     ITEM_HEAD
     PyObject *func, *args, *kwargs, *context;
 } Call;
+
+typedef struct {
+    ITEM_HEAD
+    PyGreenlet *greenlet;
+    PyObject *args, *kwargs;                /* of its switch(); NULL: none */
+    PyObject *exception;                    /* to be thrown instead, or NULL */
+} Switch;
 
 typedef struct Job {
     ITEM_HEAD
@@ -228,7 +231,7 @@ typedef struct Ring {                       /* a deque in C */
     Py_ssize_t head, count, size;           /* size: 0 or a power of two */
 } Ring;
 
-extern PyTypeObject HubType, WaiterType, CallType, JobType, FiberType, RingType, EventType, LockType, QueueType,
+extern PyTypeObject HubType, WaiterType, CallType, SwitchType, JobType, FiberType, RingType, EventType, LockType, QueueType,
     WorkType, WorkersType;
 extern PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_read, *verb_write;
 extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
@@ -323,6 +326,7 @@ Waiter *new_waiter(Hub *hub);
 void push(Item *item);
 void tell_time(Hub *hub);
 void notify(Hub *hub, PyObject *func);
+Switch *new_switch(Hub *hub, PyGreenlet *greenlet);
 void ready(Waiter *waiter);
 int timer_add(Item *item);
 void drop_timer(Item *item);
@@ -390,13 +394,12 @@ int ready_fiber_type(void);
 Hub *get_hub(PyGreenlet *current);
 void forget_hubs(void);                     /* of this thread */
 Job *owner(PyGreenlet *greenlet);
-void settle(Waiter *waiter, PyObject *value, int raises);
 void interrupt(Waiter *waiter, PyObject *exception);
 PyObject *as_exception(PyObject *exception);
 Waiter *waiter_here(PyGreenlet **current, PyObject *on, PyObject *verb);
 Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current, PyObject *on, PyObject *verb);
-PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields);
-int wake(Waiter *waiter, PyObject *value, int raises);
+PyObject *wait_for(Waiter *waiter, PyGreenlet *current, PyObject *late);
+int wake(Waiter *waiter, PyObject *value, enum Outcome outcome);
 PyObject *core_sleep(PyObject *module, PyObject *seconds);
 PyObject *core_on_missing_hub(PyObject *module, PyObject *func);
 PyObject *core_may_wait(PyObject *module, PyObject *ignored);

@@ -97,7 +97,7 @@ static Watch *watch_of(Hub *hub, int fd) {
 
 /* An outcome for all in one of a descriptor's lists; it is looked up anew each time, for a guest's notify() may wait
  * for other descriptors. `stays` is passed over. */
-static int wake_all(Hub *hub, int fd, int writers, PyObject *value, int raises, Waiter *stays) {
+static int wake_all(Hub *hub, int fd, int writers, PyObject *value, enum Outcome outcome, Waiter *stays) {
     for (;;) {
         Watch *watch = &hub->watches[fd];
         Waiter **link = writers ? &watch->writers : &watch->readers;
@@ -109,7 +109,7 @@ static int wake_all(Hub *hub, int fd, int writers, PyObject *value, int raises, 
         *link = waiter->beside;
         waiter->beside = NULL;
         Py_INCREF(waiter);
-        int failed = wake(waiter, value, raises) < 0;
+        int failed = wake(waiter, value, outcome) < 0;
         Py_DECREF(waiter);
         if (failed)
             return -1;
@@ -122,7 +122,7 @@ static int tell_others(Hub *hub, int fd, Waiter *waiter) { /* but this one, the 
         return 0;
     PyObject *text = PyUnicode_FromFormat("descriptor %d was closed while a task waited for it", fd);
     PyObject *error = PyObject_CallFunction(PyExc_OSError, "iN", EBADF, text);
-    int failed = !error || wake_all(hub, fd, 0, error, 1, waiter) || wake_all(hub, fd, 1, error, 1, waiter);
+    int failed = !error || wake_all(hub, fd, 0, error, THROWN, waiter) || wake_all(hub, fd, 1, error, THROWN, waiter);
     Py_XDECREF(error);
     return failed;
 }
@@ -162,7 +162,7 @@ PyObject *core_wait_fd(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ss
             link = &(*link)->beside;
         *link = waiter;
         if (!arm(hub, fd, waiter))
-            result = wait_for(waiter, current, 0);
+            result = wait_for(waiter, current, NULL);
         /* After a fork, or if it was woken, it is in no list. */
         link = fd >= hub->n_watches ? NULL : writes ? &hub->watches[fd].writers : &hub->watches[fd].readers;
         while (link && *link && *link != waiter)
@@ -189,9 +189,9 @@ void poll_ready(Hub *hub) {
             continue;
         }
         if (ready & EPOLLIN)
-            failed |= wake_all(hub, fd, 0, Py_None, 0, NULL);
+            failed |= wake_all(hub, fd, 0, Py_None, WOKEN, NULL);
         if (ready & EPOLLOUT)
-            failed |= wake_all(hub, fd, 1, Py_None, 0, NULL);
+            failed |= wake_all(hub, fd, 1, Py_None, WOKEN, NULL);
         if (failed)
             report(hub, (PyObject *)hub);
         if (mask(&hub->watches[fd]))

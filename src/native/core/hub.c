@@ -157,18 +157,15 @@ static PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n)
     if (n != 4 || !here(hub))
         return n == 4 ? NULL : PyErr_Format(PyExc_TypeError, "_switch_later() takes 4 arguments");
     PyObject *exception = args[3] == Py_None ? NULL : as_exception(args[3]);
-    PyObject *value = exception ? exception : PyErr_Occurred() ? NULL : PyTuple_Pack(2, args[1], args[2]);
-    Waiter *waiter = value ? new_waiter(hub) : NULL;
-    if (!waiter) {
-        Py_XDECREF(value);
+    Switch *item = PyErr_Occurred() ? NULL : new_switch(hub, (PyGreenlet *)args[0]);
+    if (!item) {
+        Py_XDECREF(exception);
         return NULL;
     }
-    waiter->by_hand = 1;
-    waiter->state = READY;
-    waiter->raises = exception != NULL;
-    waiter->value = value;
-    waiter->greenlet = (PyGreenlet *)Py_NewRef(args[0]);
-    push((Item *)waiter);
+    item->args = Py_NewRef(args[1]);
+    item->kwargs = Py_NewRef(args[2]);
+    item->exception = exception;
+    push((Item *)item);
     Py_RETURN_NONE;
 }
 

@@ -191,8 +191,8 @@ static PyObject *job_take_back(Job *job, PyObject *type) {
     if (job->pending && PyErr_GivenExceptionMatches(job->pending, type))
         Py_CLEAR(job->pending);
     if (waiter && waiter->state == READY && waiter->interrupt && PyErr_GivenExceptionMatches(waiter->interrupt, type) &&
-        (waiter->before == READY || (waiter->greenlet && as_fiber(waiter->greenlet)))) {
-        waiter->state = waiter->before; /* WAITING again: what stands in the lane is passed over */
+        (waiter->outcome != NONE || (waiter->greenlet && as_fiber(waiter->greenlet)))) {
+        waiter->state = waiter->outcome == NONE ? WAITING : READY; /* what stands in the lane is passed over */
         Py_CLEAR(waiter->interrupt);
     }
     Py_RETURN_NONE;

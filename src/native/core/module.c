@@ -67,8 +67,8 @@ static PyMethodDef core_functions[] = {
     {NULL}};
 
 static int add_types(PyObject *module) {
-    PyTypeObject *types[] = {&ThreadType, &WaiterType, &CallType, &JobType,  &FiberType, &HubType,
-                             &RingType,   &EventType,  &LockType, &QueueType, &WorkType,  &WorkersType};
+    PyTypeObject *types[] = {&ThreadType, &WaiterType, &CallType,  &SwitchType, &JobType,  &FiberType,  &HubType,
+                             &RingType,   &EventType,  &LockType, &QueueType,  &WorkType, &WorkersType};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (PyModule_AddType(module, types[i]))
             return -1;

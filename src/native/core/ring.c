@@ -122,9 +122,9 @@ int wait_in_line(Ring *line, int *woken, PyObject *on, PyObject *verb) {
     PyObject *result = NULL;
     *woken = 0;
     if (waiter && !ring_push(line, (PyObject *)waiter)) {
-        result = wait_for(waiter, current, 0);
-        *woken = waiter->woken;
-        if (!waiter->woken)
+        result = wait_for(waiter, current, NULL);
+        *woken = waiter->outcome == WOKEN;
+        if (!*woken)
             ring_discard(line, (PyObject *)waiter);
     }
     Py_XDECREF(waiter);
@@ -138,7 +138,7 @@ int wake_next(Ring *line) {
     int woken = 0;
     while (!woken && line->count) {
         PyObject *waiter = ring_pop(line);
-        woken = Py_IS_TYPE(waiter, &WaiterType) ? wake((Waiter *)waiter, Py_None, 0) : 0;
+        woken = Py_IS_TYPE(waiter, &WaiterType) ? wake((Waiter *)waiter, Py_None, WOKEN) : 0;
         Py_DECREF(waiter);
     }
     return woken;

@@ -101,6 +101,8 @@ PyObject *hub_next_deadline(Hub *hub, PyObject *Py_UNUSED(ignored)) {
 
 static PyObject *shown(Item *item) { /* as the chooser knows it: a task, a greenlet or a handle */
     Waiter *waiter = (Waiter *)item;
+    if (item->kind == SWITCH)
+        return (PyObject *)((Switch *)item)->greenlet;
     if (item->kind != WAITER)
         return (PyObject *)item;
     return waiter->job ? (PyObject *)waiter->job : waiter->greenlet ? (PyObject *)waiter->greenlet : (PyObject *)waiter;

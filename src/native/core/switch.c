@@ -126,14 +126,7 @@ static void expire(Hub *hub) { /* queue what is due */
         timer_remove(item);
         if (item->kind == WAITER) {
             Waiter *waiter = (Waiter *)item;
-            waiter->expired = 1;
-            if (!waiter->quiet) {
-                waiter->value = PyObject_CallNoArgs(PyExc_TimeoutError);
-                waiter->raises = 1;
-                if (!waiter->value)
-                    waiter->value = take_exception();
-            }
-            waiter->before = READY;
+            waiter->outcome = EXPIRED;
             ready(waiter);
             Py_DECREF(item);
         } else
@@ -228,8 +221,7 @@ char *find_floor(size_t reserve) {
  * it blocked: the sum is an upper bound of its base, exact to a few hundred bytes. It fits if that lies below the
  * dispatch. Where we did not see it block, nothing is known, and only a loop with no callback under it will do: one
  * with GLib's own dispatch and ours on the stack, no emission. */
-static int fits(Hub *hub, Waiter *waiter) {
-    PyGreenlet *greenlet = waiter->greenlet;
+static int fits(Hub *hub, PyGreenlet *greenlet, char *stack) {
     if (!PyGreenlet_STARTED(greenlet) || as_fiber(greenlet))
         return 1;
     PyObject *born_here = PyObject_GetAttrString((PyObject *)greenlet, "_gleenlet_floor");
@@ -238,7 +230,7 @@ static int fits(Hub *hub, Waiter *waiter) {
         return 1;
     }
     PyErr_Clear();
-    if (!waiter->stack)
+    if (!stack)
         return hub->home.count <= 2 && main_depth() <= 1;
     PyObject *saved = PyObject_GetAttr((PyObject *)greenlet, str_stack_saved);
     Py_ssize_t size = saved ? PyLong_AsSsize_t(saved) : -1;
@@ -247,16 +239,16 @@ static int fits(Hub *hub, Waiter *waiter) {
         PyErr_Clear();
         return 0;
     }
-    return waiter->stack + size <= hub->home.frame;
+    return stack + size <= hub->home.frame;
 }
 
-static void hold(Hub *hub, Waiter *waiter) { /* steals; until a shallower dispatch */
+static void hold(Hub *hub, Item *item) { /* steals; until a shallower dispatch */
     Item **link = &hub->held;
     while (*link)
         link = &(*link)->next;
-    *link = (Item *)waiter;
-    waiter->next = NULL;
-    waiter->queued = 1; /* another outcome meanwhile queues it no second time */
+    *link = item;
+    item->next = NULL;
+    item->queued = 1; /* another outcome meanwhile queues it no second time */
     hub->held_at = hub->home.frame;
 }
 
@@ -275,8 +267,7 @@ PyObject *leave(Hub *hub, PyGreenlet *current) {
     Item *item = lane ? lane->head : NULL;
     if (item && item->kind == WAITER) {
         Waiter *waiter = (Waiter *)item;
-        if (waiter->state == READY && waiter->greenlet && waiter->greenlet != current && as_fiber(waiter->greenlet) &&
-            !waiter->by_hand) {
+        if (waiter->state == READY && waiter->greenlet && waiter->greenlet != current && as_fiber(waiter->greenlet)) {
             pop(lane);
             if (hub->observer)
                 observe(hub, BEGINS, item);
@@ -480,38 +471,81 @@ static Fiber *heir(PyGreenlet *greenlet) { /* of a dead greenlet that is not our
     return fiber;
 }
 
+/* Resume a greenlet from home. Steals it. */
+static PyObject *resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, PyObject *exception) {
+    PyObject *result = NULL;
+    hub->home.running = as_fiber(greenlet);
+    hub->steps++;
+    if (exception)
+        result = PyGreenlet_Throw(greenlet, (PyObject *)Py_TYPE(exception), exception, NULL);
+    else if (PyGreenlet_STARTED(greenlet))
+        result = PyGreenlet_Switch(greenlet, args, kwargs);
+    else if (!PyObject_SetAttrString((PyObject *)greenlet, "_gleenlet_floor", Py_True) &&
+             !PyGreenlet_SetParent(greenlet, hub->home.greenlet))
+        result = switch_at_floor(hub->floor, greenlet, args, kwargs);
+    if (!hub->home.running && !PyGreenlet_ACTIVE(greenlet)) /* it has ended, so who runs on is the one it returned to */
+        hub->home.running = heir(greenlet);
+    Py_DECREF(greenlet);
+    return result;
+}
+
 static PyObject *switch_to_waiter(Hub *hub, Waiter *waiter) { /* steals; from home only */
     PyGreenlet *greenlet = waiter->greenlet;
-    PyObject *result = NULL;
     if (!greenlet || waiter->state != READY || greenlet == hub->home.greenlet) {
         Py_DECREF(waiter); /* it left its wait some other way meanwhile */
         Py_RETURN_NONE;
     }
-    if (!fits(hub, waiter)) {
-        hold(hub, waiter);
+    if (!fits(hub, greenlet, waiter->stack)) {
+        hold(hub, (Item *)waiter);
         Py_RETURN_NONE;
     }
     waiter->state = DONE;
     waiter->greenlet = NULL;
-    hub->home.running = as_fiber(greenlet);
-    hub->steps++;
-    if (!waiter->by_hand)
-        result = PyGreenlet_Switch(greenlet, NULL, NULL);
-    else if (waiter->raises)
-        result = PyGreenlet_Throw(greenlet, (PyObject *)Py_TYPE(waiter->value), waiter->value, NULL);
-    else {
-        PyObject *args = waiter->value ? PyTuple_GET_ITEM(waiter->value, 0) : NULL;
-        PyObject *kwargs = waiter->value ? PyTuple_GET_ITEM(waiter->value, 1) : NULL;
-        if (PyGreenlet_STARTED(greenlet))
-            result = PyGreenlet_Switch(greenlet, args, kwargs);
-        else if (!PyObject_SetAttrString((PyObject *)greenlet, "_gleenlet_floor", Py_True) &&
-                 !PyGreenlet_SetParent(greenlet, hub->home.greenlet))
-            result = switch_at_floor(hub->floor, greenlet, args, kwargs);
-    }
-    if (!hub->home.running && !PyGreenlet_ACTIVE(greenlet)) /* it has ended, so who runs on is the one it returned to */
-        hub->home.running = heir(greenlet);
-    Py_DECREF(greenlet);
     Py_DECREF(waiter);
+    return resume(hub, greenlet, NULL, NULL, NULL);
+}
+
+static void switch_dealloc(Switch *item) {
+    Py_XDECREF(item->greenlet);
+    Py_XDECREF(item->args);
+    Py_XDECREF(item->kwargs);
+    Py_XDECREF(item->exception);
+    Py_XDECREF(item->hub);
+    PyObject_Free(item);
+}
+
+PyTypeObject SwitchType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Switch",
+    .tp_doc = "A greenlet that the loop will resume with greenlet's own switch() or throw().",
+    .tp_basicsize = sizeof(Switch),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = (destructor)switch_dealloc,
+};
+
+Switch *new_switch(Hub *hub, PyGreenlet *greenlet) { /* not yet queued */
+    Switch *item = PyObject_New(Switch, &SwitchType);
+    if (!item)
+        return NULL;
+    memset((char *)item + sizeof(PyObject), 0, sizeof *item - sizeof(PyObject));
+    item->hub = (Hub *)Py_NewRef(hub);
+    item->lane = hub->normal;
+    item->timer = -1;
+    item->kind = SWITCH;
+    item->greenlet = (PyGreenlet *)Py_NewRef(greenlet);
+    return item;
+}
+
+static PyObject *switch_by_hand(Hub *hub, Switch *item) { /* steals; from home only */
+    if (item->greenlet == hub->home.greenlet) {
+        Py_DECREF(item);
+        Py_RETURN_NONE;
+    }
+    if (!fits(hub, item->greenlet, NULL)) {
+        hold(hub, (Item *)item);
+        Py_RETURN_NONE;
+    }
+    PyObject *result = resume(hub, (PyGreenlet *)Py_NewRef(item->greenlet), item->args, item->kwargs, item->exception);
+    Py_DECREF(item);
     return result;
 }
 
@@ -542,16 +576,13 @@ static void requeue_by_hand(Hub *hub, PyGreenlet *current) {
     Fiber *fiber = hub->home.running;
     if (hub->home.leaving || !fiber || !fiber->job || fiber->job->waiter || fiber->greenlet == current)
         return;
-    Waiter *waiter = new_waiter(hub);
-    if (!waiter) {
+    Switch *item = new_switch(hub, fiber->greenlet);
+    if (!item) {
         PyErr_WriteUnraisable(NULL);
         return;
     }
-    waiter->lane = hub->idle;
-    waiter->state = READY;
-    waiter->by_hand = 1;
-    waiter->greenlet = (PyGreenlet *)Py_NewRef(fiber->greenlet);
-    push((Item *)waiter);
+    item->lane = hub->idle;
+    push((Item *)item);
     hub->home.slice_end = 0; /* he asked for the loop: let it turn */
 }
 
@@ -566,9 +597,12 @@ static void run_step(Hub *hub, Item *item) { /* steals */
         result = run_call((Call *)item);
     else if (item->kind == JOB)
         result = switch_to_job(hub, (Job *)item);
-    else {
+    else if (item->kind == WAITER) {
         what = Py_XNewRef(((Waiter *)item)->greenlet);
         result = switch_to_waiter(hub, (Waiter *)item);
+    } else {
+        what = Py_NewRef(((Switch *)item)->greenlet);
+        result = switch_by_hand(hub, (Switch *)item);
     }
     requeue_by_hand(hub, home);
     hub->home.running = NULL;

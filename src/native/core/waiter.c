@@ -151,46 +151,40 @@ static void waiter_dealloc(Waiter *waiter) {
     PyObject_Free(waiter);
 }
 
-void settle(Waiter *waiter, PyObject *value, int raises) { /* steals; NEW, WAITING or READY -> READY */
-    Py_XSETREF(waiter->value, value);
-    waiter->raises = raises;
-    waiter->before = READY;
-    drop_timer((Item *)waiter);
-    ready(waiter);
-}
-
 /* A cancellation comes before any outcome, that of before and that of after: the wait goes on underneath, its timer too,
  * so that it can be taken back until it is raised (job_take_back). */
 void interrupt(Waiter *waiter, PyObject *exception) { /* steals; NEW, WAITING or READY -> READY */
-    if (!waiter->interrupt)
-        waiter->before = waiter->state;
     Py_XSETREF(waiter->interrupt, exception);
     ready(waiter);
 }
 
-static int is_open(Waiter *waiter) { /* is nothing decided yet? */
-    return waiter->state <= WAITING || (waiter->state == READY && waiter->interrupt && waiter->before <= WAITING);
+static inline int is_open(Waiter *waiter) { return waiter->outcome == NONE && waiter->state <= READY; }
+
+static inline void settle(Waiter *waiter, PyObject *value, enum Outcome outcome) { /* of an open one */
+    waiter->value = Py_NewRef(value);
+    waiter->outcome = outcome;
+    drop_timer((Item *)waiter);
+    ready(waiter);
 }
 
-int wake(Waiter *waiter, PyObject *value, int raises) { /* 1; 0: too late; -1: an error is set */
+int wake(Waiter *waiter, PyObject *value, enum Outcome outcome) { /* 1; 0: too late; -1: an error is set */
     if (!here(waiter->hub))
         return -1;
     if (!is_open(waiter))
         return 0;
-    waiter->woken = 1;
-    settle(waiter, Py_NewRef(value), raises);
+    settle(waiter, value, outcome);
     return 1;
 }
 
-static PyObject *decide(Waiter *waiter, PyObject *value, int raises) {
-    int woken = wake(waiter, value, raises);
+static PyObject *decide(Waiter *waiter, PyObject *value, enum Outcome outcome) {
+    int woken = wake(waiter, value, outcome);
     return woken < 0 ? NULL : PyBool_FromLong(woken);
 }
 
 static PyObject *waiter_wake(Waiter *waiter, PyObject *const *args, Py_ssize_t n) {
     if (n > 1)
         return PyErr_Format(PyExc_TypeError, "wake() takes at most one value");
-    return decide(waiter, n ? args[0] : Py_None, 0);
+    return decide(waiter, n ? args[0] : Py_None, WOKEN);
 }
 
 PyObject *as_exception(PyObject *exception) { /* a new reference to an instance, or NULL with TypeError */
@@ -211,9 +205,9 @@ static PyObject *waiter_resume(Waiter *waiter, PyObject *value) {
     if (!is_open(waiter))
         Py_RETURN_FALSE;
     if (waiter->state != WAITING || !waiter->greenlet || waiter->notify || frame <= hub->floor)
-        return decide(waiter, value, 0);
-    waiter->woken = waiter->queued = 1; /* as if in its lane: settle() leaves it to us */
-    settle(waiter, Py_NewRef(value), 0);
+        return decide(waiter, value, WOKEN);
+    waiter->queued = 1; /* as if in its lane: settle() leaves it to us */
+    settle(waiter, value, WOKEN);
     waiter->queued = 0;
     be_home(hub, INT_MIN, frame, (Item *)Py_NewRef(waiter));
     Py_RETURN_TRUE;
@@ -221,7 +215,7 @@ static PyObject *waiter_resume(Waiter *waiter, PyObject *value) {
 
 static PyObject *waiter_throw(Waiter *waiter, PyObject *exception) {
     PyObject *instance = as_exception(exception);
-    PyObject *result = instance ? decide(waiter, instance, 1) : NULL;
+    PyObject *result = instance ? decide(waiter, instance, THROWN) : NULL;
     Py_XDECREF(instance);
     return result;
 }
@@ -231,7 +225,7 @@ static PyObject *waiter_interrupt(Waiter *waiter, PyObject *exception) {
     if (!instance)
         return NULL;
     if (waiter->state <= READY)
-        settle(waiter, instance, 1);
+        interrupt(waiter, instance);
     else
         Py_DECREF(instance);
     return PyBool_FromLong(waiter->state == READY);
@@ -277,12 +271,13 @@ __attribute__((noinline)) static PyObject *go_back_to_guest(Waiter *waiter, PyOb
             Py_CLEAR(back);
             refuse_switch_by_hand();
         }
-        if (!back)
-            settle(waiter, take_exception(), 1);
+        if (!back && waiter->interrupt) /* a cancellation, which came first */
+            PyErr_Clear();
+        else if (!back)
+            interrupt(waiter, take_exception());
         else if (waiter->state == WAITING)
-            settle(waiter, back, 0);
-        else
-            Py_DECREF(back);
+            settle(waiter, back, WOKEN);
+        Py_XDECREF(back);
         back = PyGreenlet_Switch((PyGreenlet *)guest_hub, NULL, NULL);
     }
     return back;
@@ -328,12 +323,13 @@ static PyObject *raise_interruption(Job *job) {
     return NULL;
 }
 
-/* The one private way to block. `yields`: ready at once, but behind everything else. */
-PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
+/* The one private way to block. `late` is returned if the time is up, borrowed; NULL: TimeoutError is raised. A Waiter that
+ * has EXPIRED already yields: it is ready at once, but behind everything else. */
+PyObject *wait_for(Waiter *waiter, PyGreenlet *current, PyObject *late) {
     Hub *hub = waiter->hub;
     Job *job = owner(current);
     int failed = 0, ours = as_fiber(current) != NULL;
-    if (waiter->state == WAITING || waiter->greenlet)
+    if (waiter->state == WAITING || waiter->state == DONE || waiter->greenlet)
         return PyErr_Format(GleenletError, "another task already waits here: make a Waiter for each wait");
     if (job && job->guard && job->guard != Py_None && waiter->state == NEW) {
         PyObject *result = PyObject_CallNoArgs(job->guard);
@@ -348,12 +344,16 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
         return raise_interruption(job);
     }
     if (waiter->state == NEW) {
+        int yields = waiter->outcome == EXPIRED;
         waiter->lane = job ? job->lane : hub->normal;
         if (yields && waiter->lane->priority < IDLE_PRIORITY)
             waiter->lane = hub->idle;
-        if (yields && guest_block && !ours)
+        if (yields && guest_block && !ours) {
             waiter->deadline = hub_clock(hub);
-        waiter->state = yields && !waiter->deadline ? READY : WAITING;
+            waiter->outcome = NONE;
+            yields = 0;
+        }
+        waiter->state = yields ? READY : WAITING;
         waiter->since = hub->home.greenlet ? hub->now : hub_clock(hub); /* outside dispatches nobody tells the time */
         waiter->job = job;
         if (waiter->deadline && timer_add((Item *)waiter))
@@ -385,36 +385,32 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, int yields) {
                 Py_DECREF(job);
         }
     }
-    PyObject *value = waiter->value;
     uint8_t state = waiter->state;
-    waiter->value = NULL;
     waiter->state = DONE;
-    if (failed) {
-        Py_XDECREF(value);
+    if (failed)
         return NULL;
-    }
-    if (waiter->interrupt) {
-        Py_XDECREF(value);
-        raise_exception(waiter->interrupt);
-        waiter->interrupt = NULL;
-        return NULL;
-    }
-    if (state == WAITING) {
-        refuse_switch_by_hand();
-        return NULL;
-    }
-    if (waiter->raises) {
+    PyObject **slot = waiter->interrupt ? &waiter->interrupt : &waiter->value, *value = *slot;
+    *slot = NULL;
+    if (slot == &waiter->interrupt || waiter->outcome == THROWN)
         raise_exception(value);
-        return NULL;
-    }
-    return value ? value : Py_NewRef(Py_None);
+    else if (state == WAITING)
+        refuse_switch_by_hand();
+    else if (waiter->outcome != EXPIRED)
+        return value ? value : Py_NewRef(Py_None);
+    else if (late)
+        return Py_NewRef(late);
+    else
+        PyErr_SetNone(PyExc_TimeoutError);
+    return NULL;
 }
 
-static PyObject *waiter_wait(Waiter *waiter, PyObject *Py_UNUSED(ignored)) {
+static PyObject *waiter_wait(Waiter *waiter, PyObject *const *args, Py_ssize_t n) {
+    if (n > 1)
+        return PyErr_Format(PyExc_TypeError, "wait() takes at most one value");
     if (!here(waiter->hub))
         return NULL;
     PyGreenlet *current = PyGreenlet_GetCurrent();
-    PyObject *result = current ? wait_for(waiter, current, 0) : NULL;
+    PyObject *result = current ? wait_for(waiter, current, n ? args[0] : NULL) : NULL;
     Py_XDECREF(current);
     return result;
 }
@@ -423,8 +419,13 @@ static PyObject *waiter_done(Waiter *waiter, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(waiter->state > WAITING);
 }
 
+static PyObject *waiter_woken(Waiter *waiter, void *Py_UNUSED(closure)) {
+    return PyBool_FromLong(waiter->outcome == WOKEN || waiter->outcome == THROWN);
+}
+
 static PyMethodDef waiter_methods[] = {
-    {"wait", (PyCFunction)waiter_wait, METH_NOARGS, "Block until there is an outcome: return it or raise it."},
+    {"wait", (PyCFunction)(void (*)(void))waiter_wait, METH_FASTCALL,
+     "Block until there is an outcome: return it or raise it. If the time is up, return the argument, where there is one."},
     {"wake", (PyCFunction)(void (*)(void))waiter_wake, METH_FASTCALL, "Have wait() return a value; False if too late."},
     {"resume", (PyCFunction)waiter_resume, METH_O,
      "As wake(), in a callback: whoever waits runs before this returns, up to its next wait, where that is safe."},
@@ -434,15 +435,11 @@ static PyMethodDef waiter_methods[] = {
     {NULL}};
 
 static PyMemberDef waiter_members[] = {
-    {"queued", T_BOOL, offsetof(Waiter, queued), READONLY, "it has an outcome and its turn is still to come"},
-    {"woken", T_BOOL, offsetof(Waiter, woken), READONLY, "wake() or throw() decided this wait"},
     {"greenlet", T_OBJECT, offsetof(Waiter, greenlet), READONLY, "who waits, or None"},
     {"job", T_OBJECT, offsetof(Waiter, job), READONLY, "the task that waits, or None"},
     {"on", T_OBJECT, offsetof(Waiter, on), READONLY, "what it waits on, or None"},
     {"verb", T_OBJECT, offsetof(Waiter, verb), READONLY, "what it waits for there, or None"},
-    {"expired", T_BOOL, offsetof(Waiter, expired), READONLY, "the end of the time decided this wait"},
     {"open", T_BOOL, offsetof(Waiter, open), 0, "a guest loop's switch to the greenlet is an outcome"},
-    {"quiet", T_BOOL, offsetof(Waiter, quiet), 0, "the end of the time is a result, not a TimeoutError"},
     {"notify", T_OBJECT, offsetof(Waiter, notify), 0, "called instead of queueing the greenlet, by a guest loop"},
     {NULL}};
 
@@ -457,6 +454,7 @@ static PyObject *waiter_deadline(Waiter *waiter, void *Py_UNUSED(closure)) {
 static PyGetSetDef waiter_getset[] = {
     {"since", (getter)waiter_since, NULL, "when the wait began, on the hub's clock", NULL},
     {"deadline", (getter)waiter_deadline, NULL, "when it ends unasked, on the hub's clock, or None", NULL},
+    {"woken", (getter)waiter_woken, NULL, "wake() or throw() decided this wait", NULL},
     {"done", (getter)waiter_done, NULL, "there is an outcome", NULL}, {NULL}};
 
 PyTypeObject WaiterType = {
@@ -495,10 +493,11 @@ PyObject *core_sleep(PyObject *Py_UNUSED(module), PyObject *seconds) {
     Waiter *waiter = waiter_here(&current, NULL, verb_sleep);
     PyObject *result = NULL;
     if (waiter) {
-        waiter->quiet = 1;
         if (limited && span)
             waiter->deadline = hub_clock(waiter->hub) + span;
-        result = wait_for(waiter, current, limited && !span);
+        else if (limited)
+            waiter->outcome = EXPIRED;
+        result = wait_for(waiter, current, Py_None);
         Py_DECREF(waiter);
     }
     Py_XDECREF(current);

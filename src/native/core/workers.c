@@ -20,7 +20,7 @@ typedef struct Work {
 } Work;
 
 static PyObject *work_tell(Work *work, PyObject *Py_UNUSED(ignored)) { /* in the thread of who waits */
-    int woken = wake(work->waiter, Py_None, 0);
+    int woken = wake(work->waiter, Py_None, WOKEN);
     return woken < 0              ? NULL
            : woken || !work->error ? Py_NewRef(Py_None)
                                    : PyObject_CallOneArg(work->late, work->error);

@@ -206,8 +206,9 @@ static void see_begin(Watcher *watcher, Item *item, int64_t now) {
         if (tally)
             tally->switches++;
         put(tape, now, watcher->loop, BEGIN, 0, becomes(tally, now, RUNNING_TIME), 0, NULL);
-    } else if (item->kind == WAITER)
-        put(tape, now, watcher->loop, BEGIN, 0, stranger(waiter->greenlet), 0, NULL);
+    } else if (item->kind == WAITER || item->kind == SWITCH)
+        put(tape, now, watcher->loop, BEGIN, 0,
+            stranger(item->kind == SWITCH ? ((Switch *)item)->greenlet : waiter->greenlet), 0, NULL);
     else {
         PyObject *name = name_of_func(((Call *)item)->func);
         put(tape, now, watcher->loop, BEGIN, 0, 0, 0, name);

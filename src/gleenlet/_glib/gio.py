@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,6 +75,8 @@ def call(
         else:
             waiter.wake()
 
+    # PyGObject drops `done` when it has called it, and also when it had no memory for that.
+    dropped = weakref.ref(done, lambda _: waiter.done or waiter.throw(MemoryError))
     follower = 0 if cancellable is None else follow(cancellable, own)
     try:
         if len(args) == operation.simple and not kwargs and function is not operation.unbound:
@@ -81,19 +84,21 @@ def call(
         else:
             kept = operation.arrange(function, args, kwargs, own)
             function(*kept, done)
+        del done
         try:
             waiter.wait()
         except BaseException as reason:
             own.cancel()
             if outcome is None and operation.cancellable and isinstance(reason, Cancelled):
                 waiter = Waiter(CANCEL_GRACE)
-                with contextlib.suppress(TimeoutError, Cancelled):
+                with contextlib.suppress(TimeoutError, Cancelled, MemoryError):
                     waiter.wait()
             abandoned = True
             if outcome is not None:
                 drop(end, *outcome)
             raise
     finally:
+        del dropped
         if cancellable is not None:
             GObject.Object.disconnect(cancellable, follower)
     return end(*outcome)  # type: ignore[misc]  # woken by nobody but `done`

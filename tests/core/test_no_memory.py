@@ -50,7 +50,7 @@ def ends(folder: Path, work: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("work", ["spawn", "join", "group", "lock", "queue", "call", "to_thread"])
 def test_a_failed_allocation_is_a_memory_error_or_nothing(work: str, scarce: Path) -> None:
-    allowed = defaultdict(lambda: GOOD)
+    allowed: dict[str, set[str]] = defaultdict(lambda: GOOD)
     allowed["greenlet"] = GOOD | ends(scarce, "bare_greenlets")["greenlet"]
     if work == "call":
         allowed["PyGObject"] = GOOD | ends(scarce, "bare_gio")["PyGObject"]

@@ -1,8 +1,8 @@
 """One allocation after the other fails: `python tests/core/no_memory.py WORK FIRST LAST`; test_no_memory.py runs it.
 
 Each point is a forked child of its own. A line says how many points ended in which way, and for which library the
-allocation was that failed. The works whose names begin with "bare" know nothing of gleenlet: they show what greenlet
-and PyGObject do by themselves.
+allocation was that failed. The works whose names begin with "bare" know nothing of gleenlet: they show what greenlet,
+PyGObject and Python do by themselves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from greenlet import getcurrent, greenlet
 
 import gleenlet
 
-LIBRARIES = {"_greenlet": "greenlet", "_gi": "PyGObject", "_native": "gleenlet", "_slabs": "gleenlet"}
+LIBRARIES = {
+    "_greenlet": "greenlet",
+    "_gi": "PyGObject",
+    "_native": "gleenlet",
+    "_slabs": "gleenlet",
+    "PyFunction_NewWithQualName": "def",
+}
 
 
 def spawn() -> object:
@@ -119,8 +125,25 @@ def bare_gio() -> object:
     return names[0]
 
 
+def make() -> Callable[[], int]:
+    def made() -> int:
+        return 1
+
+    return made
+
+
+HELD = [make().__code__] * 1000  # it would be freed under the function that has it as a constant
+
+
+def bare_def() -> object:
+    """How often the code of a function that is made again and again is referred to: always as often."""
+    make()
+    return sys.getrefcount(HELD[0])
+
+
 WORKS: dict[str, Callable[[], object]] = {
-    func.__name__: func for func in (spawn, join, group, lock, queue, call, to_thread, bare_greenlets, bare_gio)
+    func.__name__: func
+    for func in (spawn, join, group, lock, queue, call, to_thread, bare_greenlets, bare_gio, bare_def)
 }
 
 

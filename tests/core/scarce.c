@@ -12,7 +12,8 @@ static const PyMemAllocatorDomain domains[] = {PYMEM_DOMAIN_RAW, PYMEM_DOMAIN_ME
 static long left;                           /* until the one that fails */
 static int told;                            /* the descriptor that is told who asked */
 
-/* The library whose call into Python led here. It is told at once: the process may not live long. */
+/* The library whose call into Python led here; or a function of Python's own which is known not to stand it. It is told at
+ * once: the process may not live long. */
 static void tell(void) {
     void *frames[200];
     Dl_info info, python, own;
@@ -21,7 +22,13 @@ static void tell(void) {
     dladdr((void *)PyObject_Malloc, &python);
     dladdr((void *)tell, &own);
     for (int i = 0; i < n; i++) {
-        if (!dladdr(frames[i], &info) || info.dli_fbase == python.dli_fbase || info.dli_fbase == own.dli_fbase)
+        if (!dladdr(frames[i], &info) || info.dli_fbase == own.dli_fbase)
+            continue;
+        if (info.dli_sname && !strcmp(info.dli_sname, "PyFunction_NewWithQualName")) {
+            name = info.dli_sname;
+            break;
+        }
+        if (info.dli_fbase == python.dli_fbase)
             continue;
         const char *file = strrchr(info.dli_fname, '/');
         file = file ? file + 1 : info.dli_fname;

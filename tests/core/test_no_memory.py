@@ -1,7 +1,7 @@
 """With one allocation failing at each point in turn all either works or raises MemoryError, and works afterwards.
 
 Where the allocation was greenlet's own or PyGObject's own, they may end the process: a program without gleenlet shows
-here that they do. It may not do more.
+here that they do. It may not do more. And Python 3.12 and 3.13 free the code of a function whose `def` fails.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def test_a_failed_allocation_is_a_memory_error_or_nothing(work: str, scarce: Pat
     allowed["greenlet"] = GOOD | ends(scarce, "bare_greenlets")["greenlet"]
     if work == "call":
         allowed["PyGObject"] = GOOD | ends(scarce, "bare_gio")["PyGObject"]
-    found = ends(scarce, work)
+    found = dict(ends(scarce, work))
+    if any(end.startswith("broken") for end in ends(scarce, "bare_def")["def"]):
+        found.pop("def", None)
     assert {asked: bad for asked, how in found.items() if (bad := how - allowed[asked])} == {}
     assert "worked" in found["nobody"]  # beyond the last allocation
     assert any("MemoryError" in how for how in found.values())

@@ -76,7 +76,7 @@ def call(
             waiter.wake()
 
     # PyGObject drops `done` when it has called it, and also when it had no memory for that.
-    dropped = weakref.ref(done, lambda _: waiter.done or waiter.throw(MemoryError))
+    dropped = weakref.ref(done, lambda _: outcome is None and waiter.throw(MemoryError))
     follower = 0 if cancellable is None else follow(cancellable, own)
     try:
         if len(args) == operation.simple and not kwargs and function is not operation.unbound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 from gleenlet.debug._ask import NoAnswer, ask, listening
 from gleenlet.debug._text import quoted
+from gleenlet.debug._traces import FORMATS, format_of
 
 __all__ = ["main"]
 
@@ -39,18 +41,22 @@ def parser() -> argparse.ArgumentParser:
         ("top", top, "the table, drawn again and again"),
         ("where", where, "the stack of a task, named by its name or id"),
         ("cancel", cancel, "cancel a task, named by its name or id"),
+        ("trace", trace, "write what its tasks do into a file for a trace viewer"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        needed = name in ("where", "cancel")
+        needed = name in ("where", "cancel", "trace")
         command.add_argument("pid", metavar="PID", type=int, nargs=None if needed else "?")
         command.set_defaults(run=run, json=False)
         if needed:
-            command.add_argument("task", metavar="TASK")
+            command.add_argument("file" if name == "trace" else "task", metavar="FILE" if name == "trace" else "TASK")
         if name in ("ps", "where"):
             command.add_argument("--json", action="store_true", help="objects as tasks.schema.json describes")
         if name == "pstree":
             command.add_argument("--stacks", action="store_true", help="whole stacks")
             command.add_argument("--limit", type=int, help="so many tasks at most")
+        if name == "trace":
+            command.epilog = f"FILE ends with {', '.join(FORMATS)}, which says how it is written."
+            command.add_argument("--seconds", type=float, help="record for so long; else what it has kept so far")
         if name == "top":
             command.add_argument("--seconds", type=float, default=1.0, help="between two looks")
             command.add_argument("--times", type=int, help="how often; for ever if not said")
@@ -120,6 +126,28 @@ def cancel(options: argparse.Namespace) -> int:
         raise NoAnswer(f"process {options.pid} has no task {options.task!r}: see python -m gleenlet ps {options.pid}")
     for name in cancelled:
         print(f"cancelled {name!r}")
+    return 0
+
+
+def trace(options: argparse.Namespace) -> int:
+    try:
+        format_of(options.file)
+        with open(options.file, "ab"):  # what cannot be written fails now
+            pass
+    except (ValueError, OSError) as error:
+        raise NoAnswer(str(error)) from None
+    number = None
+    if options.seconds is not None:
+        number = ask(options.pid, "begin trace", seconds=options.seconds)["trace"]
+        try:
+            time.sleep(options.seconds)
+        except KeyboardInterrupt:  # enough
+            pass
+    answer = ask(options.pid, "end trace", trace=number, file=options.file)
+    with open(options.file, "wb") as file:
+        file.write(base64.b64decode(answer["file"]))
+    if answer["lost"]:
+        print(f"gleenlet: {answer['lost']} events are missing at its beginning: too many in this time", file=sys.stderr)
     return 0
 
 

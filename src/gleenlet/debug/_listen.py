@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from gleenlet import GleenletError
 from gleenlet.debug._folder import own_socket
+from gleenlet.debug._remote_trace import begin_trace, end_trace
 from gleenlet.debug._tasks import tasks
 from gleenlet.debug._text import format_tasks
 from gleenlet.debug._watch import watch
@@ -186,6 +187,8 @@ COMMANDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "tasks": tell_tasks,
     "tree": tell_tree,
     "cancel": cancel,
+    "begin trace": begin_trace,
+    "end trace": end_trace,
 }
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from gleenlet import GleenletError, Hub, Task
 from gleenlet._core import all_hubs, get_ident, new_hubs
@@ -122,15 +122,16 @@ class Recorder:
         Raises: ValueError: the file's name says no format. OSError: it cannot be written.
         Thread: any, also one that finds a loop stuck.
         """
-        self._write(os.fspath(file), 0)
+        path = os.fspath(file)
+        format_of(path)
+        with open(path, "wb") as opened:
+            self._write(opened, path, 0)
 
-    def _write(self, path: str, first: int) -> int:
+    def _write(self, file: BinaryIO, path: str, first: int) -> int:
         """From an event on; return how many since then are no longer kept."""
-        kind = format_of(path)
         events = self.events(first)
         oldest = next(events, None)
-        with open(path, "wb") as file:
-            write(file, kind, () if oldest is None else chain((oldest,), events), self._about())
+        write(file, format_of(path), () if oldest is None else chain((oldest,), events), self._about())
         return 0 if oldest is None else oldest.number - first
 
     def _about(self) -> Names:
@@ -141,6 +142,11 @@ class Recorder:
     def loops(self) -> dict[int, str]:
         """Return the names of the loops' threads, by the number in `Event.loop`. Thread: any."""
         return {loop: name for loop, (name, _) in dict(_loops).items()}
+
+
+def newest() -> Recorder | None:
+    """Who has begun to record last, of those who record."""
+    return _active[-1] if _active else None
 
 
 def count_up(record: TaskRecord, task: Task[Any]) -> None:

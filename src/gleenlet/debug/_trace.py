@@ -49,4 +49,5 @@ class Trace:
 
     def __exit__(self, *exception: object) -> None:
         self._recorder.stop()
-        self.lost = self._recorder._write(self._path, self._first)
+        with open(self._path, "wb") as file:
+            self.lost = self._recorder._write(file, self._path, self._first)

@@ -12,7 +12,7 @@ from gleenlet.debug._traces.perfetto import Perfetto
 from gleenlet.debug._traces.sysprof import Sysprof
 from gleenlet.debug._traces.timeline import Item, Names, timeline
 
-__all__ = ["Names", "format_of", "write"]
+__all__ = ["FORMATS", "Names", "format_of", "write"]
 
 
 class Format(Protocol):

@@ -154,6 +154,17 @@ def test_greenlets_that_are_no_tasks_have_a_row_each(recorder: Recorder) -> None
     assert len({task for _, task in strangers}) == 2
 
 
+def test_a_task_that_is_switched_to_by_hand_is_still_itself(recorder: Recorder) -> None:
+    def main() -> None:
+        home = get_hub()._home
+        assert home is not None
+        home.switch()  # which gives way
+
+    task = spawn(main, name="by hand")
+    run(task.join)
+    assert [kind for kind, *_ in story(recorder, "by hand")] == ["spawn", "begin", "begin", "end"]
+
+
 def test_tasks_of_before_are_known_by_what_they_do_then(recorder: Recorder) -> None:
     recorder.stop()
     event = Event()

@@ -273,6 +273,16 @@ def test_the_timeline_of_calls_frames_and_stalls() -> None:
     ]
 
 
+def test_a_task_that_switches_to_the_loop_by_hand_is_ready() -> None:
+    kinds = ["begin", "home", "begin", "end"]
+    items = timeline([happened(kind, time, 0 if kind == "home" else 7) for time, kind in enumerate(kinds)])
+    assert [(item.begin, item.kind) for item in items if isinstance(item, Slice) and item.row.task == 7] == [
+        (0, "running"),
+        (1, "ready"),
+        (2, "running"),
+    ]
+
+
 def test_who_has_no_name_is_described() -> None:
     names = Names("app", 1, {}, {})
     assert [names.task(number) for number in (0, 3, 1 << 31, (1 << 31) + 255)] == [

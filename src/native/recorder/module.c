@@ -2,7 +2,7 @@
 #include "recorder.h"
 
 void **greenlet_api;
-PyTypeObject *TheHub, *TheJob;
+PyTypeObject *TheHub, *TheJob, *TheFiber;
 
 static int check(PyObject *args, Tape **tape, Hub **hub) { /* 1; 0 with an error */
     return PyArg_ParseTuple(args, "O!O!", &TapeType, tape, TheHub, hub);
@@ -126,8 +126,9 @@ PyMODINIT_FUNC PyInit__recorder(void) {
     PyObject *core = greenlet_api ? PyImport_ImportModule("gleenlet._core._native") : NULL;
     TheHub = core ? (PyTypeObject *)PyObject_GetAttrString(core, "Hub") : NULL;
     TheJob = core ? (PyTypeObject *)PyObject_GetAttrString(core, "Job") : NULL;
+    TheFiber = core ? (PyTypeObject *)PyObject_GetAttrString(core, "Fiber") : NULL;
     Py_XDECREF(core);
-    if (!TheHub || !TheJob || PyType_Ready(&TapeType) || ready_words())
+    if (!TheHub || !TheJob || !TheFiber || PyType_Ready(&TapeType) || ready_words())
         return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module && (ready_reading(module) || PyModule_AddType(module, &TapeType) ||

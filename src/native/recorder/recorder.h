@@ -67,7 +67,7 @@ typedef struct {
 enum { RUNNING_TIME, READY_TIME, WAITING_TIME };
 
 extern PyTypeObject TapeType;
-extern PyTypeObject *TheHub, *TheJob;       /* the core's, for checks; its own names are not to be had here */
+extern PyTypeObject *TheHub, *TheJob, *TheFiber;      /* the core's, for checks; its own names are not to be had here */
 
 /* tape.c */
 void put(Tape *tape, int64_t now, unsigned loop, int kind, int named, uint32_t who, uint32_t by, PyObject *text);

@@ -198,7 +198,11 @@ static void see_wait(Watcher *watcher, Waiter *waiter, int64_t now) {
 static void see_begin(Watcher *watcher, Item *item, int64_t now) {
     Tape *tape = watcher->tape;
     Waiter *waiter = (Waiter *)item;
-    Job *job = item->kind == JOB ? (Job *)item : item->kind == WAITER ? waiter->job : NULL;
+    PyObject *dict = item->kind == SWITCH ? ((Switch *)item)->greenlet->dict : NULL;
+    Job *job = item->kind == JOB                   ? (Job *)item
+               : item->kind == WAITER              ? waiter->job
+               : dict && Py_IS_TYPE(dict, TheFiber) ? ((Fiber *)dict)->job
+                                                   : NULL;
     if (item->kind == WAITER && (!waiter->greenlet || waiter->state != READY))
         return; /* it left its wait some other way meanwhile */
     if (job) {

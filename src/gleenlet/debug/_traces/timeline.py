@@ -137,7 +137,11 @@ def timeline(events: Iterable[Event]) -> Iterator[Item]:
             yield from ended(row, time)
             yield from ended(loop, time)
         elif kind == "home":
+            ran = Row(event.loop, open[loop].task) if loop in open else loop
             yield from ended(loop, time)
+            if ran in open and open[ran].kind == "running":  # it has switched to the loop by hand
+                yield from ended(ran, time)
+                open[ran] = State("ready", time)
         elif kind == "stall":
             yield Moment(row, time, "stalled", event.text, 0, 0)
         elif kind == "frame":

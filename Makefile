@@ -14,7 +14,7 @@ export GLEENLET_WERROR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYGOBJECT_STUB_CONFIG = Gtk4,Gdk4,Soup3
 
-.PHONY: help setup demo test lint soak stall compat dist dist-tests bench profile gallery check-native gevent-suite asyncio-suite blocking-suite clean debian FORCE
+.PHONY: help setup demo test lint soak stall compat dist dist-tests bench profile gallery check-native plain gevent-suite asyncio-suite blocking-suite clean debian FORCE
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 22
@@ -72,6 +72,9 @@ gallery: setup ## each hazard, bare and with gleenlet: who dies and who lives
 check-native: setup ## the C files under valgrind, sanitizers and the static analyser
 	scripts/debian_packages.sh check-native
 	$(DESKTOP) scripts/check_native.sh
+
+plain: setup ## the tests of the core without what is Linux's alone, as another system would have it
+	$(DESKTOP) scripts/check_native.sh plain
 
 gevent-suite: setup ## gevent's own tests on gleenlet.gevent
 	$(DESKTOP) $(BIN)/python scripts/gevent_suite.py

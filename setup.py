@@ -35,10 +35,14 @@ def greenlet_include() -> str:
     return str(header.parent.parent)
 
 
+# The core's file for a system; the other one is for those that nobody has tried (platform.h).
+OTHER_PLATFORM = "linux.c" if os.environ.get("GLEENLET_PLAIN") == "1" else "plain.c"
+
+
 def extension(folder: str, name: str) -> Extension:
     return Extension(
         name,
-        [str(path) for path in sorted((NATIVE / folder).glob("*.c"))],
+        [str(path) for path in sorted((NATIVE / folder).glob("*.c")) if path.name != OTHER_PLATFORM],
         include_dirs=[greenlet_include()],
         depends=[*map(str, sorted(NATIVE.glob("**/*.h"))), "setup.py"],
         extra_compile_args=FLAGS + LTO,

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs the C files through what finds slips in C: scripts/check_native.sh [STEP...]
 #
-# Steps: analyzer, dev, debug, sanitize, valgrind; all if none is named. Nothing is built into the tree: each step
+# Steps: analyzer, plain, dev, debug, sanitize, valgrind; all if none is named. Nothing is built into the tree: each step
 # has a copy of src/gleenlet of its own under build/native. A failed step leaves build/native/STEP.log.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -49,6 +49,11 @@ step_analyzer() { # what gcc finds on paths through one function
     done
 }
 
+step_plain() { # what is Linux's alone is not used: platform.h
+    TESTS=(tests/core tests/glib tests/sync)
+    GLEENLET_PLAIN=1 build plain "$PYTHON" && tests plain "$PYTHON"
+}
+
 step_dev() { # CPython's development mode: checks of its allocators, warnings, faulthandler
     build dev "$PYTHON" && tests dev "$PYTHON" -X dev
 }
@@ -89,7 +94,7 @@ step_valgrind() { # reads of what was never written or was freed
 }
 
 steps=("$@")
-[ ${#steps[@]} -eq 0 ] && steps=(analyzer dev debug sanitize valgrind)
+[ ${#steps[@]} -eq 0 ] && steps=(analyzer plain dev debug sanitize valgrind)
 failed=0
 for step in "${steps[@]}"; do
     printf '%-10s ' "$step"

@@ -1,9 +1,8 @@
-/* GLib's structures and functions, without its headers and without a second copy: from the library that PyGObject has
- * loaded (F7c). A file that includes this defines `struct Source`, beginning with SOURCE_HEAD. */
+/* What we use of GLib's structures and functions. A file that includes this, after core.h, defines
+ * `struct Source`, beginning with SOURCE_HEAD. */
 #ifndef GLEENLET_GLIB_H
 #define GLEENLET_GLIB_H
-#include <Python.h>
-#include <dlfcn.h>
+#include "library.h"
 
 typedef struct Source Source;
 
@@ -25,11 +24,6 @@ typedef struct {                            /* GSourceFuncs */
     void (*finalize)(Source *);
     void *closure_callback, *closure_marshal;
 } SourceFuncs;
-
-typedef struct {                            /* GPollFD */
-    int fd;
-    unsigned short events, revents;
-} PollFD;
 
 #define GLIB_FUNCTIONS(X)                                                                                             \
     X(Source *, source_new, (const SourceFuncs *, unsigned))                                                          \
@@ -60,18 +54,11 @@ static struct {
 } g;
 #undef X
 
-static inline int load_functions(void) { /* fills g; -1 and an exception if one is missing */
+static inline int load_glib_functions(void) { /* fills g; -1 and an exception if one is missing */
 #define X(result, name, arguments) "g_" #name,
     static const char *const names[] = {GLIB_FUNCTIONS(X)};
 #undef X
-    void *library = dlopen("libglib-2.0.so.0", RTLD_NOLOAD | RTLD_NOW);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!(((void **)&g)[i] = dlsym(library ? library : RTLD_DEFAULT, names[i]))) {
-            PyErr_Format(PyExc_ImportError, "gleenlet needs the GLib that PyGObject has loaded, but it has no %s",
-                         names[i]);
-            return -1;
-        }
-    return 0;
+    return load_functions((void **)&g, names, sizeof names / sizeof *names);
 }
 
 #endif

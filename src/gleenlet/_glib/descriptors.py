@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from typing import Protocol
 
 from gleenlet._core import wait_fd
@@ -38,7 +37,7 @@ def wait_readable(file: int | HasFileno, timeout: float | None = None) -> None:
     >>> _ = one.send(b"x"); wait_readable(other)
     >>> one.close(); other.close()
     """
-    wait_fd(file, select.EPOLLIN, timeout)
+    wait_fd(file, False, timeout)
 
 
 def wait_writable(file: int | HasFileno, timeout: float | None = None) -> None:
@@ -49,4 +48,4 @@ def wait_writable(file: int | HasFileno, timeout: float | None = None) -> None:
     >>> wait_writable(one)
     >>> one.close(); other.close()
     """
-    wait_fd(file, select.EPOLLOUT, timeout)
+    wait_fd(file, True, timeout)

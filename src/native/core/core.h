@@ -3,11 +3,11 @@
  * It knows greenlets, the C stack and GLib's sources; it knows nothing of tasks' names, scopes or signals.
  * On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
  *
- * Files. switch.c: queue, timers, floor, probe, hand-over. chunk.c: where a Python stack
- * begins. source.c: GLib. waiter.c: the one way to block. job.c: what
- * runs. func.c: what a task's function is. ends.c: who owns a hub, and how its end is told. unwind.c: whose stack a loop
- * runs on. seams.c: who looks on, whose time it is, who chooses. hub.c, module.c: what Python sees. epoll.c: descriptors. ring.c, lock.c, queue.c: locks, events, queues.
- * workers.c: other threads.
+ * Files. switch.c: queue, timers, floor, probe, hand-over. chunk.c: where a Python stack begins. source.c: GLib. waiter.c:
+ * the one way to block. job.c: what runs. func.c: what a task's function is. ends.c: who owns a hub, and how its end is
+ * told. unwind.c: whose stack a loop runs on. seams.c: who looks on, whose time it is, who chooses. descriptors.c: who
+ * waits for which. platform.h, with linux.c or plain.c: what is one system's own. ring.c, lock.c, queue.c: locks, events,
+ * queues. workers.c: other threads. hub.c, module.c: what Python sees.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
  * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait
@@ -65,6 +65,11 @@ extern void **greenlet_api;
 typedef struct Hub Hub;
 typedef struct Fiber Fiber;
 typedef struct Watch Watch;
+
+typedef struct {                            /* GPollFD */
+    int fd;
+    unsigned short events, revents;
+} PollFD;
 
 typedef struct Lane {                       /* part of its GSource, and so as long-lived (I7) */
     Hub *hub;                               /* borrowed; NULL once the hub has ended */
@@ -212,9 +217,10 @@ struct Hub {
     Py_ssize_t timers_size;
     uint64_t orders;
     int64_t budget;                         /* what is left of the slice, over several dispatches */
-    int poll_fd;                            /* the epoll; -1: not yet needed */
-    int n_watches;
+    int n_watches, n_polled;
     Watch *watches;                         /* by descriptor */
+    struct Polls *polls;                    /* the platform's; NULL: not yet needed */
+    PollFD **polled;                        /* what GLib polls for us, in all lanes from PRIORITY_DEFAULT up */
     Item *held;                             /* Waiters whose greenlets do not fit the dispatch they met (I3) */
     char *held_at;
     PyObject *foreign;                      /* dict: greenlets that are not ours -> the Waiter they wait in */
@@ -316,7 +322,6 @@ void context_wakeup(void *context);
 int main_depth(void);
 void *glib_function(void);                  /* any one, to find the library by */
 Lane *get_lane(Hub *hub, int priority);
-void watch_fd(Hub *hub, int fd);
 void destroy_sources(Hub *hub);             /* GLib forgets them */
 void free_sources(Hub *hub);
 
@@ -366,7 +371,7 @@ PyObject *hub_close(Hub *hub, PyObject *ignored);
 PyObject *hub_forget_in_child(Hub *hub, PyObject *ignored);
 extern PyTypeObject ThreadType;
 
-/* epoll.c */
+/* descriptors.c */
 PyObject *core_wait_fd(PyObject *module, PyObject *const *args, Py_ssize_t n);
 PyObject *hub_nest(Hub *hub, PyObject *const *args, Py_ssize_t n);
 PyObject *hub_unnest(Hub *hub, PyObject *file);

@@ -18,7 +18,6 @@ static int hub_init(Hub *hub, PyObject *args, PyObject *Py_UNUSED(names)) {
     hub->floor = floor;
     hub->thread = this_thread();
     hub->context = context_peek();
-    hub->poll_fd = -1;
     hub->home.level = INT_MIN;
     if (!(hub->idle = get_lane(hub, IDLE_PRIORITY)) || !(hub->normal = get_lane(hub, 0)) || own_hub(hub)) {
         destroy_sources(hub);

@@ -1,5 +1,5 @@
 /* The module gleenlet._core._native: its functions, types and constants. */
-#include "core.h"
+#include "platform.h"
 
 void **greenlet_api;
 PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_read, *verb_write;
@@ -131,6 +131,7 @@ static int core_exec(PyObject *module) {
         !(str_ended = PyUnicode_InternFromString("_ended")) || ready_fiber_type() || ready_func() || add_types(module) ||
         watch_collector() || check_probe() ||
         PyModule_AddIntConstant(module, "IDLE_PRIORITY", IDLE_PRIORITY) ||
+        PyModule_AddStringConstant(module, "PLATFORM", platform_name) ||
         PyModule_AddIntConstant(module, "DONE", DONE) || PyModule_AddIntConstant(module, "FAILED", FAILED) ||
         PyModule_AddIntConstant(module, "CANCELLED", CANCELLED))
         return -1;

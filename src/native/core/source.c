@@ -1,19 +1,16 @@
 /* GLib's side: one GSource a lane, in C, on the GLib that PyGObject has loaded. */
-#include "core.h"
+#include "platform.h"
+
 #include "../glib.h"
 
-#include <fcntl.h>
 #include <stddef.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 struct Source {
     SOURCE_HEAD
     Lane lane;
-    PollFD epoll;                           /* the hub's epoll descriptor */
 };
 
-int load_glib(void) { return load_functions(); }
+int load_glib(void) { return load_glib_functions(); }
 
 /* ---- the source: one a lane ---- */
 
@@ -44,6 +41,44 @@ static int due(Lane *lane, int64_t now, int *level) {
     return 0;
 }
 
+/* ---- descriptors ---- */
+
+static int readable(Hub *hub) { /* means that poll_ready() has work */
+    for (int i = 0; i < hub->n_polled; i++)
+        if (hub->polled[i]->revents)
+            return 1;
+    return 0;
+}
+
+/* Not g_source_add_unix_fd(): GLib dispatches such a source whenever the descriptor is ready, even if check() says that it
+ * has to wait for others (glib/gmain.c, g_main_context_check). */
+static void poll_in(Hub *hub, PollFD *poll, void (*change)(Source *, PollFD *)) { /* change: g.source_add_poll, ..remove.. */
+    poll->revents = 0;
+    for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= 0; i++)
+        if (hub->lanes[i]->source)
+            change(hub->lanes[i]->source, poll);
+}
+
+int poll_in_lanes(Hub *hub, PollFD *poll) {
+    PollFD **polled = PyMem_Realloc(hub->polled, (hub->n_polled + 1) * sizeof *polled);
+    if (!polled)
+        return -1;
+    hub->polled = polled;
+    polled[hub->n_polled++] = poll;
+    poll_in(hub, poll, g.source_add_poll);
+    return 0;
+}
+
+void poll_no_more(Hub *hub, PollFD *poll) {
+    int i = 0;
+    while (hub->polled[i] != poll)
+        i++;
+    hub->polled[i] = hub->polled[--hub->n_polled];
+    poll_in(hub, poll, g.source_remove_poll);
+}
+
+/* ---- who is served when ---- */
+
 static void complain(Lane *lane, int foreign) {
     PyGILState_STATE gil = PyGILState_Ensure();
     Hub *hub = (Hub *)Py_XNewRef(lane->hub);
@@ -72,7 +107,7 @@ static int usable(Lane *lane, char *frame) {
         return 1;
     if (foreign ? lane->head && !lane->told
                 : !hub->complained && (lane->head || (hub->n_timers && hub->timers[0].deadline <= hub_clock(hub)) ||
-                                       lane->source->epoll.revents))
+                                       readable(hub)))
         complain(lane, foreign);
     return 0;
 }
@@ -89,13 +124,13 @@ static int source_prepare(Source *source, int *timeout) {
     *timeout = -1;
     if (!usable(lane, frame)) {
         if (this_thread() == lane->thread && lane->hub && lane->hub->complained)
-            source->epoll.events = 0; /* nobody can be served, and what is readable would keep poll() from sleeping */
+            hear(lane->hub, 0); /* nobody can be served, and what is readable would keep poll() from sleeping */
         else if (this_thread() == lane->thread && lane->hub)
             *timeout = until_first_timer(lane->hub, hub_clock(lane->hub)); /* to complain then */
         return 0;
     }
     Hub *hub = lane->hub;
-    source->epoll.events = source->epoll.fd >= 0; /* G_IO_IN is 1 */
+    hear(hub, 1);
     if (hub->held && lane == hub->lanes[0] && frame > hub->held_at + 512)
         return 1;
     int64_t now = hub_clock(hub);
@@ -113,7 +148,7 @@ static int source_check(Source *source) {
         return 0;
     int64_t now = hub_clock(lane->hub);
     return due(lane, now, &level) ||
-           (source->epoll.revents && !waits_for_others(lane, now));
+           (readable(lane->hub) && !waits_for_others(lane, now));
 }
 
 static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_UNUSED(data)) {
@@ -124,10 +159,8 @@ static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_U
         return 1;
     PyGILState_STATE gil = PyGILState_Ensure();
     Hub *hub = (Hub *)Py_NewRef(lane->hub);
-    if (source->epoll.revents) {
-        source->epoll.revents = 0;
+    if (readable(hub))
         poll_ready(hub);
-    }
     while (hub->held && frame > hub->held_at) {
         Item *item = hub->held;
         hub->held = item->next;
@@ -158,17 +191,6 @@ static void context_ended(void *data) {
 
 static const SourceFuncs source_funcs = {source_prepare, source_check, source_dispatch, NULL, NULL, NULL};
 
-/* An epoll descriptor, -1 for none: readable means that poll_ready() has work. Not g_source_add_unix_fd(): GLib dispatches
- * such a source whenever the descriptor is ready, even if check() says that it has to wait for others (glib/gmain.c,
- * g_main_context_check). */
-static void watch_in(Source *source, int fd) {
-    if (source->epoll.fd >= 0)
-        g.source_remove_poll(source, &source->epoll);
-    source->epoll = (PollFD){fd, fd >= 0, 0};
-    if (fd >= 0)
-        g.source_add_poll(source, &source->epoll);
-}
-
 Lane *get_lane(Hub *hub, int priority) {
     int i = 0;
     while (i < hub->n_lanes && hub->lanes[i]->priority < priority)
@@ -187,7 +209,6 @@ Lane *get_lane(Hub *hub, int priority) {
     lane->hub = hub;
     lane->priority = priority;
     lane->source = source;
-    source->epoll.fd = -1;
     lane->thread = hub->thread;
     lane->floor = hub->floor;
     g.source_set_name(source, "gleenlet");
@@ -195,20 +216,13 @@ Lane *get_lane(Hub *hub, int priority) {
         g.source_set_callback(source, never_called, lane, context_ended);
     g.source_set_priority(lane->source, priority);
     g.source_set_can_recurse(lane->source, 1); /* nested loops under a Call: their dispatch is checked like any other */
-    if (hub->poll_fd >= 0 && priority <= 0)
-        watch_in(lane->source, hub->poll_fd);
+    for (int k = 0; k < hub->n_polled && priority <= 0; k++)
+        g.source_add_poll(lane->source, hub->polled[k]);
     memmove(lanes + i + 1, lanes + i, (hub->n_lanes - i) * sizeof *lanes);
     lanes[i] = lane;
     hub->n_lanes++;
     g.source_attach(lane->source, hub->context);
     return lane;
-}
-
-void watch_fd(Hub *hub, int fd) {
-    hub->poll_fd = fd;
-    for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority <= 0; i++)
-        if (hub->lanes[i]->source)
-            watch_in(hub->lanes[i]->source, fd);
 }
 
 void destroy_sources(Hub *hub) {
@@ -225,6 +239,7 @@ void free_sources(Hub *hub) { /* the lanes with them, once no other thread looks
     for (int i = 0; i < hub->n_lanes; i++)
         g.source_unref((Source *)((char *)hub->lanes[i] - offsetof(Source, lane)));
     PyMem_Free(hub->lanes);
+    PyMem_Free(hub->polled);
 }
 
 int context_acquire(void *context) {
@@ -247,24 +262,15 @@ int context_iterate(void *context, int may_block) {
     return dispatched;
 }
 
-/* F16. A forked child shares the eventfd that GLib wakes the context's poll with, and would take what is meant for its
- * parent. So in the child its number becomes another eventfd. It is among what the context polls. */
-void context_renew_wakeup(void *context) {
+void context_renew_wakeup(void *context) { /* it is among what the context polls */
     PollFD fds[256];
-    char path[64], name[64];
-    int timeout, fresh;
+    int timeout;
     if (!g.main_context_acquire(context))
         return; /* another thread ran it, which does not live on in the child */
     int n = g.main_context_query(context, INT_MAX, &timeout, fds, 256);
     g.main_context_release(context);
-    for (int i = 0; i < n && i < 256; i++) {
-        snprintf(path, sizeof path, "/proc/self/fd/%d", fds[i].fd);
-        ssize_t length = readlink(path, name, sizeof name);
-        if (length < 20 || memcmp(name, "anon_inode:[eventfd]", 20) || (fresh = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
-            continue;
-        dup3(fresh, fds[i].fd, O_CLOEXEC);
-        close(fresh);
-    }
+    for (int i = 0; i < n && i < 256; i++)
+        renew_wakeup(fds[i].fd);
 }
 
 void *context_peek(void) {

@@ -1,5 +1,5 @@
 /* The run queue, the timers, the floor, the probe and the hand-over. The invariants stand in core.h. */
-#include "core.h"
+#include "platform.h"
 
 void report(Hub *hub, PyObject *what) { /* the current exception, which nobody waits for */
     PyObject *exception = take_exception();
@@ -186,16 +186,12 @@ static Lane *next_step(Hub *hub) { /* NULL: nothing is ready here, or the slice 
 /* ---- the stack ---- */
 
 char *find_floor(size_t reserve) {
-    pthread_attr_t attributes;
-    void *bottom;
+    char *top;
     size_t size;
-    if (pthread_getattr_np(pthread_self(), &attributes)) {
+    if (find_stack(&top, &size)) {
         PyErr_SetString(GleenletError, "this thread's stack cannot be found out (pthread_getattr_np failed)");
         return NULL;
     }
-    pthread_attr_getstack(&attributes, &bottom, &size);
-    pthread_attr_destroy(&attributes);
-    char *top = (char *)bottom + size;
     if (!reserve) {
         reserve = size / 8;
         reserve = reserve < 65536 ? 65536 : reserve > 1048576 ? 1048576 : reserve;

@@ -1,7 +1,7 @@
-/* GLib's functions from the libraries that PyGObject has loaded, and PyGObject's own from its C API. No headers of either
- * are needed to build, and no second copy is loaded. */
+/* GLib's functions, and PyGObject's own from its C API. No headers of either are needed to build. */
 #include "gvariant.h"
-#include <dlfcn.h>
+
+#include "../library.h"
 
 Functions g;
 PyTypeObject *VariantType;
@@ -17,28 +17,11 @@ typedef struct {
 
 static PyGObjectFunctions *pygobject;
 
-static int load_from(const char *file, const char *const *names, size_t n, void **functions) {
-    void *library = dlopen(file, RTLD_NOLOAD | RTLD_NOW);
-    for (size_t i = 0; i < n; i++)
-        if (!(functions[i] = dlsym(library ? library : RTLD_DEFAULT, names[i]))) {
-            PyErr_Format(PyExc_ImportError, "gleenlet.dbus needs the %s that PyGObject has loaded, but it has no %s",
-                         file, names[i]);
-            return -1;
-        }
-    return 0;
-}
-
 int load_library(void) {
 #define X(result, name, arguments) "g_" #name,
-    static const char *const glib[] = {GLIB_FUNCTIONS(X)};
-    static const char *const gobject[] = {GOBJECT_FUNCTIONS(X)};
-    static const char *const gio[] = {GIO_FUNCTIONS(X)};
+    static const char *const names[] = {GLIB_FUNCTIONS(X) GOBJECT_FUNCTIONS(X) GIO_FUNCTIONS(X)};
 #undef X
-    void **functions = (void **)&g;
-    enum { N_GLIB = sizeof glib / sizeof *glib, N_GOBJECT = sizeof gobject / sizeof *gobject };
-    if (load_from("libglib-2.0.so.0", glib, N_GLIB, functions) ||
-        load_from("libgobject-2.0.so.0", gobject, N_GOBJECT, functions + N_GLIB) ||
-        load_from("libgio-2.0.so.0", gio, sizeof gio / sizeof *gio, functions + N_GLIB + N_GOBJECT))
+    if (load_functions((void **)&g, names, sizeof names / sizeof *names))
         return -1;
     PyObject *module = PyImport_ImportModule("gi._gobject");
     PyObject *capsule = module ? PyObject_GetAttrString(module, "_PyGObject_API") : NULL;

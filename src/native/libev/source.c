@@ -15,7 +15,7 @@ struct Source {
 static Source *work_source;
 static PollFD epoll = {-1, 1, 0};
 
-int load_glib(void) { return load_functions(); }
+int load_glib(void) { return load_glib_functions(); }
 
 int glib_depth(void) { return g.main_depth(); }
 

@@ -1,51 +1,23 @@
-/* Descriptors of one hub: one epoll, armed once a wait.
- *
- * GLib polls each of its descriptors at every iteration; ten thousand idle ones would cost every busy one. So they
- * are in an epoll of our own, and GLib polls that. EPOLLONESHOT keeps a descriptor silent when nobody waits, and
- * arming it again at each wait tells whether the number still means the same open file (epoll(7), "Questions and
- * answers", 6).
- */
-#include "core.h"
+/* Who waits for which descriptor of one hub; each is armed once a wait. */
+#include "platform.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/epoll.h>
-#include <unistd.h>
-
-#define BATCH 256                           /* descriptors looked at in one dispatch; the others come next */
 
 /* Who waits for one descriptor. A Waiter is in a list as long as its wait_fd() runs and it is not woken (I6). */
 struct Watch {
     Waiter *readers, *writers;
-    PyObject *nested;                       /* called whenever something new is ready in this epoll */
+    PyObject *nested;                       /* called whenever something new is ready in it */
 };
 
 static unsigned mask(const Watch *watch) {
-    return (watch->readers ? EPOLLIN : 0) | (watch->writers ? EPOLLOUT : 0);
-}
-
-static int control(Hub *hub, int operation, int fd, unsigned events) {
-    struct epoll_event event = {.events = events, .data.fd = fd};
-    return epoll_ctl(hub->poll_fd, operation, fd, &event);
-}
-
-static int open_poll(Hub *hub) {
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-    if (fd < 0) {
-        PyErr_SetFromErrno(PyExc_OSError);
-        return -1;
-    }
-    watch_fd(hub, fd);
-    return 0;
+    return (watch->readers ? READABLE : 0) | (watch->writers ? WRITABLE : 0);
 }
 
 void close_poll(Hub *hub) {
     Watch *watches = hub->watches;
     int n = hub->n_watches;
-    if (hub->poll_fd >= 0) {
-        close(hub->poll_fd);
-        watch_fd(hub, -1);
-    }
+    forget_descriptors(hub);
     hub->watches = NULL;
     hub->n_watches = 0;
     for (int fd = 0; fd < n; fd++)
@@ -127,41 +99,48 @@ static int tell_others(Hub *hub, int fd, Waiter *waiter) { /* but this one, the 
     return failed;
 }
 
-static int arm(Hub *hub, int fd, Waiter *waiter) {
-    if (!control(hub, EPOLL_CTL_MOD, fd, mask(&hub->watches[fd]) | EPOLLONESHOT))
-        return 0;
-    /* epoll does not know the number: it is new, or means another file now, or none. */
-    if (tell_others(hub, fd, waiter))
-        return -1;
-    if (!control(hub, EPOLL_CTL_ADD, fd, mask(&hub->watches[fd]) | EPOLLONESHOT))
-        return 0;
-    if (errno == EBADF)
-        return not_open(fd);
-    if (errno == EPERM)
+static PyObject *refuse_fd(int fd, int error) {
+    if (error == EBADF)
+        not_open(fd);
+    else if (error == ENOMEM)
+        PyErr_NoMemory();
+    else if (error == EPERM)
         PyErr_Format(PyExc_ValueError,
                      "descriptor %d cannot be waited for: epoll takes no regular files, they are always ready; "
                      "use call(file.load_contents_async) or to_thread()",
                      fd);
-    else
+    else {
+        errno = error;
         PyErr_SetFromErrno(PyExc_OSError);
-    return -1;
+    }
+    return NULL;
 }
 
-/* wait_fd(file, EPOLLIN or EPOLLOUT, timeout) */
+static int arm_for(Hub *hub, int fd, Waiter *waiter) {
+    int error = arm(hub, fd, mask(&hub->watches[fd]), AGAIN);
+    if (error == ENOENT) {
+        if (tell_others(hub, fd, waiter))
+            return -1;
+        error = arm(hub, fd, mask(&hub->watches[fd]), ANEW);
+    }
+    return error ? refuse_fd(fd, error), -1 : 0;
+}
+
+/* wait_fd(file, to write?, timeout) */
 PyObject *core_wait_fd(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) {
     if (n != 3)
         return PyErr_Format(PyExc_TypeError, "wait_fd() takes a descriptor, a direction and a timeout");
-    int fd = fd_of(args[0]), writes = PyLong_AsLong(args[1]) == EPOLLOUT;
+    int fd = fd_of(args[0]), writes = args[1] == Py_True;
     PyGreenlet *current = NULL;
     Waiter *waiter = fd < 0 ? NULL : timed_waiter(args[2], &current, args[0], writes ? verb_write : verb_read);
     Hub *hub = waiter ? waiter->hub : NULL;
     PyObject *result = NULL;
-    if (waiter && (hub->poll_fd >= 0 || !open_poll(hub)) && watch_of(hub, fd)) {
+    if (waiter && watch_of(hub, fd)) {
         Waiter **link = writes ? &hub->watches[fd].writers : &hub->watches[fd].readers;
         while (*link)
             link = &(*link)->beside;
         *link = waiter;
-        if (!arm(hub, fd, waiter))
+        if (!arm_for(hub, fd, waiter))
             result = wait_for(waiter, current, NULL);
         /* After a fork, or if it was woken, it is in no list. */
         link = fd >= hub->n_watches ? NULL : writes ? &hub->watches[fd].writers : &hub->watches[fd].readers;
@@ -177,25 +156,25 @@ PyObject *core_wait_fd(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ss
 
 /* Wake the tasks whose descriptors are ready. */
 void poll_ready(Hub *hub) {
-    struct epoll_event events[BATCH];
-    int n = epoll_wait(hub->poll_fd, events, BATCH, 0);
-    for (int i = 0; i < n && events[i].data.fd < hub->n_watches; i++) {
-        int fd = events[i].data.fd, failed = 0;
-        unsigned ready = events[i].events;
-        if (ready & (EPOLLERR | EPOLLHUP))
-            ready |= EPOLLIN | EPOLLOUT;
+    Report reports[REPORTS];
+    int n = next_reports(hub, reports);
+    for (int i = 0; i < n && reports[i].fd < hub->n_watches; i++) {
+        int fd = reports[i].fd, failed = 0;
+        unsigned ready = reports[i].events;
         if (hub->watches[fd].nested) {
             notify(hub, hub->watches[fd].nested);
             continue;
         }
-        if (ready & EPOLLIN)
+        if (!ready)
+            failed = tell_others(hub, fd, NULL);
+        if (ready & READABLE)
             failed |= wake_all(hub, fd, 0, Py_None, WOKEN, NULL);
-        if (ready & EPOLLOUT)
+        if (ready & WRITABLE)
             failed |= wake_all(hub, fd, 1, Py_None, WOKEN, NULL);
         if (failed)
             report(hub, (PyObject *)hub);
         if (mask(&hub->watches[fd]))
-            control(hub, EPOLL_CTL_MOD, fd, mask(&hub->watches[fd]) | EPOLLONESHOT);
+            arm(hub, fd, mask(&hub->watches[fd]), AGAIN);
     }
 }
 
@@ -204,10 +183,11 @@ PyObject *hub_nest(Hub *hub, PyObject *const *args, Py_ssize_t n) {
     int fd = n == 2 && here(hub) ? fd_of(args[0]) : -1;
     if (n != 2)
         return PyErr_Format(PyExc_TypeError, "_nest() takes a descriptor and a function");
-    if (fd < 0 || (hub->poll_fd < 0 && open_poll(hub)) || !watch_of(hub, fd))
+    if (fd < 0 || !watch_of(hub, fd))
         return NULL;
-    if (control(hub, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET))
-        return PyErr_SetFromErrno(PyExc_OSError);
+    int error = arm(hub, fd, READABLE, NESTED);
+    if (error)
+        return refuse_fd(fd, error);
     Py_XSETREF(hub->watches[fd].nested, Py_NewRef(args[1]));
     Py_RETURN_NONE;
 }
@@ -218,7 +198,7 @@ PyObject *hub_unnest(Hub *hub, PyObject *file) {
         return NULL;
     if (fd < hub->n_watches && hub->watches[fd].nested) { /* none are left once the hub has ended */
         Py_CLEAR(hub->watches[fd].nested);
-        control(hub, EPOLL_CTL_DEL, fd, 0); /* no matter if it is closed already */
+        disarm(hub, fd);
     }
     Py_RETURN_NONE;
 }

@@ -35,14 +35,16 @@ def greenlet_include() -> str:
     return str(header.parent.parent)
 
 
-# The core's file for a system; the other one is for those that nobody has tried (platform.h).
-OTHER_PLATFORM = "linux.c" if os.environ.get("GLEENLET_PLAIN") == "1" else "plain.c"
+def sources(folder: str) -> list[Path]:
+    """The files of an extension; of those for one system each, the one for Linux or the plain one (core/platform.h)."""
+    other = "linux.c" if os.environ.get("GLEENLET_PLAIN") == "1" else "plain.c"
+    return [path for path in sorted((NATIVE / folder).glob("*.c")) if path.name != other]
 
 
 def extension(folder: str, name: str) -> Extension:
     return Extension(
         name,
-        [str(path) for path in sorted((NATIVE / folder).glob("*.c")) if path.name != OTHER_PLATFORM],
+        [str(path) for path in sources(folder)],
         include_dirs=[greenlet_include()],
         depends=[*map(str, sorted(NATIVE.glob("**/*.h"))), "setup.py"],
         extra_compile_args=FLAGS + LTO,

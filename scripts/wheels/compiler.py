@@ -38,7 +38,7 @@ def build(target: Target, into: Path, cache: Path) -> list[Path]:
     zig = [sys.executable, "-m", "ziglang", "cc", "-target", target.triple]
     built = []
     for folder, name in SETUP["MODULES"].items():
-        sources = sorted(Path("src/native", folder).glob("*.c"))
+        sources = SETUP["sources"](folder)
         module = into.joinpath(*name.split(".")).with_suffix(target.suffix)
         flags = [*SETUP["FLAGS"], *SETUP["LTO"], *FLAGS, *LINK]
         subprocess.run([*zig, *flags, *includes, *map(str, sources), "-o", str(module)], check=True, cwd=ROOT)

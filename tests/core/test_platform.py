@@ -17,6 +17,12 @@ ROOT = Path(__file__).parents[2]
 TESTS = ("tests/glib/test_unix.py", "tests/core/test_waiter.py", "tests/core/test_unsafe_switch.py")
 CHOICE = "(readable or writable or descriptor or deep or nested or greenlet) and not crowd and not thousand"
 
+BUILD = """
+import setuptools, setup
+modules = [setup.extension(folder, setup.MODULES[folder]) for folder in ("core", "slabs")]
+setuptools.setup(name="plain", ext_modules=modules)
+"""
+
 
 @pytest.mark.skipif(PLATFORM == "plain", reason="that is what runs")
 @pytest.mark.skipif(not (ROOT / "setup.py").exists() or not shutil.which("gcc"), reason="nothing to build with")
@@ -24,8 +30,11 @@ def test_the_core_works_on_glibs_own_polls(tmp_path: Path) -> None:
     shutil.copytree(
         ROOT / "src" / "gleenlet", tmp_path / "gleenlet", ignore=shutil.ignore_patterns("*.so", "__pycache__")
     )
-    build = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(tmp_path), "--build-temp", "build/plain"]
-    built = subprocess.run(build, cwd=ROOT, env={**os.environ, "GLEENLET_PLAIN": "1"}, capture_output=True, text=True)
+    where = ("-q", "build_ext", "--build-lib", str(tmp_path), "--build-temp", str(tmp_path / "temp"))
+    built = subprocess.run(
+        [sys.executable, "-c", BUILD, *where],
+        cwd=ROOT, env={**os.environ, "GLEENLET_PLAIN": "1"}, capture_output=True, text=True,
+    )  # fmt: skip
     assert not built.returncode, built.stderr
     program = (
         "import sys, gleenlet, pytest; from gleenlet._core._native import PLATFORM\n"

@@ -29,9 +29,9 @@ def refuse_untried_python() -> None:
     """The core reads private fields of CPython: whether it may is tried for each version before it is named here."""
     if sys.version_info >= (3, 16) and os.environ.get("GLEENLET_UNTRIED") != "1":
         raise SystemExit(
-            f"gleenlet was never tried with Python {sys.version_info[0]}.{sys.version_info[1]}: use Python 3.11 to 3.15 or a "
-            "later gleenlet, or set GLEENLET_UNTRIED=1 to build it all the same (its self-tests at import still refuse "
-            "what would crash)"
+            f"gleenlet was never tried with Python {sys.version_info[0]}.{sys.version_info[1]}: use Python 3.11 to 3.15"
+            " or a later gleenlet, or set GLEENLET_UNTRIED=1 to build it all the same (its self-tests at import still "
+            "refuse what would crash)"
         )
 
 

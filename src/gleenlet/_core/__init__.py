@@ -18,7 +18,6 @@ from gleenlet._core._native import (
     may_wait,
     own_methods,
     runs_tasks,
-    set_guest,
     sleep,
     wait_fd,
 )
@@ -71,7 +70,6 @@ __all__ = [
     "runs_tasks",
     "schedule_switch",
     "schedule_throw",
-    "set_guest",
     "shutdown",
     "signals_wake",
     "sleep",

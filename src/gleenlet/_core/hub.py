@@ -216,8 +216,7 @@ class Hub(_native.Hub):
                 )
             GLib.usleep(1000)
         self._drivers += 1
-        if self._crossing is not None:
-            self._crossing(self._outside)  # plain callbacks see asyncio's loop from the first iteration on
+        self._tell_turn(False)  # plain callbacks see asyncio's loop from the first iteration on
         try:
             # What is ready already needs no sleep, and so no descriptor for signals, which costs more than a turn.
             if not self._iterate(waiter, False):
@@ -225,8 +224,8 @@ class Hub(_native.Hub):
                     self._iterate(waiter, True)
         finally:
             self._drivers -= 1
-            if self._crossing is not None and not self._drivers:
-                self._crossing(None)
+            if not self._drivers:
+                self._tell_turn(True)
             self._release()
 
     def _report(self, exception: BaseException, what: object) -> None:

@@ -258,8 +258,7 @@ def announce(hub: Hub) -> None:
         loop = next((one for one in state.running if one._waiting.hub is hub), None)
     if loop is not None and loop._waiting.foreign is not None:
         loop = None
-    hub._outside = loop
-    hub._crossing = None if loop is None else _set_running_loop
+    hub._set_turn(None if loop is None else _set_running_loop, loop)
 
 
 def run_outside(func: Callable[..., T], *args: Any) -> T:

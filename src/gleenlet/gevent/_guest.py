@@ -28,7 +28,7 @@ except ImportError as error:
         'gleenlet.gevent needs gevent with its compiled libev loop: pip install "gleenlet[gevent]"'
     ) from error
 
-from gleenlet._core import GleenletError, UnsafeSwitchError, Waiter, get_hub, set_guest, user_frame
+from gleenlet._core import GleenletError, UnsafeSwitchError, Waiter, get_hub, user_frame
 from gleenlet.gevent import _libev
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
             super().run(nowait, once)
             return
         _use_slot(self.error_handler)
-        set_guest(self.error_handler, _wait_for_core)
+        _libev.join(self.error_handler)
         while True:
             self.broken = False
             super().run()
@@ -83,7 +83,6 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
                 self.breaking.stop()
                 self.breaking = None
             if self.broken or not self.attached:
-                set_guest(None, None)
                 _libev.release(True)
                 return
             if not _libev.glib_alive() and not _workers():
@@ -181,6 +180,7 @@ class _Run:
 
 
 _runs: list[_Run] = []
+_waits: dict[Waiter, Any] = {}  # of gevent's greenlets in the core, and what they wait with
 _loop: GLibLoop | None = None
 _slot: bool | None = None  # does compiled code reach our Hub.switch through its table? None: not tried yet
 _error_class: type[BaseException] | None = None
@@ -222,9 +222,7 @@ def wait_in_core() -> object:
     """A greenlet that GLib's loop or the core runs waits for gevent: `hub.switch()` not in the hub's turn."""
     _libev.tasks(1)
     try:
-        waiter = Waiter()
-        waiter.open = True
-        return waiter.wait()
+        return Waiter(None, find_hub(), "gevent").wait()  # which it may switch back from by hand
     except UnsafeSwitchError:
         pass
     finally:
@@ -234,6 +232,29 @@ def wait_in_core() -> object:
         f"Impossible to call blocking function in a GLib callback: {where}.\n"
         f"The loop cannot go on before it returns. Wait in a greenlet instead: gevent.spawn({name})"
     )
+
+
+def wait_in_gevent(waiter: Waiter) -> None:
+    """A greenlet of gevent's waits in the core: as gevent waits."""
+    from gevent.hub import Waiter
+
+    hub = find_hub()
+    assert hub is not None
+    while not waiter.done:
+        _waits[waiter] = ours = Waiter(hub)
+        hub.loop.ref()  # no LoopExit while it waits for GLib
+        try:
+            ours.get()
+        finally:
+            del _waits[waiter]
+            hub.loop.unref()
+
+
+def woken(waiter: Waiter) -> None:
+    """It has an outcome."""
+    ours = _waits.get(waiter)
+    if ours is not None:
+        ours.hub.loop.run_callback(ours.switch, None)
 
 
 def refuse_wait() -> None:
@@ -337,26 +358,6 @@ def _workers() -> bool:
             break
         GLib.usleep(2000)  # a thread names itself a moment after its start
     return False
-
-
-def _wait_for_core(waiter: Waiter) -> bool:
-    """The core asks where a greenlet that is not its own may wait: one of gevent's waits as gevent waits."""
-    if not _libev.is_guest():
-        return False
-    from gevent.hub import Waiter
-
-    hub = find_hub()
-    assert hub is not None
-    while not waiter.done:
-        ours = Waiter(hub)
-        waiter.notify = lambda ours=ours: hub.loop.run_callback(ours.switch, None)
-        hub.loop.ref()  # no LoopExit while it waits for GLib
-        try:
-            ours.get()
-        finally:
-            waiter.notify = None
-            hub.loop.unref()
-    return True
 
 
 def _start() -> None:

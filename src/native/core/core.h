@@ -65,6 +65,7 @@ extern void **greenlet_api;
 typedef struct Hub Hub;
 typedef struct Fiber Fiber;
 typedef struct Watch Watch;
+typedef struct Waiter Waiter;
 
 typedef struct {                            /* GPollFD */
     int fd;
@@ -96,6 +97,17 @@ typedef struct Observer {
     struct Observer *next;
 } Observer;
 
+/* The fourth seam: another loop on this hub's thread, that is told whose turn it is, or has greenlets of its own here. Its
+ * functions run in the hub's thread, with the GIL; NULL: it need not know. */
+typedef struct Neighbour {
+    void (*turn)(struct Neighbour *, Hub *, int ours); /* our tasks begin to run, or others go on; raises nothing */
+    /* A greenlet that is not ours waits: 1: it has, in the neighbour's way; 0: it is none of its; -1: an error is set. */
+    int (*block)(struct Neighbour *, Waiter *);
+    void (*wake)(struct Neighbour *, Waiter *); /* it has an outcome, and no greenlet of its own to be resumed */
+    PyObject *self;                         /* owned; where it has greenlets here, the one that runs its loop */
+    struct Neighbour *next;
+} Neighbour;
+
 enum Kind { CALL, JOB, WAITER, SWITCH };
 enum State { NEW, WAITING, READY, DONE, FAILED, CANCELLED };
 enum Outcome { NONE, WOKEN, THROWN, EXPIRED }; /* of a wait: wake(), throw(), or the end of its time */
@@ -119,21 +131,19 @@ typedef struct {
     Item *item;
 } Timer;
 
-typedef struct Waiter {
+struct Waiter {
     ITEM_HEAD
     uint8_t outcome;                        /* the first one counts */
-    uint8_t open;                           /* a guest's switch by hand is an outcome: it is the guest we wait for */
     PyGreenlet *greenlet;                   /* who waits */
     PyObject *value;                        /* to be returned, or raised: what it was woken with */
     PyObject *interrupt;                    /* to be raised instead of any outcome, unless it is taken back before */
-    PyObject *notify;                       /* for a greenlet of a guest loop: called instead of queueing it */
     struct Job *job;                        /* of the task that waits, or NULL; borrowed while it waits */
     struct Waiter *outer;                   /* of the same task, begun before: several greenlets of one may wait */
     PyObject *on, *verb;                    /* what it waits for, for who asks; NULL: nobody said */
     int64_t since;                          /* when the wait began, on the hub's clock */
     struct Waiter *beside;                  /* the next one for the same descriptor and direction */
     char *stack;                            /* of a greenlet that is not ours: where it blocked; NULL: unknown */
-} Waiter;
+};
 
 typedef struct {
     ITEM_HEAD
@@ -224,7 +234,7 @@ struct Hub {
     Item *held;                             /* Waiters whose greenlets do not fit the dispatch they met (I3) */
     char *held_at;
     PyObject *foreign;                      /* dict: greenlets that are not ours -> the Waiter they wait in */
-    PyObject *crossing, *outside;           /* crossing(None) when tasks begin to run, crossing(outside) after */
+    Neighbour *neighbour;                   /* the fourth seam */
     PyObject *fatal;                        /* for whoever drives the context: raised as soon as it is back */
     int64_t *clock;                         /* the second seam: whose time it is; NULL: CLOCK_MONOTONIC's */
     PyObject *chooser;                      /* the third: who says which of the ready is next; NULL: we do */
@@ -357,6 +367,11 @@ PyObject *hub_next_deadline(Hub *hub, PyObject *ignored);
 Lane *choose(Hub *hub);
 void observe(Hub *hub, int event, void *item);
 void free_seams(Hub *hub);
+Neighbour *guest(Hub *hub);
+void tell_turn(Hub *hub, int ours);
+void tell_guest(Waiter *waiter);
+PyObject *hub_set_turn(Hub *hub, PyObject *args);
+PyObject *hub_tell_turn(Hub *hub, PyObject *ours);
 PyObject *get_chooser(PyObject *hub, void *closure);
 int set_chooser(PyObject *hub, PyObject *func, void *closure);
 
@@ -408,7 +423,6 @@ int wake(Waiter *waiter, PyObject *value, enum Outcome outcome);
 PyObject *core_sleep(PyObject *module, PyObject *seconds);
 PyObject *core_on_missing_hub(PyObject *module, PyObject *func);
 PyObject *core_may_wait(PyObject *module, PyObject *ignored);
-PyObject *core_set_guest(PyObject *module, PyObject *args);
 extern const char sleep_doc[];
 
 /* ring.c */

@@ -38,8 +38,8 @@ static int hub_traverse(Hub *hub, visitproc visit, void *arg) {
     for (Job *job = hub->jobs; job; job = job->following)
         Py_VISIT(job);
     Py_VISIT(hub->foreign);
-    Py_VISIT(hub->crossing);
-    Py_VISIT(hub->outside);
+    for (Neighbour *neighbour = hub->neighbour; neighbour; neighbour = neighbour->next)
+        Py_VISIT(neighbour->self);
     Py_VISIT(hub->fatal);
     Py_VISIT(hub->chooser);
     return visit_watches(hub, visit, arg);
@@ -53,8 +53,6 @@ static void hub_dealloc(Hub *hub) { /* it has ended or was never made; nothing i
     free_seams(hub);
     PyMem_Free(hub->timers);
     Py_CLEAR(hub->foreign);
-    Py_CLEAR(hub->crossing);
-    Py_CLEAR(hub->outside);
     Py_CLEAR(hub->fatal);
     Py_TYPE(hub)->tp_free(hub);
 }
@@ -208,6 +206,9 @@ static PyMethodDef hub_methods[] = {
     {"_observe", (PyCFunction)hub_observe, METH_O, "_observe($self, func, /)\n--\n\n"
      "Have `func(event, item)` called at each step: it must not wait. Events are numbers, see core.h."},
     {"_unobserve", (PyCFunction)hub_unobserve, METH_O, "_unobserve($self, func, /)\n--\n\nUndo `observe`."},
+    {"_set_turn", (PyCFunction)hub_set_turn, METH_VARARGS, "_set_turn($self, func, others, /)\n--\n\n"
+     "Have `func(None)` called when tasks begin to run in the loop, `func(others)` when its other callbacks go on."},
+    {"_tell_turn", (PyCFunction)hub_tell_turn, METH_O, NULL},
     {"_set_clock", (PyCFunction)hub_set_clock, METH_O, "_set_clock($self, seconds, /)\n--\n\n"
      "Let the hub's clock stand at `seconds`, until it is set again; None: CLOCK_MONOTONIC."},
     {"_next_deadline", (PyCFunction)hub_next_deadline, METH_NOARGS, "_next_deadline($self, /)\n--\n\n"
@@ -222,8 +223,6 @@ static PyMemberDef hub_members[] = {
     {"steps", T_ULONGLONG, offsetof(Hub, steps), READONLY, "How often a task or greenlet was resumed so far."},
     {"_home", T_OBJECT, offsetof(Hub, home.greenlet), READONLY, "The greenlet that is in the innermost dispatch, or None."},
     {"_home_count", T_INT, offsetof(Hub, home.count), READONLY, NULL},
-    {"_crossing", T_OBJECT, offsetof(Hub, crossing), 0, NULL},
-    {"_outside", T_OBJECT, offsetof(Hub, outside), 0, NULL},
     {"_foreign", T_OBJECT, offsetof(Hub, foreign), READONLY, NULL},
     {"_complained", T_BOOL, offsetof(Hub, complained), 0, NULL},
     {"_fatal", T_OBJECT, offsetof(Hub, fatal), 0, NULL},

@@ -42,8 +42,6 @@ static PyObject *core_get_hub(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(i
 }
 
 static PyMethodDef core_functions[] = {
-    {"set_guest", core_set_guest, METH_VARARGS,
-     "Tell of another loop's hub, a greenlet, and of a function that waits in that loop's way for its greenlets."},
     {"sleep", core_sleep, METH_O, sleep_doc},
     {"wait_fd", (PyCFunction)(void (*)(void))core_wait_fd, METH_FASTCALL, "Wait for one direction of a descriptor."},
     {"current_task", core_current_task, METH_NOARGS, "The task that runs here, or None."},

@@ -1,5 +1,5 @@
-/* The three seams for who watches or directs the core: observers, another clock, a chooser. Nothing here is on the way
- * while nobody uses it. */
+/* The four seams for who watches or directs the core, or lives beside it: observers, another clock, a chooser, neighbours.
+ * Nothing here is on the way while nobody uses it. */
 #include "core.h"
 
 /* ---- observers ---- */
@@ -168,7 +168,70 @@ int set_chooser(PyObject *self, PyObject *func, void *Py_UNUSED(closure)) {
     return 0;
 }
 
+/* ---- neighbours ---- */
+
+Neighbour *guest(Hub *hub) { /* the one that has greenlets of its own here, or NULL */
+    Neighbour *neighbour = hub->neighbour;
+    while (neighbour && !neighbour->block)
+        neighbour = neighbour->next;
+    return neighbour;
+}
+
+void tell_guest(Waiter *waiter) {
+    Neighbour *its = guest(waiter->hub);
+    if (its)
+        its->wake(its, waiter);
+}
+
+void tell_turn(Hub *hub, int ours) {
+    for (Neighbour *neighbour = hub->neighbour; neighbour; neighbour = neighbour->next)
+        if (neighbour->turn)
+            neighbour->turn(neighbour, hub, ours);
+}
+
+PyObject *hub_tell_turn(Hub *hub, PyObject *ours) { /* from who drives the loop */
+    tell_turn(hub, ours == Py_True);
+    Py_RETURN_NONE;
+}
+
+static void call_turn(Neighbour *neighbour, Hub *hub, int ours) {
+    PyObject *pair = Py_NewRef(neighbour->self), *func = PyTuple_GET_ITEM(pair, 0);
+    PyObject *result = PyObject_CallOneArg(func, ours ? Py_None : PyTuple_GET_ITEM(pair, 1));
+    if (!result)
+        report(hub, func);
+    Py_XDECREF(result);
+    Py_DECREF(pair);
+}
+
+static void drop_neighbour(Neighbour **link) {
+    Neighbour *neighbour = *link;
+    *link = neighbour->next;
+    Py_CLEAR(neighbour->self);
+    if (neighbour->turn == call_turn) /* the others are whose they are */
+        PyMem_Free(neighbour);
+}
+
+PyObject *hub_set_turn(Hub *hub, PyObject *pair) { /* (func, others); func is None: not any more */
+    if (PyTuple_GET_SIZE(pair) != 2)
+        return PyErr_Format(PyExc_TypeError, "_set_turn() takes a function and what others see");
+    Neighbour **link = &hub->neighbour;
+    while (*link && (*link)->turn != call_turn)
+        link = &(*link)->next;
+    if (*link)
+        drop_neighbour(link);
+    if (PyTuple_GET_ITEM(pair, 0) == Py_None)
+        Py_RETURN_NONE;
+    Neighbour *neighbour = PyMem_Malloc(sizeof *neighbour);
+    if (!neighbour)
+        return PyErr_NoMemory();
+    *neighbour = (Neighbour){call_turn, NULL, NULL, Py_NewRef(pair), hub->neighbour};
+    hub->neighbour = neighbour;
+    Py_RETURN_NONE;
+}
+
 void free_seams(Hub *hub) {
+    while (hub->neighbour)
+        drop_neighbour(&hub->neighbour);
     while (hub->observer) {
         Observer *observer = hub->observer;
         hub->observer = observer->next;

@@ -61,9 +61,10 @@ void ready(Waiter *waiter) { /* it has something to return or raise: queue who w
     waiter->state = READY;
     if (waiter->hub->observer)
         observe(waiter->hub, WAKES, waiter);
-    if (waiter->notify)
-        notify(waiter->hub, waiter->notify);
-    else if (waiter->greenlet && !waiter->queued)
+    if (!waiter->greenlet) {
+        if (waiter->hub->neighbour)
+            tell_guest(waiter);
+    } else if (!waiter->queued)
         push((Item *)Py_NewRef(waiter));
 }
 
@@ -610,15 +611,6 @@ static void run_step(Hub *hub, Item *item) { /* steals */
     Py_XDECREF(what);
 }
 
-static void cross(Hub *hub, PyObject *loop) {
-    if (!hub->crossing || hub->crossing == Py_None)
-        return;
-    PyObject *result = PyObject_CallOneArg(hub->crossing, loop);
-    if (!result)
-        report(hub, hub->crossing);
-    Py_XDECREF(result);
-}
-
 /* Be home for what `first` (steals) starts, or, where it is NULL, for everything that is ready up to `level`. */
 void be_home(Hub *hub, int level, char *frame, Item *first) {
     Home outer = hub->home;
@@ -626,7 +618,8 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
     ask_clock(hub); /* here and at the end exactly: between two dispatches others run */
     int64_t start = hub->now;
     hub->home = (Home){current, frame, callback_count(PyThreadState_Get()), level, 0, NULL, 0};
-    cross(hub, Py_None);
+    if (hub->neighbour)
+        tell_turn(hub, 1);
     if (first)
         run_step(hub, first);
     else {
@@ -645,7 +638,8 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
         for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY && hub->budget <= 0; i++)
             hub->lanes[i]->spent = hub->now;
     }
-    cross(hub, hub->outside ? hub->outside : Py_None);
+    if (hub->neighbour)
+        tell_turn(hub, 0);
     hub->home = outer;
     Py_DECREF(current);
 }

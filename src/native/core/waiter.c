@@ -4,7 +4,6 @@
 #include <structmember.h>
 
 static PyObject *make_hub;
-static PyObject *guest_hub, *guest_block; /* another loop whose hub is a greenlet here: see set_guest() */
 static __thread Hub *current_hub; /* borrowed: the one this thread asked for last */
 
 /* ---- where are we? ---- */
@@ -66,17 +65,6 @@ static int parse_seconds(PyObject *number, const char *what, int64_t *span) {
 
 PyObject *core_on_missing_hub(PyObject *Py_UNUSED(module), PyObject *func) {
     Py_XSETREF(make_hub, Py_NewRef(func));
-    Py_RETURN_NONE;
-}
-
-PyObject *core_set_guest(PyObject *Py_UNUSED(module), PyObject *args) {
-    PyObject *hub, *block;
-    if (!PyArg_ParseTuple(args, "OO", &hub, &block))
-        return NULL;
-    if (hub != Py_None && !PyGreenlet_Check(hub))
-        return PyErr_Format(PyExc_TypeError, "a greenlet is needed, not %.100s", Py_TYPE(hub)->tp_name);
-    Py_XSETREF(guest_hub, hub == Py_None ? NULL : Py_NewRef(hub));
-    Py_XSETREF(guest_block, block == Py_None ? NULL : Py_NewRef(block));
     Py_RETURN_NONE;
 }
 
@@ -143,7 +131,6 @@ static PyObject *waiter_vectorcall(PyObject *Py_UNUSED(type), PyObject *const *a
 static void waiter_dealloc(Waiter *waiter) {
     Py_XDECREF(waiter->on);
     Py_XDECREF(waiter->verb);
-    Py_XDECREF(waiter->notify);
     Py_XDECREF(waiter->interrupt);
     Py_XDECREF(waiter->value);
     Py_XDECREF(waiter->greenlet);
@@ -204,7 +191,7 @@ static PyObject *waiter_resume(Waiter *waiter, PyObject *value) {
         return NULL;
     if (!is_open(waiter))
         Py_RETURN_FALSE;
-    if (waiter->state != WAITING || !waiter->greenlet || waiter->notify || frame <= hub->floor)
+    if (waiter->state != WAITING || !waiter->greenlet || frame <= hub->floor)
         return decide(waiter, value, WOKEN);
     waiter->queued = 1; /* as if in its lane: settle() leaves it to us */
     settle(waiter, value, WOKEN);
@@ -249,14 +236,6 @@ __attribute__((noinline)) static int block_elsewhere(Hub *hub, Waiter *waiter, P
     return back ? 0 : -1;
 }
 
-/* A guest loop (gevent) owns greenlets of its own. One that waits here waits in the guest's way: True if it did. */
-static int block_in_guest(Waiter *waiter) {
-    PyObject *done = guest_block ? PyObject_CallOneArg(guest_block, (PyObject *)waiter) : Py_NewRef(Py_False);
-    int result = done ? PyObject_IsTrue(done) : -1;
-    Py_XDECREF(done);
-    return result;
-}
-
 static void refuse_switch_by_hand(void) {
     PyErr_SetString(GleenletError, "somebody switched to this greenlet by hand while it was waiting: "
                                    "use schedule_switch() or schedule_throw()");
@@ -266,8 +245,9 @@ static void refuse_switch_by_hand(void) {
  * on the guest's time. An exception, gevent's Timeout for one, may come in any wait and is no wake-up; a value only where
  * the guest is what we wait for. */
 __attribute__((noinline)) static PyObject *go_back_to_guest(Waiter *waiter, PyObject *back) { /* steals */
-    while (waiter->state == WAITING || (waiter->state == READY && waiter->queued)) {
-        if (back && waiter->state == WAITING && !waiter->open) {
+    Neighbour *its = guest(waiter->hub);
+    while (its && (waiter->state == WAITING || (waiter->state == READY && waiter->queued))) {
+        if (back && waiter->state == WAITING && waiter->on != its->self) {
             Py_CLEAR(back);
             refuse_switch_by_hand();
         }
@@ -278,7 +258,7 @@ __attribute__((noinline)) static PyObject *go_back_to_guest(Waiter *waiter, PyOb
         else if (waiter->state == WAITING)
             settle(waiter, back, WOKEN);
         Py_XDECREF(back);
-        back = PyGreenlet_Switch((PyGreenlet *)guest_hub, NULL, NULL);
+        back = PyGreenlet_Switch((PyGreenlet *)its->self, NULL, NULL);
     }
     return back;
 }
@@ -288,7 +268,7 @@ static inline int block_here(Hub *hub, Waiter *waiter, PyGreenlet *current) { /*
     if (waiter->state == READY)
         push((Item *)Py_NewRef(waiter));
     PyObject *back = leave(hub, current);
-    if (guest_hub)
+    if (hub->neighbour)
         back = go_back_to_guest(waiter, back);
     Py_XDECREF(back);
     return back ? 0 : -1;
@@ -299,7 +279,8 @@ __attribute__((noinline)) static int block_stranger(Hub *hub, Waiter *waiter, Py
     waiter->stack = __builtin_frame_address(0);
     if (PyDict_SetItem(hub->foreign, (PyObject *)current, (PyObject *)waiter))
         return -1;
-    int failed = block_in_guest(waiter);
+    Neighbour *its = guest(hub);
+    int failed = its ? its->block(its, waiter) : 0;
     if (failed >= 0)
         failed = failed                    ? 0
                  : may_switch(hub, current) ? block_here(hub, waiter, current)
@@ -348,7 +329,7 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, PyObject *late) {
         waiter->lane = job ? job->lane : hub->normal;
         if (yields && waiter->lane->priority < IDLE_PRIORITY)
             waiter->lane = hub->idle;
-        if (yields && guest_block && !ours) {
+        if (yields && !ours && guest(hub)) {
             waiter->deadline = hub_clock(hub);
             waiter->outcome = NONE;
             yields = 0;
@@ -439,8 +420,6 @@ static PyMemberDef waiter_members[] = {
     {"job", T_OBJECT, offsetof(Waiter, job), READONLY, "the task that waits, or None"},
     {"on", T_OBJECT, offsetof(Waiter, on), READONLY, "what it waits on, or None"},
     {"verb", T_OBJECT, offsetof(Waiter, verb), READONLY, "what it waits for there, or None"},
-    {"open", T_BOOL, offsetof(Waiter, open), 0, "a guest loop's switch to the greenlet is an outcome"},
-    {"notify", T_OBJECT, offsetof(Waiter, notify), 0, "called instead of queueing the greenlet, by a guest loop"},
     {NULL}};
 
 static PyObject *waiter_since(Waiter *waiter, void *Py_UNUSED(closure)) {

@@ -20,6 +20,47 @@ void tell(const char *method) {
 
 PyObject *ask(const char *method) { return PyObject_CallMethod(gevent.module, method, NULL); }
 
+/* ---- the core's neighbour ---- */
+
+static int is_ours(void) { /* a greenlet of gevent's that the hub has resumed? */
+    return gevent.hub && stack.home && !stack.plain && PyThreadState_Get() == stack.thread &&
+           descends(PyGreenlet_GetCurrent(), gevent.hub);
+}
+
+static int wait_in_gevent(Neighbour *Py_UNUSED(self), Waiter *waiter) {
+    PyObject *done = is_ours() ? PyObject_CallMethod(gevent.module, "wait_in_gevent", "O", waiter) : Py_NewRef(Py_False);
+    int result = !done ? -1 : done != Py_False;
+    Py_XDECREF(done);
+    return result;
+}
+
+static void wake_in_gevent(Neighbour *Py_UNUSED(self), Waiter *waiter) {
+    PyObject *done = PyObject_CallMethod(gevent.module, "woken", "O", waiter);
+    if (!done)
+        PyErr_WriteUnraisable((PyObject *)waiter);
+    Py_XDECREF(done);
+}
+
+static Neighbour neighbour = {NULL, wait_in_gevent, wake_in_gevent, NULL, NULL};
+
+static void leave_core(void) {
+    Neighbour **link = stack.core ? &stack.core->neighbour : NULL;
+    while (link && *link && *link != &neighbour)
+        link = &(*link)->next;
+    if (link && *link) {
+        *link = neighbour.next;
+        Py_CLEAR(neighbour.self);
+    }
+}
+
+static PyObject *join(PyObject *Py_UNUSED(module), PyObject *hub) { /* join(hub): it begins to run */
+    leave_core();
+    neighbour.self = Py_NewRef(hub);
+    neighbour.next = stack.core->neighbour;
+    stack.core->neighbour = &neighbour;
+    Py_RETURN_NONE;
+}
+
 void find_hub(void) { /* made, but nothing has waited in it yet */
     PyObject *hub = PyObject_CallMethod(gevent.module, "find_hub", NULL);
     if (!hub)
@@ -57,6 +98,7 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args) { /* attach
     Py_ssize_t pointer;
     if (!PyArg_ParseTuple(args, "OnOO", &loop, &pointer, &queue, &core))
         return NULL;
+    leave_core();
     Py_CLEAR(gevent.hub);
     Py_XSETREF(gevent.loop, Py_NewRef(loop));
     Py_XSETREF(gevent.callbacks, Py_NewRef(queue));
@@ -70,6 +112,7 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args) { /* attach
 }
 
 static PyObject *release(PyObject *Py_UNUSED(module), PyObject *hub_only) {
+    leave_core();
     Py_CLEAR(gevent.hub);
     turn.state = UNBORN;
     turn.yielded = 0;
@@ -89,11 +132,6 @@ static PyObject *forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored
 static PyObject *touch(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     turn.touched = 1;
     Py_RETURN_NONE;
-}
-
-static PyObject *is_guest(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
-    return PyBool_FromLong(gevent.hub && stack.home && !stack.plain && PyThreadState_Get() == stack.thread &&
-                           descends(PyGreenlet_GetCurrent(), gevent.hub));
 }
 
 static PyObject *is_parked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
@@ -117,10 +155,10 @@ static PyMethodDef methods[] = {
     {"setup", setup, METH_VARARGS, NULL},
     {"find_head", find_head, METH_VARARGS, NULL},
     {"attach", attach, METH_VARARGS, NULL},
+    {"join", join, METH_O, NULL},
     {"release", release, METH_O, NULL},
     {"forked", forked, METH_NOARGS, NULL},
     {"touch", touch, METH_NOARGS, NULL},
-    {"is_guest", is_guest, METH_NOARGS, NULL},
     {"is_parked", is_parked, METH_NOARGS, NULL},
     {"tasks", tasks, METH_O, NULL},
     {"polls", polls, METH_NOARGS, NULL},

@@ -108,7 +108,7 @@ BUGS = [lost_update, missed_wakeup, lock_order, double_close]
 
 def explorer_of(test: Callable[[], None], by: str) -> Explorer:
     explorer = Explorer(test)
-    with virtual_time(patience=0) as explorer.clock:
+    with explorer.exploring():
         if by == "chance":
             explorer.by_chance(50, 0)
         else:

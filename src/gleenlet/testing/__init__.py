@@ -1,6 +1,14 @@
 """Test it: a clock that jumps, every schedule, nothing left over."""
 
 from gleenlet.testing._explore import explore
+from gleenlet.testing._faults import (
+    answer_dialogs,
+    choice,
+    may_be_clicked_twice,
+    may_be_destroyed,
+    may_happen,
+    may_lose_peer,
+)
 from gleenlet.testing._input import click, screenshot, type_text
 from gleenlet.testing._leaks import no_leaks
 from gleenlet.testing._limited import TestTimeout, run_limited
@@ -21,11 +29,17 @@ __all__ = [
     "Deadlock",
     "Sequencer",
     "TestTimeout",
+    "answer_dialogs",
     "assert_no_switches",
     "assert_switches",
+    "choice",
     "click",
     "explore",
     "forbid_blocking",
+    "may_be_clicked_twice",
+    "may_be_destroyed",
+    "may_happen",
+    "may_lose_peer",
     "no_leaks",
     "run_limited",
     "screenshot",

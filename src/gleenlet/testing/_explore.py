@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import functools
 import os
 import random
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec
 
-from gleenlet import GleenletError, Task, current_task, get_hub, run, sleep
+from gi.repository import GLib
+
+from gleenlet import GleenletError, Task, current_task, get_hub, sleep, spawn
+from gleenlet._core import get_ident, signals_wake
 from gleenlet.testing._story import Story
-from gleenlet.testing._tape import Recorder, Strategy, delay_bounded, from_token, pct, play, shrink, to_token, uniform
+from gleenlet.testing._tape import (
+    Pct,
+    Play,
+    Recorder,
+    Strategy,
+    Uniform,
+    delay_bounded,
+    draw,
+    from_token,
+    happened,
+    recording,
+    shrink,
+    to_token,
+)
 from gleenlet.testing._virtual import START, Clock, virtual_time
 
 __all__ = ["Explorer", "explore"]
@@ -18,41 +37,99 @@ __all__ = ["Explorer", "explore"]
 P = ParamSpec("P")
 
 PCT_DEPTH = 3
+WAITS, WAKES = 2, 3  # events of the hub's
+NESTED_TURNS = 10  # of a nested loop
 
 
 class Explorer:
     """One function under many schedules, on one virtual clock."""
 
-    def __init__(self, func: Callable[[], object]) -> None:
+    def __init__(self, func: Callable[[], object], cancellations: int = 0, nested_loops: int = 0) -> None:
         self.func = func
+        self.cancellations, self.nested_loops = cancellations, nested_loops
         self.hub = get_hub()
+        self.before: set[Task[Any]] = set()
+        self.unasked: list[BaseException] = []
         self.runs = 0
         self.longest = 10  # choices of a run so far
+        self.draws = 0  # of these, at most so many were made by draw()
         self.failure: BaseException | None = None
         self.clock: Clock | None = None
 
-    def once(self, strategy: Strategy) -> Recorder:
+    @contextlib.contextmanager
+    def exploring(self) -> Iterator[None]:
+        """The block in which it runs: a clock that jumps, no failure printed, and asyncio's order drawn as well."""
+        hub = self.hub
+        with virtual_time(patience=0) as self.clock, signals_wake(hub), asyncio_drawn():
+            self.before = set(hub.tasks())
+            on_error = hub.on_error(lambda _task, error: self.unasked.append(error))
+            try:
+                yield
+            finally:
+                hub.on_error(on_error)
+
+    def once(self, strategy: Strategy, story: Story | None = None) -> Recorder:
         """One run; how it failed is in `failure`."""
-        hub, recorder, unasked = self.hub, Recorder(strategy), list[BaseException]()
+        hub, recorder, thread = self.hub, Recorder(strategy), get_ident()
         assert self.clock is not None
         self.clock._restart()
-        before = set(hub.tasks())
-        on_error = hub.on_error(lambda _task, error: unasked.append(error))
         self.failure = None
+        self.unasked.clear()
         self.runs += 1
-        hub._chooser = recorder
+        if story is not None:
+            recorder.tell = story.tell
+            hub._observe(story)
+        hub._chooser = recording[thread] = recorder
         try:
-            run(self.func)
+            self.run_test()
         except Exception as error:
             self.failure = error
         finally:
             hub._chooser = None
-            self.end([task for task in hub.tasks() if task not in before])
-            hub.on_error(on_error)
-        if self.failure is None and unasked:
-            self.failure = unasked[0]
-        self.longest = max(self.longest, len(recorder.choices))
+            del recording[thread]
+            if story is not None:
+                hub._unobserve(story)
+            if len(hub.tasks()) > len(self.before):
+                self.end([task for task in hub.tasks() if task not in self.before])
+        if self.failure is None and self.unasked:
+            self.failure = self.unasked[0]
+        if len(recorder.choices) > self.longest:
+            self.longest = len(recorder.choices)
+        if len(recorder.drawn) > self.draws:
+            self.draws = len(recorder.drawn)
         return recorder
+
+    def run_test(self) -> None:
+        """Nothing of it is held afterwards: a task that has failed unasked is told of when it goes."""
+        test = spawn(self.func, name="test")
+        saw = self.watch(test)
+        try:
+            test.result()
+        finally:
+            if saw is not None:
+                self.hub._unobserve(saw)
+
+    def watch(self, test: Task[object]) -> Callable[[int, Any], None] | None:
+        """At each wait of a run: is the task cancelled, does a loop begin inside the loop?"""
+        cancellations, loops = self.cancellations, self.nested_loops
+        if not cancellations and not loops:
+            return None
+
+        def saw(event: int, item: Any) -> None:
+            nonlocal cancellations, loops
+            if event not in (WAITS, WAKES) or (task := item.job) is None:
+                return
+            if cancellations and task is not test and task not in self.before and draw(2):
+                cancellations -= 1
+                happened(f"meanwhile: cancels {task.name!r}")
+                self.hub.call_soon(task.cancel)
+            if loops and draw(2):
+                loops -= 1
+                happened("meanwhile: a loop begins inside the loop")
+                GLib.idle_add(nested_loop, priority=GLib.PRIORITY_HIGH)
+
+        self.hub._observe(saw)
+        return saw
 
     def end(self, left: list[Task[Any]]) -> None:
         """Cancel what the run has left; what does not end then is left to itself."""
@@ -66,8 +143,8 @@ class Explorer:
     def by_chance(self, runs: int, seed: int) -> Recorder | None:
         """The first run that fails, of so many: in turn all are equally likely, or by priorities."""
         for number in range(runs):
-            source = random.Random(f"{seed}/{number}")
-            strategy = pct(source, self.longest, PCT_DEPTH) if number % 2 else uniform(source)
+            source = random.Random(seed * 1_000_003 + number)
+            strategy = Pct(source, self.draws, self.longest, PCT_DEPTH) if number % 2 else Uniform(source, self.draws)
             recorder = self.once(strategy)
             if self.failure is not None:
                 return recorder
@@ -75,7 +152,7 @@ class Explorer:
 
     def systematically(self, runs: int, delays: int) -> Recorder | None:
         """The first run that fails, of all with at most so many delays."""
-        for recorder in delay_bounded(delays, lambda tape: self.once(play(tape))):
+        for recorder in delay_bounded(delays, lambda tape: self.once(Play(tape))):
             if self.failure is not None or self.runs >= runs:
                 return recorder if self.failure is not None else None
         return None
@@ -85,17 +162,13 @@ class Explorer:
         assert self.failure is not None
         kind, found = type(self.failure), self.runs
 
-        def fails(tape: list[int]) -> bool:
-            self.once(play(tape))
+        def fails(tape: list[int], story: Story | None = None) -> bool:
+            self.once(Play(tape), story)
             return type(self.failure) is kind
 
         first, tape = self.failure, shrink(recorder.choices, fails)
         story = Story(self.hub, START)
-        self.hub._observe(story)
-        try:
-            again = fails(tape)
-        finally:
-            self.hub._unobserve(story)
+        again = fails(tape, story)
         failure = self.failure if again and self.failure is not None else first
         failure.add_note(f"found in run {found} ({how}). The schedule, in its simplest form:\n{story.table()}")
         token = to_token(tape)
@@ -106,16 +179,58 @@ class Explorer:
         return failure
 
 
+def nested_loop() -> None:
+    """As a modal dialog does: turns of the loop, in a callback of the loop."""
+    context = GLib.MainContext.ref_thread_default()
+    for _ in range(NESTED_TURNS):
+        context.iteration(False)
+
+
+@contextlib.contextmanager
+def asyncio_drawn() -> Iterator[None]:
+    """Draw the order of asyncio's callbacks that are ready at the beginning of an iteration, as that of tasks."""
+    base: Any = getattr(sys.modules.get("asyncio.base_events"), "BaseEventLoop", None)
+    run_once = getattr(base, "_run_once", None)
+    if run_once is None:
+        yield
+        return
+
+    def drawn(loop: Any) -> None:
+        ready, recorder = loop._ready, recording.get(get_ident())
+        if recorder is not None and isinstance(ready, collections.deque):
+            for done in range(len(ready) - 1):
+                choice = recorder(list(ready)[done:])
+                handle = ready[done + choice]
+                del ready[done + choice]
+                ready.insert(done, handle)
+        run_once(loop)
+
+    base._run_once = drawn
+    try:
+        yield
+    finally:
+        base._run_once = run_once
+
+
 def explore(
-    runs: int = 1000, *, exhaustive: bool = False, preemptions: int = 2, seed: int = 0
+    runs: int = 1000,
+    *,
+    exhaustive: bool = False,
+    preemptions: int = 2,
+    seed: int = 0,
+    cancellations: int = 0,
+    nested_loops: int = 0,
 ) -> Callable[[Callable[P, object]], Callable[P, None]]:
     """Decorate a test to have it run under many schedules, each under virtual time, in a task of its own.
 
     Args:
         runs: how many at most. Half of them choose at random, half by random priorities (PCT).
-        exhaustive: every schedule in which at most `preemptions` tasks, all in all, are passed over.
+        exhaustive: every schedule in which at most `preemptions` tasks, all in all, are passed over, or other unusual
+            things happen.
         preemptions: see there.
         seed: of the random choices: the same runs again.
+        cancellations: so many tasks of a run may be cancelled, each at any wait; the test's own is not.
+        nested_loops: so many loops may begin inside the loop, each at any wait, as a modal dialog's does.
 
     Raises: what the test raises, with notes: the schedule as a table, and a token that replays it; Deadlock; the first
         failure of a task that nobody waited for.
@@ -144,11 +259,11 @@ def explore(
         def explored(*args: P.args, **kwargs: P.kwargs) -> None:
             if current_task() is not None:
                 raise GleenletError("explore() makes a task for each run: call the test outside any")
-            explorer = Explorer(functools.partial(func, *args, **kwargs))
+            explorer = Explorer(functools.partial(func, *args, **kwargs), cancellations, nested_loops)
             token = os.environ.get("GLEENLET_REPLAY")
-            with virtual_time(patience=0) as explorer.clock:
+            with explorer.exploring():
                 if token:
-                    recorder: Recorder | None = explorer.once(play(from_token(token)))
+                    recorder: Recorder | None = explorer.once(Play(from_token(token)))
                     recorder, how = (recorder if explorer.failure is not None else None), f"token {token}"
                 elif exhaustive:
                     recorder, how = explorer.systematically(runs, preemptions), f"at most {preemptions} delays"

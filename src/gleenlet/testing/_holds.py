@@ -17,7 +17,8 @@ from gleenlet._core import Waiter, what_it_waits_for
 
 __all__ = ["Holds"]
 
-FROM_OUTSIDE = {"readable", "writable", "thread", "future", "Gio", "Unix signal"}
+FROM_OUTSIDE = ("readable", "writable", "thread", "future", "Gio", "Unix signal", "D-Bus", "GStreamer", "frame", "X event")
+REPLIES = ("Gio", "D-Bus reply")  # what a peer brings, at once or after the next deadline
 ROOMS_OUTSIDE = ("gleenlet.dbus", "gleenlet.gst", "gleenlet._glib.gio", "gleenlet._glib.children")
 
 
@@ -51,6 +52,16 @@ class Holds:
         """What holds the clock, in words."""
         return [*self.by_hand, *self.waits(), *self.work(), *self.live_threads()]
 
+    def only_replies(self) -> bool:
+        """Is everything that holds the clock a peer's answer?"""
+        if self.by_hand or any(self.work()) or any(self.live_threads()):
+            return False
+        waiters = [task._waiter for task in self.hub.tasks()]
+        return all(
+            waiter is None or waiter.done or not from_outside(waiter) or (waiter.verb or "").startswith(REPLIES)
+            for waiter in [*waiters, *self.hub._foreign.values()]
+        )
+
     def waits(self) -> Iterator[str]:
         for task in self.hub.tasks():
             waiter = task._waiter
@@ -68,10 +79,11 @@ class Holds:
             yield f"{max(running, busy)} functions in thread pools"
 
     def live_threads(self) -> Iterator[str]:
-        pools = {thread for executor in self.executors for thread in getattr(executor, "_threads", ())}
-        for thread in threading.enumerate():
-            if not thread.daemon and thread not in self.threads and thread not in pools and not is_pools(thread):
-                yield f"thread {thread.name!r}"
+        known = self.threads
+        new = [thread for thread in threading.enumerate() if thread not in known and not thread.daemon]
+        if new:
+            pools = {thread for executor in self.executors for thread in getattr(executor, "_threads", ())}
+            yield from (f"thread {one.name!r}" for one in new if one not in pools and not is_pools(one))
 
 
 def is_busy(executor: Any) -> bool:
@@ -86,16 +98,15 @@ def is_pools(thread: threading.Thread) -> bool:
 def from_outside(waiter: Waiter) -> bool:
     """Does it wait for something that the program itself cannot bring?"""
     verb = waiter.verb
-    if verb is not None:
-        return verb in FROM_OUTSIDE
+    if verb is not None and verb != "asyncio events":
+        return verb.startswith(FROM_OUTSIDE)
     frame = waiter.greenlet.gr_frame if waiter.greenlet is not None else None
     if frame is None:
         return False
-    module = frame.f_globals.get("__name__", "")
-    if module.startswith("gleenlet.asyncio"):
-        while frame is not None and frame.f_code.co_name != "select":
-            frame = frame.f_back
-        selector = frame.f_locals.get("self") if frame is not None else None
-        own = getattr(getattr(selector, "loop", None), "_ssock", None)  # the pipe that wakes the loop
-        return own is not None and not getattr(selector, "_fd_to_key", {}).keys() <= {own.fileno()}
-    return bool(module.startswith(ROOMS_OUTSIDE))
+    if verb is None:
+        return bool(frame.f_globals.get("__name__", "").startswith(ROOMS_OUTSIDE))
+    while frame is not None and frame.f_code.co_name != "select":
+        frame = frame.f_back
+    selector = frame.f_locals.get("self") if frame is not None else None
+    own = getattr(getattr(selector, "loop", None), "_ssock", None)  # the pipe that wakes the loop
+    return own is not None and not getattr(selector, "_fd_to_key", {}).keys() <= {own.fileno()}

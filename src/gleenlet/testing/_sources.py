@@ -36,6 +36,8 @@ def glib() -> Any:
         ("g_source_get_ready_time", int64, pointer),
         ("g_source_set_ready_time", None, pointer, int64),
         ("g_source_get_name", text, pointer),
+        ("g_source_get_priority", ctypes.c_int, pointer),
+        ("g_source_set_priority", None, pointer, ctypes.c_int),
         ("g_get_monotonic_time", int64),
     ):
         function = getattr(library, name)

@@ -42,6 +42,11 @@ class Story:
         elif event == ENDS:
             said.append("ends")
 
+    def tell(self, what: str) -> None:
+        """Add to the step that goes on."""
+        if self.rows:
+            self.rows[-1][2].append(what)
+
     def table(self) -> str:
         """The rows: step, time, who, what."""
         shown = self.rows[-LONGEST:]

@@ -1,4 +1,4 @@
-"""The choices of one run, as a tape: which of those that were ready came next.
+"""The choices of one run, as a tape: which of those that were ready came next, and whether something unusual happened.
 
 A tape is a list of indices; where it ends, the first one is taken, as without any chooser. A strategy writes it.
 """
@@ -6,48 +6,127 @@ A tape is a list of indices; where it ends, the first one is taken, as without a
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-__all__ = ["Recorder", "Strategy", "delay_bounded", "from_token", "pct", "play", "shrink", "to_token", "uniform"]
+from gleenlet._core import get_ident
+
+__all__ = [
+    "Pct",
+    "Play",
+    "Recorder",
+    "Strategy",
+    "Uniform",
+    "delay_bounded",
+    "draw",
+    "from_token",
+    "happened",
+    "recording",
+    "shrink",
+    "to_token",
+]
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 WIDEST = len(DIGITS)  # of more that are ready only the first are chosen from
 
 
 class Strategy(Protocol):
-    """Says which is next."""
+    """Says what comes next."""
 
-    def __call__(self, step: int, ready: list[Any]) -> int: ...
+    def next(self, step: int, ready: Sequence[Any]) -> int:
+        """Which of these."""
+        ...
+
+    def draw(self, step: int, width: int) -> int:
+        """Which of so many ways to go on, of which the first is the usual one."""
+        ...
 
 
 class Recorder:
-    """The hub's chooser for one run: asks the strategy, and notes what it said and among how many."""
+    """The choices of one run: asks the strategy, and notes what it said, among how many, and what that costs.
+
+    It is the hub's chooser. What is passed over costs one each; anything unusual costs one.
+    """
 
     def __init__(self, strategy: Strategy) -> None:
         self.strategy = strategy
         self.choices: list[int] = []
         self.widths: list[int] = []
+        self.drawn: set[int] = set()  # of the steps: those that `draw` made
+        self.tell: Callable[[str], object] | None = None
 
-    def __call__(self, ready: list[Any]) -> int:
-        width = min(len(ready), WIDEST)
-        choice = self.strategy(len(self.choices), ready) % width
+    def __call__(self, ready: Sequence[Any]) -> int:
+        choices = self.choices
+        width = len(ready)
+        if width > WIDEST:
+            width = WIDEST
+        choice = self.strategy.next(len(choices), ready) % width
+        choices.append(choice)
+        self.widths.append(width)
+        return choice
+
+    def draw(self, width: int) -> int:
+        step, width = len(self.choices), min(width, WIDEST)
+        choice = self.strategy.draw(step, width) % width
+        self.drawn.add(step)
         self.choices.append(choice)
         self.widths.append(width)
         return choice
 
 
-def play(tape: list[int]) -> Strategy:
+recording: dict[int, Recorder] = {}
+"""The run that goes on, by thread."""
+
+
+def draw(width: int) -> int:
+    """Draw one of so many ways to go on from the tape of this thread's run; 0, the usual one, where there is none."""
+    recorder = recording.get(get_ident())
+    return 0 if recorder is None or width < 2 else recorder.draw(width)
+
+
+def happened(what: str) -> None:
+    """Have the table of this run say so."""
+    recorder = recording.get(get_ident())
+    if recorder is not None and recorder.tell is not None:
+        recorder.tell(what)
+
+
+class Play:
     """What the tape says, then always the first."""
-    return lambda step, _ready: tape[step] if step < len(tape) else 0
+
+    def __init__(self, tape: list[int]) -> None:
+        self.tape = tape
+
+    def next(self, step: int, ready: Sequence[Any]) -> int:
+        return self.tape[step] if step < len(self.tape) else 0
+
+    def draw(self, step: int, width: int) -> int:
+        return self.tape[step] if step < len(self.tape) else 0
 
 
-def uniform(source: random.Random) -> Strategy:
-    """Any, with equal probability."""
-    return lambda _step, ready: source.randrange(len(ready))
+class Uniform:
+    """Any of what is ready, with equal probability; and something unusual at one to three places, or at half of them.
+
+    Args:
+        draws: at how many places something unusual could happen in a run so far.
+    """
+
+    def __init__(self, source: random.Random, draws: int) -> None:
+        self.source = source
+        self.random = source.random
+        times = source.choice((1, 2, 3, draws // 2)) if draws else 0
+        self.unusual = {source.randrange(draws) for _ in range(times)}
+        self.drawn = 0
+
+    def next(self, step: int, ready: Sequence[Any]) -> int:
+        return int(self.random() * len(ready))
+
+    def draw(self, step: int, width: int) -> int:
+        self.drawn += 1
+        return self.source.randrange(1, width) if self.drawn - 1 in self.unusual else 0
 
 
-def pct(source: random.Random, length: int, depth: int) -> Strategy:
+class Pct(Uniform):
     """Probabilistic concurrency testing: by random priorities, of which some are lowered on the way.
 
     Finds a bug that needs `depth` orders of events among n tasks and k steps with a probability of at least
@@ -56,35 +135,40 @@ def pct(source: random.Random, length: int, depth: int) -> Strategy:
     Args:
         length: steps that a run is thought to have.
     """
-    priorities: dict[int, float] = {}
-    kept: list[Any] = []  # so that no identity is used again
-    lowered = {source.randrange(max(length, 1)): -float(i) for i in range(1, depth)}
 
-    def choose(step: int, ready: list[Any]) -> int:
+    def __init__(self, source: random.Random, draws: int, length: int, depth: int) -> None:
+        super().__init__(source, draws)
+        self.priorities: dict[int, float] = {}
+        self.kept: list[Any] = []  # so that no identity is used again
+        self.lowered = {int(self.random() * length): -float(i) for i in range(1, depth)}
+
+    def next(self, step: int, ready: Sequence[Any]) -> int:
+        priorities = self.priorities
+        found = []
         for item in ready:
-            if id(item) not in priorities:
-                priorities[id(item)] = source.random()
-                kept.append(item)
-        best = max(range(len(ready)), key=lambda i: priorities[id(ready[i])])
-        if step in lowered:
-            priorities[id(ready[best])] = lowered[step]
-            best = max(range(len(ready)), key=lambda i: priorities[id(ready[i])])
+            priority = priorities.get(id(item))
+            if priority is None:
+                priority = priorities[id(item)] = self.random()
+                self.kept.append(item)
+            found.append(priority)
+        best = found.index(max(found))
+        if step in self.lowered:
+            found[best] = priorities[id(ready[best])] = self.lowered[step]
+            best = found.index(max(found))
         return best
-
-    return choose
 
 
 def delay_bounded(delays: int, run: Callable[[list[int]], Recorder]) -> Iterator[Recorder]:
-    """Every run in which, all in all, at most so many that were ready are passed over; depth first, each once."""
-    stack: list[list[int]] = [[]]
+    """Every run in which, all in all, the unusual costs at most so much; depth first, each once."""
+    stack: list[tuple[list[int], int]] = [([], delays)]
     while stack:
-        tape = stack.pop()
+        tape, left = stack.pop()
         recorder = run(tape)
         yield recorder
-        left = delays - sum(tape)
         for step in range(len(recorder.choices) - 1, len(tape) - 1, -1):
-            widest = min(left, recorder.widths[step] - 1)
-            stack.extend([*recorder.choices[:step], choice] for choice in range(widest, 0, -1))
+            drawn, last = step in recorder.drawn, recorder.widths[step] - 1
+            for choice in range(last if drawn else min(left, last), 0, -1) if left else ():
+                stack.append(([*recorder.choices[:step], choice], left - (1 if drawn else choice)))
 
 
 def shrink(tape: list[int], fails: Callable[[list[int]], bool], tries: int = 300) -> list[int]:

@@ -20,6 +20,7 @@ from gleenlet._core import get_ident
 from gleenlet.debug import format_tasks
 from gleenlet.testing._holds import Holds
 from gleenlet.testing._sources import Sources, glib, interval_us, sources_here
+from gleenlet.testing._tape import draw, happened, recording
 
 __all__ = ["START", "Clock", "Deadlock", "virtual_time"]
 
@@ -91,6 +92,7 @@ class Clock:
         self._fired: set[int] = set()  # of these: they have been told to go off
         self._sources: Sources = sources_here()
         self._holds = Holds(self._hub)
+        self._raised: dict[int, int] = {}  # and these had that priority before
         self._resting = 0
         self._still_since: float | None = None  # on the real clock: since then nothing has happened
         self._steps = -1
@@ -161,14 +163,36 @@ class Clock:
         return min(times) if times else None
 
     def _move(self, when: float) -> None:
-        self._now = max(when, self._now)
-        self._hub._set_clock(self._now)
-        for number in [number for number, due in self._due.items() if due <= self._now]:
+        now = self._now = max(when, self._now)
+        sources = [number for number, due in self._due.items() if due <= now]
+        if sources:
+            # Of what is due at one moment, sources of GLib's and the hub, an explorer may say who is first: 0 leaves it
+            # to GLib. A source that is first goes before the hub too; the others are looked at again when all is quiet.
+            first = self._hub._next_deadline()
+            hub_due = first is not None and first <= now
+            choice = draw(len(sources) + hub_due + 1) if len(sources) + hub_due > 1 else 0
+            if choice > len(sources):
+                sources = []
+            elif choice:
+                sources = [sources[choice - 1]]
+        self._hub._set_clock(now)
+        for number in sources:
             del self._due[number]
             source = self._sources.find(number)
             if source is not None:
                 self._fired.add(number)
+                if choice:
+                    self._raised[number] = glib().g_source_get_priority(source)
+                    glib().g_source_set_priority(source, self._raised[number] - 1)
                 glib().g_source_set_ready_time(source, 0)
+
+    def _lower(self) -> None:
+        """Give the sources back the priority that they had before they were to be first."""
+        while self._raised:
+            number, priority = self._raised.popitem()
+            source = self._sources.find(number)
+            if source is not None:
+                glib().g_source_set_priority(source, priority)
 
     def _nothing_ready(self) -> None:
         """Called by GLib when no other source is ready."""
@@ -178,8 +202,10 @@ class Clock:
         if not still or self._still_since is None:
             self._still_since = real
         waited = real - self._still_since
+        if self._raised:
+            self._lower()
         holds = self._holds.list()
-        when = None if holds else self._next()
+        when = self._next() if not holds or (not still and self._reply_is_late()) else None
         if when is not None:
             self._still_since = None
             self._move(when)
@@ -191,6 +217,13 @@ class Clock:
             self._fail(f"nothing has happened for {self._limit} real seconds. The clock stands because of {holds}")
         elif not holds and waited >= (self._patience if self._may_be_woken() else 0):
             self._fail("deadlock: nothing is ready, and no time limit, timeout or running operation will change that")
+
+    def _reply_is_late(self) -> bool:
+        """Does an explorer have the next deadline come before the replies that a peer of ours owes?"""
+        if get_ident() not in recording or self._next() is None or not self._holds.only_replies() or not draw(2):
+            return False
+        happened("meanwhile: a reply is late")
+        return True
 
     def _may_be_woken(self) -> bool:
         """Is there anybody else: another thread, of GLib's maybe, or a source that waits for a descriptor?"""
@@ -234,6 +267,7 @@ class Clock:
         for source in (self._before, self._behind):
             source.destroy()
             del source.clock
+        self._lower()
         self._holds.unwatch()
         if not self._hub.closed:
             self._hub._set_clock(None)

@@ -1,0 +1,206 @@
+"""What may happen while a task waits, as the tape of an explored run says: outside `explore` nothing of it does."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from gi.repository import Gio
+
+from gleenlet import get_hub, spawn, wait_signal
+from gleenlet._core import Waiter, what_it_waits_for
+from gleenlet.testing._tape import draw, happened
+
+__all__ = [
+    "answer_dialogs",
+    "choice",
+    "may_be_clicked_twice",
+    "may_be_destroyed",
+    "may_happen",
+    "may_lose_peer",
+]
+
+T = TypeVar("T")
+
+MOMENTS = WAITS, WAKES = 2, 3  # events of the hub's: a wait begins; it is over, and who has waited will run soon
+REPLIES = "D-Bus reply", "Gio"
+
+
+def choice(first: T, *others: T) -> T:
+    """Return one of these, drawn from the tape: the first one outside `explore`.
+
+    >>> choice("yes", "no")
+    'yes'
+    """
+    options = (first, *others)
+    index = draw(len(options))
+    if index:
+        happened(f"chooses {options[index]!r}")
+    return options[index]
+
+
+@contextlib.contextmanager
+def may_happen(
+    action: Callable[[], object], *, times: int = 1, name: str = "", at: str | tuple[str, ...] = ""
+) -> Iterator[None]:
+    """Have `explore` try what happens if `action()` is called while a task waits in this block.
+
+    At each wait, when it has just begun or is just over, or never.
+
+    Args:
+        action: runs in a task of its own, next or some steps later.
+        times: at most so often in a run.
+        name: for the table; else the function's.
+        at: only at waits whose name begins so, or so: "Lock.acquire", "signal clicked".
+
+    Thread: the hub's own.
+
+    >>> from gleenlet import Event, TaskGroup
+    >>> from gleenlet.testing import explore
+    >>> @explore(exhaustive=True)
+    ... def test():
+    ...     with TaskGroup() as group:
+    ...         task = group.spawn(Event().wait)
+    ...         with may_happen(task.cancel):
+    ...             task.join(1)
+    ...         assert not task.cancelled()
+    ...         task.cancel()
+    >>> test()
+    Traceback (most recent call last):
+    ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
+    """
+    hub, left = get_hub(), times
+    name = name or getattr(action, "__name__", "action")
+
+    def saw(event: int, waiter: Waiter) -> None:
+        nonlocal left
+        if left and event in MOMENTS and waiter.job is not None and what_it_waits_for(waiter).startswith(at) and draw(2):
+            left -= 1
+            happened(f"meanwhile: {name}")
+            spawn(action, name=name)
+
+    hub._observe(saw)
+    try:
+        yield
+    finally:
+        hub._unobserve(saw)
+
+
+def may_be_destroyed(widget: Any) -> contextlib.AbstractContextManager[None]:
+    """Have `explore` try each wait in this block with the widget gone meanwhile: destroyed, or taken from its parent.
+
+    Thread: GTK's.
+    """
+    return may_happen(lambda: destroy(widget), name=f"destroys <{type(widget).__name__}>")
+
+
+def destroy(widget: Any) -> None:
+    if hasattr(widget, "destroy"):  # a window; with GTK 3 any widget
+        widget.destroy()
+        return
+    parent = widget.get_parent()
+    if parent is None:
+        return
+    if hasattr(parent, "remove"):
+        parent.remove(widget)
+    elif hasattr(parent, "set_child"):
+        parent.set_child(None)
+    else:
+        widget.unparent()
+
+
+@contextlib.contextmanager
+def may_be_clicked_twice(button: Any) -> Iterator[None]:
+    """Have `explore` try a second click after each one in this block, while a user could still click the button.
+
+    Thread: GTK's.
+    """
+    again = False
+
+    def clicked(_button: object) -> None:
+        if not again and draw(2):
+            happened("a double click")
+            spawn(second, name="second click")
+
+    def second() -> None:
+        nonlocal again
+        if button.get_mapped() and button.is_sensitive():
+            again = True
+            try:
+                button.emit("clicked")
+            finally:
+                again = False
+
+    handler = button.connect("clicked", clicked)
+    try:
+        yield
+    finally:
+        button.disconnect(handler)
+
+
+def may_lose_peer(connection: Gio.DBusConnection) -> contextlib.AbstractContextManager[None]:
+    """Have `explore` try each wait for a D-Bus reply in this block with the peer gone before the reply.
+
+    Args:
+        connection: the peer's, or ours: the one to be closed.
+
+    Thread: the hub's own.
+    """
+    return may_happen(
+        lambda: connection.is_closed() or connection.close_sync(None), name="closes the D-Bus connection", at=REPLIES
+    )
+
+
+@contextlib.contextmanager
+def answer_dialogs(*, never: bool = False) -> Iterator[list[str]]:
+    """Answer each dialog that opens in this block; yields what was done with them: "OK", "closed", "never".
+
+    Outside `explore` the first button is pressed. Within it, `explore` tries every button, and that the window is closed.
+    Dialogs are windows that belong to another one, and all `Gtk.Dialog`s; those of libadwaita that are no windows are
+    not seen.
+
+    Args:
+        never: try no answer as well.
+
+    Thread: GTK's.
+    """
+    gtk: Any = importlib.import_module("gi.repository.Gtk")
+    answers: list[str] = []
+    shown: Any = gtk.Window.get_toplevels()
+    known = [shown.get_item(i) for i in range(shown.get_n_items())]
+
+    def changed(_list: object, first: int, _removed: int, added: int) -> None:
+        for i in range(first, first + added):
+            window = shown.get_item(i)
+            if window not in known:
+                known.append(window)
+                spawn(answer, window, name="user")
+
+    def answer(window: Any) -> None:
+        if not window.get_mapped():
+            wait_signal(window, "map")
+        if window.get_transient_for() is None and not isinstance(window, gtk.Dialog):
+            return
+        buttons = {label: one for one in inside(window) if isinstance(one, gtk.Button) and (label := one.get_label())}
+        does = choice(*buttons, "closed", *(["never"] if never else []))
+        answers.append(does.replace("_", ""))
+        if does == "closed":
+            window.close()
+        elif does != "never":
+            buttons[does].emit("clicked")
+
+    handler = shown.connect("items-changed", changed)
+    try:
+        yield answers
+    finally:
+        shown.disconnect(handler)
+
+
+def inside(widget: Any) -> Iterator[Any]:
+    yield widget
+    child = widget.get_first_child()
+    while child is not None:
+        yield from inside(child)
+        child = child.get_next_sibling()

@@ -1,4 +1,4 @@
-"""The explorer finds real races of asyncio's: ported, as the issues of CPython's tracker describe them, and one in place."""
+"""The explorer finds real races of asyncio's: ported, as CPython's tracker describes them, and one in place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gleenlet import Cancelled, Event, Lock, Task, TaskGroup, run, sleep, spawn, timeout
+from gleenlet import Cancelled, Event, Lock, TaskGroup, run, sleep, spawn, timeout
 from gleenlet._core import Waiter
 from gleenlet.asyncio import await_
 from gleenlet.testing import Deadlock, explore, may_happen, virtual_time
@@ -142,7 +142,7 @@ def good_wait_for(func: Callable[[], object], seconds: float) -> object:
         return func()
 
 
-REAL = {
+REAL: dict[str, tuple[Callable[[], None], type[Exception] | tuple[type[Exception], ...]]] = {
     "Lock": (lambda: lock_after_a_cancellation(OldLock()), Deadlock),
     "Queue": (queue_after_a_cancellation, (LookupError, Deadlock, ExceptionGroup)),
     "wait_for": (lambda: cancellation_of(old_wait_for), AssertionError),

@@ -38,15 +38,18 @@ P = ParamSpec("P")
 
 PCT_DEPTH = 3
 WAITS, WAKES = 2, 3  # events of the hub's
+REPLIES = ("Gio", "D-Bus reply")  # what waits for them is for
 NESTED_TURNS = 10  # of a nested loop
 
 
 class Explorer:
     """One function under many schedules, on one virtual clock."""
 
-    def __init__(self, func: Callable[[], object], cancellations: int = 0, nested_loops: int = 0) -> None:
+    def __init__(
+        self, func: Callable[[], object], cancellations: int = 0, nested_loops: int = 0, late_replies: int = 0
+    ) -> None:
         self.func = func
-        self.cancellations, self.nested_loops = cancellations, nested_loops
+        self.unusual = {"cancellations": cancellations, "nested_loops": nested_loops, "late_replies": late_replies}
         self.hub = get_hub()
         self.before: set[Task[Any]] = set()
         self.unasked: list[BaseException] = []
@@ -110,23 +113,32 @@ class Explorer:
                 self.hub._unobserve(saw)
 
     def watch(self, test: Task[object]) -> Callable[[int, Any], None] | None:
-        """At each wait of a run: is the task cancelled, does a loop begin inside the loop?"""
-        cancellations, loops = self.cancellations, self.nested_loops
-        if not cancellations and not loops:
+        """At each wait of a run: is the task cancelled, does a loop begin inside the loop, is the reply late?"""
+        left = dict(self.unusual)
+        if not any(left.values()):
             return None
+        clock = self.clock
+        assert clock is not None
+
+        def unusual(what: str, says: str) -> bool:
+            if not left[what] or not draw(2):
+                return False
+            left[what] -= 1
+            happened(f"meanwhile: {says}")
+            return True
 
         def saw(event: int, item: Any) -> None:
-            nonlocal cancellations, loops
             if event not in (WAITS, WAKES) or (task := item.job) is None:
                 return
-            if cancellations and task is not test and task not in self.before and draw(2):
-                cancellations -= 1
-                happened(f"meanwhile: cancels {task.name!r}")
+            if task is not test and task not in self.before and unusual("cancellations", f"cancels {task.name!r}"):
                 self.hub.call_soon(task.cancel)
-            if loops and draw(2):
-                loops -= 1
-                happened("meanwhile: a loop begins inside the loop")
-                GLib.idle_add(nested_loop, priority=GLib.PRIORITY_HIGH)
+            if event == WAKES:
+                return
+            if unusual("nested_loops", "a loop begins inside the loop"):
+                at_once(nested_loop)
+            if (item.verb or "").startswith(REPLIES) and unusual("late_replies", "the reply is late"):
+                # GLib comes to this when nothing is ready in the hub, and before any reply: those are less urgent.
+                at_once(clock._jump)
 
         self.hub._observe(saw)
         return saw
@@ -179,6 +191,14 @@ class Explorer:
         return failure
 
 
+def at_once(func: Callable[[], None]) -> None:
+    """Have GLib call it before anything else that is ready."""
+    source = GLib.Idle()
+    source.set_priority(GLib.PRIORITY_HIGH)
+    source.set_callback(lambda *_: func() and False)
+    source.attach(GLib.MainContext.ref_thread_default())
+
+
 def nested_loop() -> None:
     """As a modal dialog does: turns of the loop, in a callback of the loop."""
     context = GLib.MainContext.ref_thread_default()
@@ -220,6 +240,7 @@ def explore(
     seed: int = 0,
     cancellations: int = 0,
     nested_loops: int = 0,
+    late_replies: int = 0,
 ) -> Callable[[Callable[P, object]], Callable[P, None]]:
     """Decorate a test to have it run under many schedules, each under virtual time, in a task of its own.
 
@@ -231,6 +252,7 @@ def explore(
         seed: of the random choices: the same runs again.
         cancellations: so many tasks of a run may be cancelled, each at any wait; the test's own is not.
         nested_loops: so many loops may begin inside the loop, each at any wait, as a modal dialog's does.
+        late_replies: so many results of Gio's and replies of D-Bus may come after the next deadline instead of before.
 
     Raises: what the test raises, with notes: the schedule as a table, and a token that replays it; Deadlock; the first
         failure of a task that nobody waited for.
@@ -259,7 +281,7 @@ def explore(
         def explored(*args: P.args, **kwargs: P.kwargs) -> None:
             if current_task() is not None:
                 raise GleenletError("explore() makes a task for each run: call the test outside any")
-            explorer = Explorer(functools.partial(func, *args, **kwargs), cancellations, nested_loops)
+            explorer = Explorer(functools.partial(func, *args, **kwargs), cancellations, nested_loops, late_replies)
             token = os.environ.get("GLEENLET_REPLAY")
             with explorer.exploring():
                 if token:

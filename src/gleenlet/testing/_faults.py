@@ -76,7 +76,13 @@ def may_happen(
 
     def saw(event: int, waiter: Waiter) -> None:
         nonlocal left
-        if left and event in MOMENTS and waiter.job is not None and what_it_waits_for(waiter).startswith(at) and draw(2):
+        if (
+            left
+            and event in MOMENTS
+            and waiter.job is not None
+            and what_it_waits_for(waiter).startswith(at)
+            and draw(2)
+        ):
             left -= 1
             happened(f"meanwhile: {name}")
             spawn(action, name=name)
@@ -157,9 +163,8 @@ def may_lose_peer(connection: Gio.DBusConnection) -> contextlib.AbstractContextM
 def answer_dialogs(*, never: bool = False) -> Iterator[list[str]]:
     """Answer each dialog that opens in this block; yields what was done with them: "OK", "closed", "never".
 
-    Outside `explore` the first button is pressed. Within it, `explore` tries every button, and that the window is closed.
-    Dialogs are windows that belong to another one, and all `Gtk.Dialog`s; those of libadwaita that are no windows are
-    not seen.
+    Outside `explore` the first button is pressed; `explore` tries every button, and that the window is closed. Dialogs
+    are windows that belong to another one, and all `Gtk.Dialog`s; those of libadwaita that are no windows are not seen.
 
     Args:
         never: try no answer as well.

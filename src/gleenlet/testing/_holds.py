@@ -17,8 +17,18 @@ from gleenlet._core import Waiter, what_it_waits_for
 
 __all__ = ["Holds"]
 
-FROM_OUTSIDE = ("readable", "writable", "thread", "future", "Gio", "Unix signal", "D-Bus", "GStreamer", "frame", "X event")
-REPLIES = ("Gio", "D-Bus reply")  # what a peer brings, at once or after the next deadline
+FROM_OUTSIDE = (
+    "readable",
+    "writable",
+    "thread",
+    "future",
+    "Gio",
+    "Unix signal",
+    "D-Bus",
+    "GStreamer",
+    "frame",
+    "X event",
+)
 ROOMS_OUTSIDE = ("gleenlet.dbus", "gleenlet.gst", "gleenlet._glib.gio", "gleenlet._glib.children")
 
 
@@ -51,16 +61,6 @@ class Holds:
     def list(self) -> list[str]:
         """What holds the clock, in words."""
         return [*self.by_hand, *self.waits(), *self.work(), *self.live_threads()]
-
-    def only_replies(self) -> bool:
-        """Is everything that holds the clock a peer's answer?"""
-        if self.by_hand or any(self.work()) or any(self.live_threads()):
-            return False
-        waiters = [task._waiter for task in self.hub.tasks()]
-        return all(
-            waiter is None or waiter.done or not from_outside(waiter) or (waiter.verb or "").startswith(REPLIES)
-            for waiter in [*waiters, *self.hub._foreign.values()]
-        )
 
     def waits(self) -> Iterator[str]:
         for task in self.hub.tasks():

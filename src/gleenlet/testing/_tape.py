@@ -167,8 +167,10 @@ def delay_bounded(delays: int, run: Callable[[list[int]], Recorder]) -> Iterator
         yield recorder
         for step in range(len(recorder.choices) - 1, len(tape) - 1, -1):
             drawn, last = step in recorder.drawn, recorder.widths[step] - 1
-            for choice in range(last if drawn else min(left, last), 0, -1) if left else ():
-                stack.append(([*recorder.choices[:step], choice], left - (1 if drawn else choice)))
+            widest = 0 if not left else last if drawn else min(left, last)
+            stack.extend(
+                ([*recorder.choices[:step], choice], left - (1 if drawn else choice)) for choice in range(widest, 0, -1)
+            )
 
 
 def shrink(tape: list[int], fails: Callable[[list[int]], bool], tries: int = 300) -> list[int]:

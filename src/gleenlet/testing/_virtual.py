@@ -20,7 +20,7 @@ from gleenlet._core import get_ident
 from gleenlet.debug import format_tasks
 from gleenlet.testing._holds import Holds
 from gleenlet.testing._sources import Sources, glib, interval_us, sources_here
-from gleenlet.testing._tape import draw, happened, recording
+from gleenlet.testing._tape import draw
 
 __all__ = ["START", "Clock", "Deadlock", "virtual_time"]
 
@@ -136,6 +136,8 @@ class Clock:
     def _freeze(self) -> None:
         """Take the ready times of GLib's sources that are new, or have armed themselves again."""
         library, now_us = glib(), None
+        if self._raised:
+            self._lower()
         found = self._sources.look()
         for number, source in found.items():
             ready = library.g_source_get_ready_time(source)
@@ -187,12 +189,13 @@ class Clock:
                 glib().g_source_set_ready_time(source, 0)
 
     def _lower(self) -> None:
-        """Give the sources back the priority that they had before they were to be first."""
-        while self._raised:
-            number, priority = self._raised.popitem()
+        """Give the sources that were to be first, and have been, the priority back that they had before."""
+        for number, priority in list(self._raised.items()):
             source = self._sources.find(number)
-            if source is not None:
-                glib().g_source_set_priority(source, priority)
+            if source is None or glib().g_source_get_ready_time(source) != 0:
+                del self._raised[number]
+                if source is not None:
+                    glib().g_source_set_priority(source, priority)
 
     def _nothing_ready(self) -> None:
         """Called by GLib when no other source is ready."""
@@ -202,10 +205,8 @@ class Clock:
         if not still or self._still_since is None:
             self._still_since = real
         waited = real - self._still_since
-        if self._raised:
-            self._lower()
         holds = self._holds.list()
-        when = self._next() if not holds or (not still and self._reply_is_late()) else None
+        when = None if holds else self._next()
         if when is not None:
             self._still_since = None
             self._move(when)
@@ -218,12 +219,11 @@ class Clock:
         elif not holds and waited >= (self._patience if self._may_be_woken() else 0):
             self._fail("deadlock: nothing is ready, and no time limit, timeout or running operation will change that")
 
-    def _reply_is_late(self) -> bool:
-        """Does an explorer have the next deadline come before the replies that a peer of ours owes?"""
-        if get_ident() not in recording or self._next() is None or not self._holds.only_replies() or not draw(2):
-            return False
-        happened("meanwhile: a reply is late")
-        return True
+    def _jump(self) -> None:
+        """Go to the next deadline, whatever holds the clock."""
+        when = self._next()
+        if when is not None:
+            self._move(when)
 
     def _may_be_woken(self) -> bool:
         """Is there anybody else: another thread, of GLib's maybe, or a source that waits for a descriptor?"""

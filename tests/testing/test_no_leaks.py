@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
+import socket
+import subprocess
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gi
@@ -12,7 +16,7 @@ import pytest
 
 gi.require_version("Gdk", "4.0")
 gi.require_version("Gtk", "4.0")
-from gi.repository import Gio, GLib
+from gi.repository import Gio, GLib, GObject
 
 from gleenlet import Event, get_hub, run, sleep, spawn
 from gleenlet.testing import no_leaks
@@ -58,6 +62,20 @@ def a_child() -> Callable[[], object]:
     return lambda: (os.kill(pid, 9), os.waitpid(pid, 0))
 
 
+def a_file() -> Callable[[], object]:
+    return Path(__file__).open().close
+
+
+def a_socket() -> Callable[[], object]:
+    ours, theirs = socket.socketpair()
+    return lambda: (ours.close(), theirs.close())
+
+
+def a_popen() -> Callable[[], object]:
+    child = subprocess.Popen(["sh", "-c", "read x"], stdin=subprocess.PIPE)
+    return lambda: child.communicate(b"\n")
+
+
 def a_failure() -> Callable[[], object]:
     spawn(int, "x", name="number")
     return lambda: None
@@ -71,11 +89,14 @@ def a_held_failure() -> Callable[[], object]:
 LEAKS = {
     a_task: "task <Task 'stuck' waiting for Event.wait>, made at .*test_no_leaks",
     a_timeout: r"GLib source \d+, .*made at .*test_no_leaks",
-    a_source: r"GLib source \d+",
+    a_source: r"GLib source \d+, .*made at .*test_no_leaks",
     a_handler: "handler of items-changed at a ListStore, made at .*test_no_leaks",
-    a_descriptor: r"descriptor \d+, pipe:",
-    a_thread: "thread 'busy'",
-    a_child: r"child process \d+",
+    a_descriptor: r"descriptor \d+, pipe:.*, made at .*test_no_leaks",
+    a_file: r"descriptor \d+, /.*test_no_leaks.py, made at .*test_no_leaks",
+    a_socket: r"descriptor \d+, socket:.*, made at .*test_no_leaks",
+    a_thread: "thread 'busy', made at .*test_no_leaks",
+    a_child: r"child process \d+, made at .*test_no_leaks",
+    a_popen: r"child process \d+, made at .*test_no_leaks",
     a_failure: "failure that nobody waited for, ValueError.* in <Task 'number' failed>",
     a_held_failure: "failure that nobody waited for, ValueError.* in <Task 'number' failed>, made at .*test_no_leaks",
 }
@@ -111,7 +132,10 @@ def test_kinds_are_ignored_on_request() -> None:
 def test_a_windows_place_is_told(display: None) -> None:
     from gi.repository import Gtk
 
-    with pytest.raises(AssertionError, match="window 'left', a Window"), no_leaks(ignore=["descriptors", "threads"]):
+    with (
+        pytest.raises(AssertionError, match=r"window 'left', a Window, made at .*test_no_leaks"),
+        no_leaks(ignore=["descriptors", "threads"]),
+    ):
         window = Gtk.Window(title="left")
     window.destroy()
 
@@ -125,7 +149,13 @@ def test_an_exception_of_the_block_comes_first() -> None:
 
 
 def test_everything_is_put_back_afterwards() -> None:
-    before = GLib.timeout_add, Gio.ListStore.connect, get_hub().on_error(None)
+    before = made_with()
     with no_leaks():
         pass
-    assert before == (GLib.timeout_add, Gio.ListStore.connect, get_hub().on_error(None))
+    assert before == made_with()
+
+
+def made_with() -> list[object]:
+    names = (GLib, "timeout_add"), (GLib.Source, "attach"), (os, "pipe"), (io, "open"), (Gio.Subprocess, "new")
+    classes = GObject.Object, socket.socket, threading.Thread, subprocess.Popen
+    return [get_hub().on_error(None), *(vars(cls).copy() for cls in classes), *(getattr(*name) for name in names)]

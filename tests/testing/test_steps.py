@@ -1,23 +1,15 @@
-"""Steps: waiting until all others wait, an order of blocks, what switches and what blocks."""
+"""Steps: waiting until all others wait, an order of blocks, what switches."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import threading
-import time
-
 import pytest
-from gi.repository import Gio, GLib
+from gi.repository import GLib
 
-from gleenlet import Event, move_on_after, run, sleep, spawn
+from gleenlet import Event, sleep, spawn
 from gleenlet.testing import (
-    BlockingCall,
     Sequencer,
     assert_no_switches,
     assert_switches,
-    forbid_blocking,
     virtual_time,
     wait_all_tasks_blocked,
 )
@@ -94,35 +86,3 @@ def test_blocks_that_must_and_must_not_switch() -> None:
         event.wait()
     with pytest.raises(AssertionError, match="other steps"), assert_no_switches():
         sleep(0)
-
-
-def test_calls_that_stop_the_loop_raise() -> None:
-    ours, theirs = socket.socketpair()
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    with forbid_blocking():
-        with pytest.raises(BlockingCall, match=r"time.sleep\(\) at .*test_steps.py:\d+ stops the loop"):
-            time.sleep(1)
-        with pytest.raises(BlockingCall, match=r"socket.recv\(\)"):
-            ours.recv(1)
-        with pytest.raises(BlockingCall, match="wait_child"):
-            child.wait()
-        with pytest.raises(BlockingCall, match="call_sync"):
-            Gio.DBusProxy.call_sync("x")  # type: ignore[call-arg, arg-type]
-        time.sleep(0)
-        ours.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            ours.recv(1)
-        thread = threading.Thread(target=time.sleep, args=(0.001,))
-        thread.start()
-        thread.join()
-        run(move_on, 0.001)
-    child.communicate(b"\n")
-    child.wait()
-    ours.close()
-    theirs.close()
-    assert "recv" not in vars(socket.socket)
-
-
-def move_on(seconds: float) -> None:
-    with move_on_after(seconds):
-        sleep(1000)

@@ -1,5 +1,6 @@
 """Test it: a clock that jumps, every schedule, nothing left over."""
 
+from gleenlet.testing._blocking import BlockingCall, forbid_blocking
 from gleenlet.testing._explore import explore
 from gleenlet.testing._faults import (
     answer_dialogs,
@@ -14,11 +15,9 @@ from gleenlet.testing._leaks import no_leaks
 from gleenlet.testing._limited import TestTimeout, run_limited
 from gleenlet.testing._servers import session_bus, virtual_display
 from gleenlet.testing._steps import (
-    BlockingCall,
     Sequencer,
     assert_no_switches,
     assert_switches,
-    forbid_blocking,
     wait_all_tasks_blocked,
 )
 from gleenlet.testing._virtual import Clock, Deadlock, virtual_time

@@ -11,20 +11,20 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from gi.repository import GLib, GObject
 
 from gleenlet import Task, current_task, get_hub, sleep
 from gleenlet._core import signals_wake
+from gleenlet.testing._made import Made
 from gleenlet.testing._places import place
 from gleenlet.testing._sources import name_of, sources_here
 
 __all__ = ["no_leaks"]
 
 SPAWNED = 0  # an event of the hub's
-MAKERS = ("timeout_add", "timeout_add_seconds", "idle_add", "io_add_watch", "child_watch_add")
 TOOLKITS = ("gleenlet", "[gtk", "[gdk", "[gio", "[glib", "GDK", "Gdk", "GTask")  # sources that are not the program's
 KINDS = ("tasks", "sources", "handlers", "descriptors", "threads", "children", "windows", "failures")
 
@@ -35,9 +35,9 @@ class Left:
     def __init__(self, ignore: Container[str]) -> None:
         self.hub = get_hub()
         self.ignore = ignore
-        self.places: dict[tuple[str, int], str] = {}
+        self.made = Made()
+        self.places = self.made.places
         self.spawned: list[weakref.ref[Task[Any]]] = []
-        self.connected: list[tuple[weakref.ref[Any], int, str]] = []
         self.failed: dict[int, str] = {}
         self.errors: list[BaseException] = []
         self.undo = contextlib.ExitStack()
@@ -58,7 +58,7 @@ class Left:
 
     def handlers(self) -> dict[int, str]:
         found = {}
-        for i, (ref, handler, signal) in enumerate(self.connected):
+        for i, (ref, handler, signal) in enumerate(self.made.connected):
             obj = ref()
             if obj is not None and GObject.signal_handler_is_connected(obj, handler):
                 found[i] = f"handler of {signal} at a {type(obj).__name__}"
@@ -121,31 +121,6 @@ class Left:
             self.places["tasks", id(item)] = place(2)
             self.spawned.append(weakref.ref(item))
 
-    def note_sources(self) -> None:
-        for name in MAKERS:
-            make: Callable[..., int] = getattr(GLib, name)
-
-            def noted(*args: Any, _make: Callable[..., int] = make, **kwargs: Any) -> int:
-                number = _make(*args, **kwargs)
-                self.places["sources", number] = place(2)
-                return number
-
-            setattr(GLib, name, noted)
-            self.undo.callback(setattr, GLib, name, make)
-
-    def note_handlers(self) -> None:
-        for name in ("connect", "connect_after"):
-            connect: Any = getattr(GObject.Object, name)
-
-            def noted(obj: Any, signal: str, *args: Any, _connect: Any = connect) -> int:
-                handler: int = _connect(obj, signal, *args)
-                self.places["handlers", len(self.connected)] = place(2)
-                self.connected.append((weakref.ref(obj), handler, signal))
-                return handler
-
-            setattr(GObject.Object, name, noted)
-            self.undo.callback(setattr, GObject.Object, name, connect)
-
     # ---- begin and end ----
 
     def look(self) -> dict[str, dict[int, str]]:
@@ -159,17 +134,17 @@ class Left:
         os.close(writer)
         with signals_wake(self.hub):
             pass
-        settle()
+        settle(1)
         self.before = self.look()
-        self.note_sources()
-        self.note_handlers()
+        self.undo.enter_context(self.made.undo)
+        self.made.look()
         saw = self.saw  # the same one twice: a hub knows its observers by identity
         self.hub._observe(saw)
         self.undo.callback(self.hub._unobserve, saw)
         self.undo.callback(self.hub.on_error, self.hub.on_error(self.fail))
 
     def left(self) -> list[str]:
-        settle()
+        settle(2)
         lines = []
         for kind, things in self.look().items():
             for key in sorted(things.keys() - self.before[kind].keys()):
@@ -178,9 +153,9 @@ class Left:
         return lines
 
 
-def settle() -> None:
+def settle(rounds: int) -> None:
     """Let end what is about to end."""
-    for _ in range(2):
+    for _ in range(rounds):
         gc.collect()
         if current_task() is not None:
             for _ in range(3):

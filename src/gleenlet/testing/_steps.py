@@ -1,26 +1,19 @@
-"""Steps of a test: wait until all others wait, take turns, say what must switch and what must not block."""
+"""Steps of a test: wait until all others wait, take turns, say what must switch and what must not."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from gi.repository import Gio, GLib
+from gi.repository import GLib
 
-from gleenlet import Condition, GleenletError, get_hub
-from gleenlet._core import Waiter, get_ident
-from gleenlet.testing._places import place
+from gleenlet import Condition, get_hub
+from gleenlet._core import Waiter
 
 __all__ = [
-    "BlockingCall",
     "Sequencer",
     "assert_no_switches",
     "assert_switches",
-    "forbid_blocking",
     "wait_all_tasks_blocked",
 ]
 
@@ -135,59 +128,3 @@ def assert_no_switches() -> Iterator[None]:
     yield
     if hub.steps != before:
         raise AssertionError(f"{hub.steps - before} other steps have run in this block")
-
-
-class BlockingCall(GleenletError, RuntimeError):
-    """A call that would stop the loop was made where `forbid_blocking` forbids it."""
-
-    def __init__(self, what: str, instead: str) -> None:
-        super().__init__(f"{what} at {place(3)} stops the loop, and every task with it: {instead}")
-
-
-SOCKET = ("accept", "connect", "recv", "recv_into", "recvfrom", "send", "sendall", "sendto")
-WAIT_FIRST = "set the socket non-blocking and call wait_readable() or wait_writable(), or use gleenlet.gevent or Gio"
-
-
-@contextlib.contextmanager
-def forbid_blocking() -> Iterator[None]:
-    """Have calls that would freeze the loop raise in this thread, with the line.
-
-    `time.sleep`, sockets that block, `subprocess.Popen.wait` and synchronous D-Bus calls. Files are not looked at.
-
-    Raises: BlockingCall: at such a call.
-
-    >>> with forbid_blocking():
-    ...     try:
-    ...         time.sleep(1)
-    ...     except BlockingCall as error:
-    ...         print(error)
-    time.sleep() at ... stops the loop, and every task with it: use gleenlet.sleep()
-    """
-    thread = get_ident()
-    with contextlib.ExitStack() as undo:
-
-        def forbid(owner: Any, name: str, what: str, instead: str, blocks: Callable[..., bool]) -> None:
-            own = name in vars(owner)
-            func = getattr(owner, name)
-
-            def refuse(*args: Any, **kwargs: Any) -> Any:
-                if get_ident() == thread and blocks(*args, **kwargs):
-                    raise BlockingCall(what, instead)
-                return func(*args, **kwargs)
-
-            setattr(owner, name, refuse)
-            undo.callback(*((setattr, owner, name, func) if own else (delattr, owner, name)))
-
-        forbid(time, "sleep", "time.sleep()", "use gleenlet.sleep()", lambda seconds: seconds > 0)
-        for name in SOCKET:
-            forbid(socket.socket, name, f"socket.{name}()", WAIT_FIRST, lambda sock, *_, **__: sock.gettimeout() != 0)
-        forbid(
-            subprocess.Popen,
-            "wait",
-            "Popen.wait()",
-            "use wait_child(popen)",
-            lambda popen, timeout=None: timeout != 0 and popen.poll() is None,
-        )
-        for cls in (Gio.DBusConnection, Gio.DBusProxy):
-            forbid(cls, "call_sync", f"{cls.__name__}.call_sync()", "use call(obj.call, ...)", lambda *_, **__: True)
-        yield

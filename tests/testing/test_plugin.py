@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 import gi
@@ -114,39 +115,87 @@ def test_a_time_limit_shows_the_tasks_and_the_fixtures_work(tmp_path: Path) -> N
     assert found["failed"] + found.get("skipped", 0) == 2, outcome.stdout
 
 
-@pytest.mark.skipif(gi.version_info < (3, 44), reason="PyGObject 3.42 knows no render nodes to draw")
-def test_a_window_is_used_as_by_a_user(tmp_path: Path) -> None:
-    code = """
-    import gi, pytest
-    gi.require_version("Gtk", "4.0")
-    from gleenlet import sleep
+WINDOW = """
+import gi, pytest
+gi.require_version("Gtk", "4.0")
+from gleenlet import sleep
 
-    def test_window(virtual_display, click, type_text, screenshot, tmp_path):
-        from gi.repository import Gtk
-        log = []
-        entry, button, check = Gtk.Entry(text="b"), Gtk.Button(label="Go"), Gtk.CheckButton()
-        box = Gtk.Box()
-        for widget in (entry, button, check):
-            box.append(widget)
-        button.connect("clicked", lambda _: log.append(entry.get_text()))
-        window = Gtk.Window(child=box)
+@pytest.fixture
+def window(virtual_display):
+    from gi.repository import Gtk
+    window = Gtk.Window(child=Gtk.Box())
+    window.entry, window.button, window.check = Gtk.Entry(text="b"), Gtk.Button(label="Go"), Gtk.CheckButton()
+    for widget in (window.entry, window.button, window.check):
+        window.get_child().append(widget)
+    yield window
+    window.destroy()
+
+def test_window(window, click, type_text, screenshot, tmp_path):
+    entry, button, check, log = window.entry, window.button, window.check, []
+    button.connect("clicked", lambda _: log.append(entry.get_text()))
+    for use in (lambda: click(button), lambda: type_text(entry, "x")):
         with pytest.raises(RuntimeError, match="not shown"):
-            click(button)
-        window.present()
-        while not window.get_mapped():
-            sleep(0.001)
-        entry.set_position(0)
-        type_text(entry, "äa")
+            use()
+    window.present()
+    while not window.get_mapped():
+        sleep(0.001)
+    entry.set_position(0)
+    type_text(entry, "äÄж1! a")
+    click(button)
+    click(check)
+    assert log == ["äÄж1! ab"] and check.get_active()
+    entry.set_sensitive(False)
+    with pytest.raises(RuntimeError, match="insensitive"):
+        type_text(entry, "x")
+    with pytest.raises(RuntimeError, match="insensitive"):
+        click(entry)
+    MORE
+"""
+
+REAL_EVENTS = """
+    from gi.repository import Gtk
+    from gleenlet.testing._xtest import xtest_of
+    assert xtest_of(entry)
+    gesture, seen = Gtk.GestureClick(), []
+    gesture.connect("pressed", lambda _gesture, times, x, y: seen.append(times))
+    label = Gtk.Label(label="here")
+    window.get_child().append(label)
+    label.add_controller(gesture)
+    click(label)
+    click(label)
+    assert seen == [1, 2]  # so soon after each other that it is a double click
+    keys = Gtk.EventControllerKey()
+    keys.connect("key-pressed", lambda _keys, key, *_: log.append(key))
+    window.add_controller(keys)
+    del log[:]
+    type_text(button, "\\n\\x1b")
+    assert log[-1] == 0xff1b
+    assert "äÄж1! ab" in log  # Return clicks the button that has the focus
+    overlay, cover = Gtk.Overlay(), Gtk.Label(label="over it")
+    window.set_child(None)
+    box = button.get_parent()
+    overlay.set_child(box)
+    overlay.add_overlay(cover)
+    window.set_child(overlay)
+    while not cover.get_width():
+        sleep(0.001)
+    with pytest.raises(RuntimeError, match="there is a Label"):
         click(button)
-        click(check)
-        assert log == ["äab"] and check.get_active()
-        entry.set_sensitive(False)
-        with pytest.raises(RuntimeError, match="insensitive"):
-            type_text(entry, "x")
-        assert screenshot(window, tmp_path / "window.png").read_bytes()[1:4] == b"PNG"
-        window.destroy()
-    """
-    outcome = run_pytest(tmp_path, code)
+"""
+
+
+@pytest.mark.skipif(find_spec("Xlib") is None, reason="python-xlib is not installed")
+def test_a_window_is_used_by_real_events(tmp_path: Path) -> None:
+    outcome = run_pytest(tmp_path, WINDOW.replace("MORE", REAL_EVENTS.strip()))
+    assert counts(outcome) == {"passed": 1}, outcome.stdout + outcome.stderr
+    assert "CRITICAL" not in outcome.stderr
+
+
+@pytest.mark.skipif(gi.version_info < (3, 44), reason="PyGObject 3.42 knows no render nodes to draw")
+def test_a_window_is_used_by_its_own_signals_where_there_are_no_others(tmp_path: Path) -> None:
+    more = 'assert screenshot(window, tmp_path / "window.png").read_bytes()[1:4] == b"PNG"'
+    hidden = "import sys\nsys.modules['Xlib'] = None\n"
+    outcome = run_pytest(tmp_path, hidden + WINDOW.replace("MORE", more))
     assert counts(outcome) == {"passed": 1}, outcome.stdout + outcome.stderr
     assert "CRITICAL" not in outcome.stderr
 

@@ -7,28 +7,44 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gi.repository import Gio
 
-__all__ = ["session_bus", "virtual_display"]
+__all__ = ["own_displays", "session_bus", "virtual_display"]
+
+own_displays: set[str] = set()
+"""Names of the displays that `virtual_display` has made: nobody else is there to be disturbed."""
+
+
+# A server ends when what it reads ends: with the block, or with this process, however that ends.
+UNTIL_TOLD = 'server=$1; shift; "$server" "$@" </dev/null & read -r _; kill $!; wait'
+
+kept: list[subprocess.Popen[bytes]] = []
+"""Servers that this process is connected to: GTK ends it where it loses its display."""
 
 
 @contextlib.contextmanager
-def server(program: str, package: str, *args: str) -> Iterator[str]:
-    """Run it until the block ends; what it says on the descriptor in place of `{fd}` once it is there."""
+def server(program: str, package: str, *args: str, keep: Callable[[str], bool] = lambda _: False) -> Iterator[str]:
+    """Run it until the block ends; yields what it says on the descriptor in place of `{fd}` once it is there.
+
+    Args:
+        keep: told that, says whether it has to run as long as this process.
+    """
     path = shutil.which(program)
     if path is None:
         raise FileNotFoundError(f"{program} is not installed: install the package {package}")
     reader, writer = os.pipe()
     process = subprocess.Popen(
-        [path, *(arg.format(fd=writer) for arg in args)],
+        ["/bin/sh", "-c", UNTIL_TOLD, "sh", path, *(arg.format(fd=writer) for arg in args)],
         pass_fds=[writer],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us
     )
     os.close(writer)
+    said = ""
     try:
         with os.fdopen(reader) as file:
             said = file.readline().strip()
@@ -36,8 +52,12 @@ def server(program: str, package: str, *args: str) -> Iterator[str]:
             raise RuntimeError(f"{program} did not start")
         yield said
     finally:
-        process.terminate()
-        process.wait()
+        if said and keep(said):
+            kept.append(process)
+        else:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait()
 
 
 @contextlib.contextmanager
@@ -58,7 +78,8 @@ def environment(**variables: str) -> Iterator[None]:
 def virtual_display(size: str = "1280x1024") -> Iterator[str]:
     """Run an X server in memory, Xvfb, and have GTK use it; yields its name, ":7".
 
-    Where GTK has opened a display already, that one is used: a process keeps its first.
+    Where GTK has opened a display already, that one is used: a process keeps its first. The server of one that GTK has
+    opened ends with the process.
 
     Args:
         size: pixels, width x height.
@@ -70,10 +91,23 @@ def virtual_display(size: str = "1280x1024") -> Iterator[str]:
     if opened is not None:
         yield opened.get_name()
         return
-    with server("Xvfb", "xvfb", "-displayfd", "{fd}", "-screen", "0", f"{size}x24", "-nolisten", "tcp") as number:
+    options = "-displayfd", "{fd}", "-screen", "0", f"{size}x24", "-nolisten", "tcp"
+    with server("Xvfb", "xvfb", *options, keep=is_open) as number:
         name = f":{number}"
-        with environment(DISPLAY=name, GDK_BACKEND="x11", GTK_A11Y="none", NO_AT_BRIDGE="1"):
-            yield name
+        own_displays.add(name)
+        try:
+            with environment(DISPLAY=name, GDK_BACKEND="x11", GTK_A11Y="none", NO_AT_BRIDGE="1"):
+                yield name
+        finally:
+            own_displays.discard(name)
+
+
+def is_open(number: str) -> bool:
+    """Has GTK opened the display of this number?"""
+    gdk = sys.modules.get("gi.repository.Gdk")
+    return gdk is not None and any(
+        display.get_name().partition(".")[0] == f":{number}" for display in gdk.DisplayManager.get().list_displays()
+    )
 
 
 @contextlib.contextmanager

@@ -126,7 +126,7 @@ __all__ = [
 __version__ = "0.2.0"
 
 for _name in __all__:  # where users import them from: tracebacks, help() and pickle show it, and doctest goes by it
-    if callable(_public := globals()[_name]):
+    if callable(_public := globals()[_name]) and _public.__module__ != "gleenlet":
         _public.__module__ = "gleenlet"
         for _member in vars(_public).values() if isinstance(_public, type) else ():
             if isinstance(_member, FunctionType):

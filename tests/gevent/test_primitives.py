@@ -12,7 +12,7 @@ from child import run_script
 pytest.importorskip("gevent")
 
 PRELUDE = """
-import faulthandler
+import faulthandler, re
 faulthandler.dump_traceback_later(40, exit=True)
 import gleenlet.gevent
 gleenlet.gevent.install()
@@ -53,7 +53,7 @@ def waiting(primitive):
     if isinstance(primitive, Barrier):
         return primitive.n_waiting
     if isinstance(primitive, Queue):
-        return len(primitive._getters) + len(primitive._putters)
+        return sum(map(int, re.findall(r"_(?:getters|putters).([0-9]+)", shown)))
     return int(shown.partition("waiters:")[2].rstrip("]>") or 0)
 
 def start_all(wait, primitive, kinds=KINDS):
@@ -155,8 +155,14 @@ def putters(make):
 def joiners(make):
     queue = make()
     queue.put(1)
-    crowd = [start(kind, lambda number: queue.join(), 0) for kind in KINDS]
-    until(lambda: len(queue._joiners) == len(KINDS))
+    begun = []
+
+    def joins(number):
+        begun.append(number)
+        queue.join()
+
+    crowd = [start(kind, joins, 0) for kind in KINDS]
+    until(lambda: len(begun) == len(KINDS))
     queue.get()
     queue.task_done()
     join_all(crowd)

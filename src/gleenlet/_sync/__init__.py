@@ -1,10 +1,10 @@
 """Between tasks: limits, groups, locks, queues and threads. This is its door."""
 
+from gleenlet._core import Event, LifoQueue, Lock, PriorityQueue, Queue, QueueEmpty, QueueFull, QueueShutDown
 from gleenlet._sync.barrier import Barrier, BrokenBarrierError
 from gleenlet._sync.futures import wait_future
 from gleenlet._sync.groups import TaskGroup
-from gleenlet._sync.locks import Condition, Event, Lock, RLock
-from gleenlet._sync.queue import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull, QueueShutDown
+from gleenlet._sync.locks import Condition, RLock
 from gleenlet._sync.scopes import MoveOn, Timeout, move_on_after, shield, timeout, timeout_at
 from gleenlet._sync.semaphore import BoundedSemaphore, Semaphore
 from gleenlet._sync.threads import from_thread, to_thread

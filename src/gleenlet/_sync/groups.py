@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, cast
 
 from gi.repository import GLib
 
-from gleenlet._core import Cancelled, GleenletError, Parent, Task, Waiter, claim, get_ident
+from gleenlet._core import Cancelled, GleenletError, Line, Parent, Task, ThreadBound
 from gleenlet._sync.scopes import Strike
 
 __all__ = ["TaskGroup"]
@@ -19,7 +19,7 @@ __all__ = ["TaskGroup"]
 T = TypeVar("T")
 
 
-class TaskGroup(Parent):
+class TaskGroup(ThreadBound, Parent):
     """A block that ends when all its tasks have ended, as `asyncio.TaskGroup`.
 
     The first failure cancels the other tasks and the block; all failures are raised together at its end.
@@ -46,7 +46,7 @@ class TaskGroup(Parent):
         self._over = False
         self._aborting = False
         self._struck = False
-        self._waiter: Waiter | None = None
+        self._line = Line("TaskGroup")
 
     def __repr__(self) -> str:
         parts = []
@@ -76,8 +76,7 @@ class TaskGroup(Parent):
         """
         if self._strike is None:
             raise GleenletError(f"{self!r} has not been entered: use it in a with statement")
-        if self._strike.thread != get_ident():
-            claim(self._strike.thread, self)
+        self._claim()
         if self._over or (self._exiting and not self._tasks):
             raise GleenletError(f"{self!r} is finished: start the task with spawn()")
         if self._aborting:
@@ -92,6 +91,7 @@ class TaskGroup(Parent):
         if self._strike is not None:
             raise GleenletError(f"{self!r} has already been entered: make one for each block")
         self._strike = Strike("TaskGroup")
+        self._claim()
         return self
 
     def __exit__(
@@ -105,9 +105,8 @@ class TaskGroup(Parent):
         if error is not None:
             self._abort()
         while self._tasks:
-            waiter = self._waiter = Waiter(None, self, "TaskGroup")
             try:
-                waiter.wait()
+                self._line.wait(self)
             except Cancelled as interrupted:
                 if not self._aborting:
                     cancelled = interrupted
@@ -119,7 +118,6 @@ class TaskGroup(Parent):
             except BaseException as interrupted:
                 self._base_error = self._base_error or interrupted
                 self._abort()
-        self._waiter = None
         self._over = True
         try:
             self._raise(error, cancelled)
@@ -160,8 +158,8 @@ class TaskGroup(Parent):
 
     def _child_done(self, child: Task[Any]) -> None:
         self._tasks.discard(child)
-        if self._waiter is not None and not self._tasks:
-            self._waiter.wake()
+        if not self._tasks:
+            self._line.wake()
 
     def _child_failed(self, child: Task[Any]) -> None:
         self._child_done(child)

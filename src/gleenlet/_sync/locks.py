@@ -1,71 +1,25 @@
-"""Event, Lock, RLock and Condition: asyncio's primitives for callers that block.
+"""RLock and Condition: asyncio's primitives for callers that block; Event and Lock are the core's.
 
-Each binds to the thread that uses it first and refuses others. A waiter that was woken, and cancelled before
+Each belongs to the thread that uses it first and refuses others. A waiter that was woken, and cancelled before
 it ran, passes the wake-up on. This file does not care who waits: tasks, raw greenlets, top level.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import sys
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from greenlet import getcurrent
 
-from gleenlet._core import GleenletError, Waiter, _native, claim, current_task, get_ident, own_methods, runs_tasks
-from gleenlet._sync.line import describe, discard
+from gleenlet._core import GleenletError, Line, Lock, ThreadBound, _native, current_task, runs_tasks
 
-__all__ = ["Condition", "Event", "Lock", "RLock"]
+__all__ = ["Condition", "RLock"]
 
 T = TypeVar("T")
 
 
-@own_methods
-class Event(_native.Event):
-    """A flag that tasks can wait for, as `asyncio.Event`.
-
-    >>> from gleenlet import spawn
-    >>> event = Event()
-    >>> task = spawn(event.set)
-    >>> event.wait(), event.is_set()
-    (True, True)
-    """
-
-    __slots__ = ("__weakref__",)
-
-    def __repr__(self) -> str:
-        return describe(self, "set" if self.is_set() else "unset", len(self._waiters))
-
-
-@own_methods
-class Lock(_native.Lock):
-    """A lock, as `asyncio.Lock`: it has no owner, and goes to those who wait first come, first served.
-
-    >>> lock = Lock()
-    >>> with lock:
-    ...     lock.locked()
-    True
-    """
-
-    __slots__ = ("__weakref__",)
-
-    def __repr__(self) -> str:
-        return describe(self, "locked" if self.locked() else "unlocked", len(self._waiters))
-
-    # For Condition: how to let go of it altogether and to get it back.
-
-    def _held(self) -> bool:
-        return self.locked()
-
-    def _let_go(self) -> int:
-        self.release()
-        return 1
-
-    def _get_back(self, depth: int) -> None:
-        self.acquire()
-
-
-class RLock:
+class RLock(ThreadBound):
     """A lock that its owner, a task or greenlet, may take again, as `threading.RLock`.
 
     >>> lock = RLock()
@@ -74,17 +28,16 @@ class RLock:
     True
     """
 
-    __slots__ = ("__weakref__", "_depth", "_lock", "_owner", "_thread")
+    __slots__ = ("_depth", "_lock", "_owner")
 
     def __init__(self) -> None:
-        self._thread = 0
         self._lock = Lock()
         self._owner: object = None
         self._depth = 0
 
     def __repr__(self) -> str:
         state = f"locked, owner:{self._owner!r}, depth:{self._depth}" if self._depth else "unlocked"
-        return describe(self, state, len(self._lock._waiters))
+        return _native.describe(self, state, self._lock._waiting)
 
     def locked(self) -> bool:
         """Has anybody got it? Thread: any."""
@@ -95,7 +48,7 @@ class RLock:
 
         Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
         """
-        self._thread = claim(self._thread, self)
+        self._claim()
         owner = _owner()
         if self._owner is not owner:
             self._lock.acquire()
@@ -108,7 +61,7 @@ class RLock:
 
         Raises: GleenletError, a RuntimeError: the caller does not own it.
         """
-        self._thread = claim(self._thread, self)
+        self._claim()
         if not self._held():
             raise GleenletError("RLock is not acquired by this task: release() is for its owner")
         self._depth -= 1
@@ -124,15 +77,6 @@ class RLock:
 
     def _held(self) -> bool:
         return self._depth > 0 and self._owner is _owner()
-
-    def _let_go(self) -> int:
-        depth, self._depth = self._depth, 1
-        self.release()
-        return depth
-
-    def _get_back(self, depth: int) -> None:
-        self.acquire()
-        self._depth = depth
 
 
 def _owner() -> object:
@@ -164,10 +108,10 @@ class Condition:
         self.locked = lock.locked
         self.acquire = lock.acquire
         self.release = lock.release
-        self._waiters: deque[Waiter] = deque()
+        self._line = Line("Condition.wait")
 
     def __repr__(self) -> str:
-        return describe(self, "locked" if self.locked() else "unlocked", len(self._waiters))
+        return _native.describe(self, "locked" if self.locked() else "unlocked", len(self._line))
 
     def __enter__(self) -> None:
         self.acquire()
@@ -185,19 +129,18 @@ class Condition:
             `sleep`, with the lock taken again.
         """
         self._check("wait on")
-        waiter = Waiter(None, self, "Condition.wait")
-        depth = self._lock._let_go()
-        self._waiters.append(waiter)
+        depth = self._lock._depth if isinstance(self._lock, RLock) else 1
+        for _ in range(depth):
+            self.release()
         try:
-            try:
-                waiter.wait()
-            finally:
-                if not waiter.woken:
-                    discard(self._waiters, waiter)
-                self._get_back(depth)
+            self._line.wait(self, self._wake_next)
         except BaseException:
-            if waiter.woken:
-                self._notify(1)
+            self._get_back(depth)
+            raise
+        try:
+            self._get_back(depth)
+        except BaseException:
+            self._wake_next()
             raise
         return True
 
@@ -216,35 +159,34 @@ class Condition:
         Raises: GleenletError, a RuntimeError: the lock is not acquired.
         """
         self._check("notify on")
-        self._notify(n)
+        self._line.wake(n)
 
     def notify_all(self) -> None:
         """Wake up all who wait; as `notify`."""
-        self.notify(len(self._waiters))
+        self.notify(sys.maxsize)
 
     def _check(self, what: str) -> None:
-        if self._lock._thread != get_ident():
-            claim(self._lock._thread, self)
-        if not self._lock._held():
+        self._lock._claim(self)
+        if not (self._lock._held() if isinstance(self._lock, RLock) else self._lock.locked()):
             raise GleenletError(f"cannot {what} un-acquired lock: call it inside `with condition:`")
 
     def _get_back(self, depth: int) -> None:
         error: BaseException | None = None
         while True:
             try:
-                self._lock._get_back(depth)
+                self.acquire()
                 break
             except GleenletError:  # blocking is impossible here
                 raise
             except BaseException as interrupted:
                 error = interrupted
+        for _ in range(depth - 1):  # of an RLock
+            self.acquire()
         if error is not None:
             try:
                 raise error
             finally:
                 del error
 
-    def _notify(self, n: int) -> None:
-        waiters = self._waiters
-        while n > 0 and waiters:
-            n -= waiters.popleft().wake()
+    def _wake_next(self) -> None:
+        self._line.wake(1)

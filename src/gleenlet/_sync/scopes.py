@@ -16,7 +16,6 @@ from gleenlet._core import (
     Hub,
     Task,
     current_task,
-    get_ident,
 )
 from gleenlet._sync.numbers import deadline_in, real_deadline
 from gleenlet._sync.toplevel import TopLevel, top_level
@@ -100,14 +99,13 @@ class Strike:
     off and must not be mixed up with the scope's, so these are counted by the shield.
     """
 
-    __slots__ = ("before", "shield", "task", "thread")
+    __slots__ = ("before", "shield", "task")
 
     def __init__(self, what: str, *, at_top_level: bool = False) -> None:
         task = current_task() or (top_level() if at_top_level else None)
         if task is None:
             raise GleenletError(f"{what} should be used inside a task: use run(main), or spawn(func)")
         self.task: Any = task
-        self.thread = get_ident()
         self.shield = _shields.get(task) if task._shields else None
         self.before = self.count()
 

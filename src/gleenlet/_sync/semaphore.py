@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Literal
 
-from gleenlet._core import Waiter, claim, get_ident
-from gleenlet._sync.line import describe, discard
+from gleenlet._core import Line, ThreadBound, _native
 from gleenlet._sync.numbers import whole_number
 
 __all__ = ["BoundedSemaphore", "Semaphore"]
 
 
-class Semaphore:
+class Semaphore(ThreadBound):
     """A counter that `acquire` takes from and `release` gives to, as `asyncio.Semaphore`.
 
     First come, first served.
@@ -25,20 +23,19 @@ class Semaphore:
 
     # `_value` is what is free; a unit that a woken waiter has not taken yet is not in it. While such waiters
     # are on their way (`_woken`), newcomers queue behind them.
-    __slots__ = ("__weakref__", "_thread", "_value", "_waiters", "_woken")
+    __slots__ = ("_line", "_value", "_woken")
 
     def __init__(self, value: int = 1) -> None:
         value = whole_number(value, "value")
         if value < 0:
             raise ValueError(f"Semaphore initial value must be >= 0, not {value!r}")
-        self._thread = 0
         self._value = value
         self._woken = 0
-        self._waiters: deque[Waiter] = deque()
+        self._line = Line("Semaphore.acquire")
 
     def __repr__(self) -> str:
         state = "locked" if self.locked() else f"unlocked, value:{self._value}"
-        return describe(self, state, len(self._waiters))
+        return _native.describe(self, state, len(self._line))
 
     def locked(self) -> bool:
         """Would `acquire` wait? Thread: any."""
@@ -49,23 +46,11 @@ class Semaphore:
 
         Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
         """
-        if self._thread != get_ident():
-            self._thread = claim(self._thread, self)
+        self._claim()
         if self._value > 0 and not self._woken:
             self._value -= 1
             return True
-        waiter = Waiter(None, self, "Semaphore.acquire")
-        self._waiters.append(waiter)
-        try:
-            waiter.wait()
-        except BaseException:
-            if waiter.woken:
-                self._woken -= 1
-                self._value += 1
-                self._hand_out()
-            else:
-                discard(self._waiters, waiter)
-            raise
+        self._line.wait(self, self._pass_on)
         self._woken -= 1
         if self._value > 0:
             self._hand_out()
@@ -73,10 +58,9 @@ class Semaphore:
 
     def release(self) -> None:
         """Add 1 to the counter, or give it to who has waited longest. Never blocks."""
-        if self._thread != get_ident():
-            self._thread = claim(self._thread, self)
+        self._claim()
         self._value += 1
-        if self._waiters:
+        if self._line:
             self._hand_out()
 
     def __enter__(self) -> None:
@@ -86,11 +70,14 @@ class Semaphore:
         self.release()
 
     def _hand_out(self) -> None:
-        waiters = self._waiters
-        while waiters and self._value > 0:
-            if waiters.popleft().wake():
-                self._value -= 1
-                self._woken += 1
+        given = self._line.wake(self._value)
+        self._value -= given
+        self._woken += given
+
+    def _pass_on(self) -> None:
+        self._woken -= 1
+        self._value += 1
+        self._hand_out()
 
 
 class BoundedSemaphore(Semaphore):
@@ -110,6 +97,6 @@ class BoundedSemaphore(Semaphore):
     def release(self) -> None:
         """As `Semaphore.release`. Raises: ValueError: the counter would exceed its first value."""
         if self._value >= self._bound:
-            self._thread = claim(self._thread, self)
+            self._claim()
             raise ValueError("BoundedSemaphore released too many times")
         super().release()

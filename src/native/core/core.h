@@ -6,8 +6,8 @@
  * Files. switch.c: queue, timers, floor, probe, hand-over. chunk.c: where a Python stack begins. source.c: GLib. waiter.c:
  * the one way to block. job.c: what runs. func.c: what a task's function is. ends.c: who owns a hub, and how its end is
  * told. unwind.c: whose stack a loop runs on. seams.c: who looks on, whose time it is, who chooses. descriptors.c: who
- * waits for which. platform.h, with linux.c or plain.c: what is one system's own. ring.c, lock.c, queue.c: locks, events,
- * queues. workers.c: other threads. hub.c, module.c: what Python sees.
+ * waits for which. platform.h, with linux.c or plain.c: what is one system's own. line.c, event.c, lock.c, queue.c,
+ * ring.c: who waits in order, and for what. workers.c: other threads. hub.c, module.c: what Python sees.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
  * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait
@@ -141,7 +141,7 @@ struct Waiter {
     struct Waiter *outer;                   /* of the same task, begun before: several greenlets of one may wait */
     PyObject *on, *verb;                    /* what it waits for, for who asks; NULL: nobody said */
     int64_t since;                          /* when the wait began, on the hub's clock */
-    struct Waiter *beside;                  /* the next one for the same descriptor and direction */
+    struct Waiter *beside, *ahead;          /* its neighbours in a Line; or the next one for the same descriptor and direction */
     char *stack;                            /* of a greenlet that is not ours: where it blocked; NULL: unknown */
 };
 
@@ -241,17 +241,27 @@ struct Hub {
     int choices;                            /* steps left in this dispatch, where time may stand */
 };
 
-typedef struct Ring {                       /* a deque in C */
-    PyObject_HEAD
+typedef struct {                            /* a deque in C */
     PyObject **slots;
     Py_ssize_t head, count, size;           /* size: 0 or a power of two */
 } Ring;
 
-extern PyTypeObject HubType, WaiterType, CallType, SwitchType, JobType, FiberType, RingType, EventType, LockType, QueueType,
-    WorkType, WorkersType;
-extern PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_read, *verb_write;
-extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
-    *str_refuse_put, *str_refuse_get;
+/* Who waits, in order: a Waiter is in it as long as its wait lasts and it is not woken (I6). It is part of what is waited on,
+ * which the wait keeps. */
+typedef struct {
+    Waiter *first, *last;
+} Line;
+
+typedef struct {                            /* what Event, Lock and the others begin with */
+    PyObject_HEAD
+    unsigned long thread;                   /* 0: nobody has used it yet */
+    PyObject *weakrefs;
+} ThreadBound;
+
+extern PyTypeObject HubType, WaiterType, CallType, SwitchType, JobType, FiberType, LineType, ThreadBoundType,
+    EventType, LockType, WorkType, WorkersType;
+extern PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_join, *verb_read, *verb_write;
+extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended;
 
 extern PyThreadState *collector;            /* who runs the cyclic garbage collector now, or NULL (ends.c) */
 
@@ -426,16 +436,28 @@ PyObject *core_may_wait(PyObject *module, PyObject *ignored);
 extern const char sleep_doc[];
 
 /* ring.c */
-Ring *new_ring(void);
 int ring_push(Ring *ring, PyObject *item);
 PyObject *ring_pop(Ring *ring);
-int wait_in_line(Ring *line, int *woken, PyObject *on, PyObject *verb);
-int wake_next(Ring *line);
+PyObject *ring_pop_last(Ring *ring);
+PyObject *ring_list(Ring *ring);
+int ring_traverse(Ring *ring, visitproc visit, void *arg);
+void ring_clear(Ring *ring);
 
-/* lock.c */
-int claim(unsigned long *thread, PyObject *what);
-PyObject *core_claim(PyObject *module, PyObject *args);
-PyObject *core_own_methods(PyObject *module, PyObject *type);
-extern const char own_methods_doc[];
+/* line.c */
+PyObject *wait_in_line(Line *line, PyObject *on, PyObject *verb, int (*pass_on)(PyObject *), PyObject *whose);
+void pass_it_on(int (*pass_on)(PyObject *), PyObject *whose);
+int wake_next(Line *line);
+Py_ssize_t line_length(const Line *line);
+int claim_first(ThreadBound *self, PyObject *what);
+PyObject *describe(PyObject *what, const char *state, Py_ssize_t waiters);
+PyObject *core_describe(PyObject *module, PyObject *args);
+int takes_nothing(PyObject *self, PyObject *args, PyObject *names);
+
+static inline int claim(ThreadBound *self) { /* bind it to this thread; -1: it is another's */
+    return self->thread == this_thread() ? 0 : claim_first(self, (PyObject *)self);
+}
+
+/* queue.c */
+int add_queues(PyObject *module);
 
 #endif

@@ -2,9 +2,8 @@
 #include "platform.h"
 
 void **greenlet_api;
-PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_read, *verb_write;
-PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended, *str_refuse_put,
-    *str_refuse_get;
+PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_join, *verb_read, *verb_write;
+PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended;
 
 static PyObject *core_current_task(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     PyGreenlet *current = PyGreenlet_GetCurrent();
@@ -59,14 +58,13 @@ static PyMethodDef core_functions[] = {
     {"get_hub", core_get_hub, METH_NOARGS, "The hub of this greenlet, else of this thread and its context."},
     {"exit", core_exit, METH_NOARGS, "Close this thread's hubs: the interpreter is about to end."},
     {"hubs", core_hubs, METH_NOARGS, "This thread's hubs."},
-    {"claim", core_claim, METH_VARARGS, "Is `what` this thread's, bound to `thread` (0: none yet)? Return this thread's."},
-    {"own_methods", core_own_methods, METH_O, own_methods_doc},
+    {"describe", core_describe, METH_VARARGS, "describe(what, state, waiters): what repr() of a lock and its like says."},
     {"on_missing_hub", core_on_missing_hub, METH_O, "Tell who makes this thread's hub."},
     {NULL}};
 
 static int add_types(PyObject *module) {
-    PyTypeObject *types[] = {&ThreadType, &WaiterType, &CallType,  &SwitchType, &JobType,  &FiberType,  &HubType,
-                             &RingType,   &EventType,  &LockType, &QueueType,  &WorkType, &WorkersType};
+    PyTypeObject *types[] = {&ThreadType, &WaiterType, &CallType,        &SwitchType, &JobType,  &FiberType, &HubType,
+                             &LineType,   &WorkType,   &ThreadBoundType, &EventType,  &LockType, &WorkersType};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (PyModule_AddType(module, types[i]))
             return -1;
@@ -119,14 +117,12 @@ static int core_exec(PyObject *module) {
         !(str_report = PyUnicode_InternFromString("_report")) ||
         !(str_complain = PyUnicode_InternFromString("_complain")) ||
         !(str_block = PyUnicode_InternFromString("_block")) ||
-        !(str_refuse_put = PyUnicode_InternFromString("_refuse_put")) ||
-        !(str_refuse_get = PyUnicode_InternFromString("_refuse_get")) ||
         !(str_stack_saved = PyUnicode_InternFromString("_stack_saved")) ||
         !(verb_sleep = PyUnicode_InternFromString("timer")) || !(verb_event = PyUnicode_InternFromString("Event.wait")) ||
         !(verb_lock = PyUnicode_InternFromString("Lock.acquire")) || !(verb_get = PyUnicode_InternFromString("Queue.get")) ||
         !(verb_put = PyUnicode_InternFromString("Queue.put")) || !(verb_read = PyUnicode_InternFromString("readable")) ||
-        !(verb_write = PyUnicode_InternFromString("writable")) ||
-        !(str_ended = PyUnicode_InternFromString("_ended")) || ready_fiber_type() || ready_func() || add_types(module) ||
+        !(verb_write = PyUnicode_InternFromString("writable")) || !(verb_join = PyUnicode_InternFromString("Queue.join")) ||
+        !(str_ended = PyUnicode_InternFromString("_ended")) || ready_fiber_type() || ready_func() || add_types(module) || add_queues(module) ||
         watch_collector() || check_probe() ||
         PyModule_AddIntConstant(module, "IDLE_PRIORITY", IDLE_PRIORITY) ||
         PyModule_AddStringConstant(module, "PLATFORM", platform_name) ||

@@ -333,8 +333,8 @@ def test_it_keeps_nothing_alive(recorder: Recorder) -> None:
 def test_marks_of_others_are_among_the_events(recorder: Recorder) -> None:
     def main() -> None:
         hub = get_hub()
-        _recording.mark(FRAME, hub.thread, 2000)
-        _recording.mark(STALL, hub.thread, 2**40, "f (app.py:1)", hub._running)
+        _recording.mark(FRAME, hub, 2000)
+        _recording.mark(STALL, hub, 2**40, "f (app.py:1)")
 
     run(main)
     frame, stall = (event for event in recorder.events() if event.kind in ("frame", "stall"))
@@ -342,7 +342,7 @@ def test_marks_of_others_are_among_the_events(recorder: Recorder) -> None:
     assert (stall.text, stall.by) == ("f (app.py:1)", 2**32 - 1)
     assert stall.task > 0
     recorder.stop()
-    _recording.mark(FRAME, 0, 1)
+    _recording.mark(FRAME, get_hub(), 1)
     assert [event.kind for event in recorder.events()].count("frame") == 1
 
 

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import gc
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from gi.repository import Gio, GLib
+from gi.repository import Gio, GLib, GObject
 
-from child import run_script
+from child import in_child, run_script
 from gleenlet import get_hub, run, sleep
+from gleenlet._core import all_hubs
 from gleenlet.debug import Frame, Stall, watch
 from gleenlet.debug._hints import hint
-from gleenlet.debug._watch import PER_HOUR, Pulse, Watch
+from gleenlet.debug._recorder import Pulse
+from gleenlet.debug._watch import HOUR, PER_HOUR, Loop, Watch
 
 
 def until(stalls: list[Stall], where: str) -> bool:
     return any(stall.where is not None and stall.where.function.endswith(where) for stall in stalls)
 
 
-def frozen(freeze: Callable[[list[Stall]], None]) -> Stall:
+def frozen(freeze: Callable[[list[Stall]], None], seconds: float = 0.02) -> Stall:
     """The report of a task that runs this until it is reported."""
     stalls: list[Stall] = []
-    with watch(0.02, stalls.append):
+    with watch(seconds, stalls.append):
         run(freeze, stalls)
     return next(stall for stall in stalls if stall.task is not None)
 
@@ -93,55 +99,251 @@ def test_a_future_that_is_waited_for_is_named() -> None:
     assert str(frozen(freeze)).endswith("To wait for a future: wait_future(future)")
 
 
-def test_a_synchronous_call_of_gio_is_named() -> None:
+# A service whose method takes as long as it is told, so the caller is stuck in one synchronous call.
+SLOW_SERVICE = """
+import sys
+from gi.repository import Gio, GLib, GObject
+
+NODE = Gio.DBusNodeInfo.new_for_xml(
+    '<node><interface name="org.example.Slow"><method name="Wait"/></interface></node>'
+)
+bus = Gio.bus_get_sync(Gio.BusType.SESSION)
+
+def called(bus, sender, path, interface, method, parameters, invocation):
+    print("called", flush=True)
+    sys.stdin.readline()
+    invocation.return_value(None)
+
+bus.register_object("/", NODE.interfaces[0], called, None, None)
+print(bus.get_unique_name(), flush=True)
+GLib.MainLoop().run()
+"""
+
+
+def test_a_synchronous_dbus_call_is_named() -> None:
+    service = subprocess.Popen(
+        [sys.executable, "-c", SLOW_SERVICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert service.stdin is not None
+    assert service.stdout is not None
+    name = service.stdout.readline().strip()
+    bus = Gio.bus_get_sync(Gio.BusType.SESSION)
+    stalls: list[Stall] = []
+
+    def reported(stall: Stall) -> None:
+        stalls.append(stall)
+        service.communicate("\n") if until([stall], "freeze") else None
+
+    def freeze() -> None:
+        bus.call_sync(name, "/", "org.example.Slow", "Wait", None, None, Gio.DBusCallFlags.NONE, -1)
+
+    try:
+        with watch(0.05, reported):
+            run(freeze)
+    except GLib.Error:  # it has answered, or gone
+        pass
+    finally:
+        service.kill()
+        service.wait()
+    (stall,) = (stall for stall in stalls if until([stall], "freeze"))
+    assert str(stall).endswith("To call a D-Bus method in a task: call(proxy.call, ...), or gleenlet.dbus")
+
+
+def test_what_called_a_stuck_callback_is_named() -> None:
+    stalls: list[Stall] = []
+    action = Gio.SimpleAction.new("save", None)
+
+    def on_activate(action: Gio.SimpleAction, parameter: None) -> None:
+        while not until(stalls, "on_activate"):
+            time.sleep(0.001)
+
+    action.connect("activate", on_activate)
+    loop = GLib.MainLoop()
+    GLib.timeout_add(1, lambda: action.activate(None) or loop.quit())
+    get_hub()
+    with watch(0.02, stalls.append):
+        loop.run()
+    stall = next(stall for stall in stalls if until([stall], "on_activate"))
+    assert stall.dispatched_by == ("signal 'activate' of <SimpleAction>", "timeout, priority 0")
+    assert "\n  called for signal 'activate' of <SimpleAction>; timeout, priority 0\n    " in str(stall)
+
+
+def test_the_signal_of_a_stuck_task_is_named_with_its_detail() -> None:
+    store = Gio.ListStore.new(GObject.Object)
+
     def freeze(stalls: list[Stall]) -> None:
-        # It comes back at once; the loop of them is what stops the other one.
-        bus = Gio.bus_get_sync(Gio.BusType.SESSION)
+        def on_notify(*arguments: object) -> None:
+            while not until(stalls, "on_notify"):
+                time.sleep(0.001)
+
+        handler = store.connect("notify::n-items", on_notify)
+        store.append(GObject.Object())
+        store.disconnect(handler)
+
+    assert frozen(freeze).dispatched_by == ("signal 'notify::n-items' of <ListStore>",)
+
+
+def test_samples_begin_at_half_the_threshold_and_show_what_changed() -> None:
+    stalls: list[Stall] = []
+    first: list[float] = []
+
+    def one() -> None:
+        loop = next(loop for loop in watchdog._loops.values() if loop.hub is get_hub())
+        while not loop.stacks:
+            time.sleep(0.001)
+        awake = loop.pulse.awake()
+        assert awake is not None
+        first.append(time.monotonic() - awake[1])
+
+    def other() -> None:
         while not stalls:
-            bus.call_sync(
-                "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetId", None, None, Gio.DBusCallFlags.NONE, -1
-            )
+            time.sleep(0.001)
 
-    assert any(words in str(frozen(freeze)) for words in ("D-Bus method", "long beside the loop"))
+    def freeze() -> None:
+        one()
+        other()
+
+    watchdog = watch(0.5, stalls.append)
+    with watchdog:
+        run(freeze)
+    stall = next(stall for stall in stalls if stall.task is not None)
+    assert first[0] >= 0.25
+    functions = [frame.function.rpartition(".")[2] for stack in stall.stacks for frame in stack]
+    assert functions.index("one") < functions.index("other")
+    assert "  then:\n" in str(stall)
 
 
-def test_a_place_is_reported_once() -> None:
+@in_child(
+    says="reported while stuck", warns="...has been stuck for 0.1 s, in task...takes (...To wait for another thread..."
+)
+def test_a_deadlock_is_reported_at_the_threshold() -> None:
+    import os
+
+    one, other, held = threading.Lock(), threading.Lock(), threading.Event()
+
+    def elsewhere() -> None:
+        with other:
+            held.set()
+            with one:
+                pass
+
+    def takes() -> None:
+        with one:
+            threading.Thread(target=elsewhere, daemon=True).start()
+            held.wait()
+            other.acquire()
+
+    def reported(stall: Stall) -> None:
+        print(stall, file=sys.stderr)
+        print("reported while stuck", flush=True)
+        os._exit(0)
+
+    watch(0.1, reported)
+    run(takes)
+
+
+def watched() -> tuple[Watch, Loop, list[Stall]]:
+    """A watchdog that has been stopped, to be moved by hand."""
     stalls: list[Stall] = []
     watchdog = Watch(1000, stalls.append)
     watchdog.stop()
-    pulse = Pulse(get_hub())
+    watchdog._thread.join()
+    hub = get_hub()
+    return watchdog, Loop(hub, Pulse(hub)), stalls
+
+
+def test_a_place_is_reported_once_and_so_many_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    watchdog, loop, stalls = watched()
     one, other = Frame("app.py", 1, "f", False), Frame("app.py", 2, "f", False)
     for frame in (one, one, other):
-        pulse.stacks = [(frame,)]
-        watchdog._report(pulse, None, 0.0)
+        loop.stacks = [(frame,)]
+        watchdog._report(loop, None, 0.0)
     assert [stall.where for stall in stalls] == [one, other]
     for line in range(3, 100):
-        pulse.stacks = [(Frame("app.py", line, "f", False),)]
-        watchdog._report(pulse, None, 1.0)
+        loop.stacks = [(Frame("app.py", line, "f", False),)]
+        watchdog._report(loop, None, 1.0)
     assert len(stalls) == PER_HOUR
-    watchdog._report(pulse, None, 3602.0)
+    watchdog._reports = [time - HOUR for time in watchdog._reports]
+    watchdog._report(loop, None, 1.0)
     assert len(stalls) == PER_HOUR + 1
 
 
 def test_a_program_that_runs_no_loop_is_not_stuck() -> None:
     run(sleep, 0)
-    watchdog = Watch(1000, None)
-    watchdog.stop()
-    pulse = Pulse(get_hub(), answered=False)
-    looks = threading.Thread(target=watchdog._look, args=(pulse, 5000.0))
+    watchdog, loop, stalls = watched()
+    watchdog._seconds = 1e-9
+    GLib.MainContext.default().iteration(False)
+    assert loop.pulse.awake() is not None, "as far as the loop knows, what it dispatches takes long"
+    while time.monotonic() < loop.pulse.awake()[1] + 0.01:  # type: ignore[index]
+        pass
+    looks = threading.Thread(target=watchdog._look, args=(loop,))
     looks.start()
     looks.join()
-    assert (pulse.asked, pulse.reported, pulse.stacks) == (5000.0, False, [])
+    assert (stalls, loop.stacks) == ([], [])
+
+
+def test_a_loop_is_asleep_in_poll_and_awake_in_a_callback() -> None:
+    hub = get_hub()
+    pulse = Pulse(hub)
+    assert pulse.awake() is not None, "nothing is known of a loop yet: it might be stuck"
+    loop = GLib.MainLoop()
+    asked = threading.Event()
+    seen: list[Any] = []
+
+    def ask() -> None:
+        while pulse.awake() is not None or pulse.dispatched() != []:
+            pass
+        seen.append(pulse.awake())
+        GLib.idle_add(loop.quit)
+
+    thread = threading.Thread(target=ask)
+    GLib.idle_add(
+        lambda: seen.append(pulse.awake()) or seen.append(pulse.dispatched()) or thread.start() or asked.set()
+    )
+    loop.run()
+    thread.join()
+    (turn, since), dispatched, asleep = seen
+    assert turn % 2 == 1
+    assert since <= time.monotonic()
+    assert dispatched == ["idle, priority 200"]
+    assert asleep is None
+    pulse.stop()
+    pulse.stop()
+    assert (pulse.awake(), pulse.dispatched()) == (None, [])
 
 
 def test_what_on_stall_raises_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    watchdog = Watch(1000, lambda stall: 1 // 0)
-    watchdog.stop()
-    watchdog._report(Pulse(get_hub(), stacks=[(Frame("app.py", 1, "f", False),)]), "load", 0.0)
+    watchdog, loop, _ = watched()
+    watchdog._on_stall = lambda stall: 1 // 0
+    loop.stacks = [(Frame("app.py", 1, "f", False),)]
+    watchdog._report(loop, "load", 0.0)
     assert "ZeroDivisionError" in capsys.readouterr().err
     watchdog._on_stall = None
-    watchdog._report(Pulse(get_hub(), stacks=[(Frame("a.py", 1, "f", False),), ()]), "load", 0.0)
+    loop.stacks = [(Frame("a.py", 1, "f", False),), ()]
+    watchdog._report(loop, "load", 0.0)
     assert "stuck for 0.0 s, in task 'load'\n    f (a.py:1)\n  then:\n  To do" in capsys.readouterr().err
+
+
+def test_hubs_that_end_are_watched_no_longer() -> None:
+    looked = threading.Event()
+    with watch(0.01) as watchdog:
+
+        def work() -> None:
+            context = GLib.MainContext.new()
+            context.push_thread_default()
+            hub = id(run(get_hub))
+            while hub not in watchdog._loops:
+                run(sleep, 0.001)
+            looked.set()
+            context.pop_thread_default()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert looked.is_set()
+        gc.collect()
+        while len(watchdog._loops) > len(all_hubs()):
+            time.sleep(0.001)
 
 
 def test_a_threshold_of_nothing_is_refused() -> None:

@@ -28,6 +28,7 @@ WORDS = (
     ("call_sync(", "To call a D-Bus method in a task: call(proxy.call, ...), or gleenlet.dbus"),
     ("_sync(", "To wait for it in a task: call() with the method's *_async twin"),
     (".result(", "To wait for a future: wait_future(future)"),
+    (".acquire(", "To wait for another thread: to_thread(func), or an Event and Hub.call_soon_threadsafe()"),
     (".recv(", "To wait for a socket: wait_readable(socket) first, or to_thread(func)"),
     (".accept(", "To wait for a socket: wait_readable(socket) first, or to_thread(func)"),
 )

@@ -30,7 +30,6 @@ _active: list[Recorder] = []
 _tape: Tape | None = None  # there is one while somebody records
 _loops: dict[int, tuple[str, int]] = {}  # the name of its thread and the system's number of it, by the loop's number
 _frames: Frames | None = None
-_of_hub: dict[int, int] = {}  # the loop's number, by the hub's thread
 
 
 def record(seconds: float = 10.0, megabytes: float = 64.0) -> Recorder:
@@ -163,17 +162,17 @@ def count_up(record: TaskRecord, task: Task[Any]) -> None:
         ) = counted
 
 
-def mark(kind: int, thread: int, microseconds: int, text: str = "", task: Task[Any] | None = None) -> None:
-    """Take down what the core does not know, if somebody records."""
-    tape = _tape
-    if tape is not None:
-        counted = None if task is None else _recorder.tally(tape, task)
-        number = 0 if counted is None else counted[0]
-        tape.mark(kind, _of_hub.get(thread, 0), number, min(microseconds, 2**32 - 1), text)
+def mark(kind: int, hub: Hub, microseconds: int, text: str = "") -> None:
+    """Take down what the core does not know, of whatever a hub does just now, if somebody records."""
+    if _tape is not None:
+        _recorder.mark(_tape, hub, kind, min(microseconds, 2**32 - 1), text)
 
 
 def drawn(microseconds: int) -> None:
-    mark(_recorder.FRAME, get_ident(), microseconds)
+    for hub in all_hubs():
+        if hub.thread == get_ident():
+            mark(_recorder.FRAME, hub, microseconds)
+            return
 
 
 def start(recorder: Recorder) -> Tape:
@@ -225,7 +224,6 @@ def attach(hub: Hub) -> None:
     tape = _tape
     if tape is not None:
         number = _recorder.attach(tape, hub)
-        _of_hub[hub.thread] = number
         _loops[number] = (threading.current_thread().name, threading.get_native_id())
 
 

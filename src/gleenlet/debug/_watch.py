@@ -1,29 +1,35 @@
-"""Tell when a loop is stuck, while it is: a thread asks each loop to answer, and looks at its stack if it does not.
+"""Tell when a loop is stuck, while it is: a thread looks whether each loop turns, and at its stack if it does not.
 
-An answer is one call in the loop, some ten times a second. From half the threshold on the thread samples the stack that
-does not answer, so that a report shows what went on, not only where it was at the end.
+A loop is not asked: it counts its turns in C (`_recorder.Pulse`), and whether it sleeps. From half the threshold on the
+thread samples the stack of one that does not, so that a report shows what went on, not only where it was at the end.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from gleenlet import GleenletError, Hub
 from gleenlet._core import all_hubs
+from gleenlet.debug._emission import emission
 from gleenlet.debug._hints import hint
 from gleenlet.debug._record import Frame
+from gleenlet.debug._recorder import STALL, Pulse
+from gleenlet.debug._recording import mark
 from gleenlet.debug._stacks import Stacks
 from gleenlet.debug._text import quoted
 
 __all__ = ["Stall", "Watch", "watch"]
 
 SAMPLES = 4  # stacks in a report
+HOUR = 3600.0  # seconds
 PER_HOUR = 30  # reports
+CLOCK_STEP = time.clock_getres(6)  # CLOCK_MONOTONIC_COARSE: how late a turn may be thought to have begun
 
 Stack = tuple[Frame, ...]
 
@@ -47,6 +53,8 @@ class Stall:
     """The name of the task that runs; None: it is a callback."""
     stacks: tuple[Stack, ...]
     """Where it stood, innermost line first; the last one is the newest."""
+    dispatched_by: tuple[str, ...] = ()
+    """What the callback is called for: the signal, and GLib's sources whose dispatch goes on."""
 
     @property
     def where(self) -> Frame | None:
@@ -56,6 +64,8 @@ class Stall:
     def __str__(self) -> str:
         doing = "a callback" if self.task is None else f"task {self.task!r}"
         lines = [f"gleenlet: the loop of {self.thread} has been stuck for {self.seconds:.1f} s, in {doing}"]
+        if self.dispatched_by:
+            lines.append(quoted(f"  called for {'; '.join(self.dispatched_by)}"))
         for place, stack in enumerate(self.stacks):
             if place:
                 lines.append("  then:")
@@ -92,17 +102,14 @@ def watch(seconds: float = 0.1, on_stall: Callable[[Stall], object] | None = Non
 
 
 @dataclass
-class Pulse:
+class Loop:
     """What is known of one hub's loop."""
 
     hub: Hub
-    asked: float = 0.0
-    answered: bool = True
+    pulse: Pulse
+    turn: int = 0
     reported: bool = False
     stacks: list[Stack] = field(default_factory=list)
-
-    def answer(self) -> None:
-        self.answered = True
 
 
 class Watch:
@@ -111,10 +118,12 @@ class Watch:
     def __init__(self, seconds: float, on_stall: Callable[[Stall], object] | None) -> None:
         self._seconds = seconds
         self._on_stall = on_stall
-        self._pulses: dict[int, Pulse] = {}
+        self._loops: dict[int, Loop] = {}
         self._places: set[object] = set()
         self._reports: list[float] = []
         self._stop = threading.Event()
+        for hub in all_hubs():
+            self._know(hub)
         self._thread = threading.Thread(target=self._run, name="gleenlet.watch", daemon=True)
         self._thread.start()
 
@@ -129,49 +138,61 @@ class Watch:
         self.stop()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._pause()):
-            now = time.monotonic()
+        pause = 0.0
+        while not self._stop.wait(pause):
             hubs = {id(hub): hub for hub in all_hubs()}
-            for gone in self._pulses.keys() - hubs.keys():
-                del self._pulses[gone]
+            for gone in self._loops.keys() - hubs.keys():
+                self._loops.pop(gone).pulse.stop()
+            next_look = math.inf
             for key, hub in hubs.items():
-                self._look(self._pulses.setdefault(key, Pulse(hub)), now)
+                self._know(hub)
+                if key in self._loops:
+                    next_look = min(next_look, self._look(self._loops[key]))
             hubs.clear()
+            pause = max(min(next_look - time.monotonic(), self._seconds / 2), 0.001)
+        for loop in self._loops.values():
+            loop.pulse.stop()
+        self._loops.clear()
 
-    def _pause(self) -> float:
-        """Until the next look: half the threshold; where a loop does not answer, a part of the other half."""
-        waits = any(pulse.stacks and not pulse.reported for pulse in self._pulses.values())
-        return self._seconds / 2 / (SAMPLES if waits else 1)
-
-    def _look(self, pulse: Pulse, now: float) -> None:
-        if pulse.answered:
-            pulse.answered = pulse.reported = False
-            pulse.stacks.clear()
-            pulse.asked = now
+    def _know(self, hub: Hub) -> None:
+        if id(hub) not in self._loops:
             try:
-                pulse.hub.call_soon_threadsafe(pulse.answer)
-            except GleenletError:  # it has ended
+                self._loops[id(hub)] = Loop(hub, Pulse(hub))
+            except GleenletError:  # it has ended meanwhile
                 pass
-            return
-        if pulse.reported:
-            return
-        running = pulse.hub._running
-        stack = tuple(Stacks().read(sys._current_frames().get(pulse.hub.thread)))
-        if running is None and not any(frame.ours for frame in stack):
-            pulse.asked = now  # no loop runs there: it is a program at other work
-            pulse.stacks.clear()
-            return
-        if not pulse.stacks or pulse.stacks[-1] != stack:
-            pulse.stacks = [*pulse.stacks, stack][-SAMPLES:]
-        if now - pulse.asked >= self._seconds:
-            pulse.reported = True
-            self._report(pulse, None if running is None else running.name, now)
 
-    def _report(self, pulse: Pulse, task: str | None, now: float) -> None:
-        thread = next((one.name for one in threading.enumerate() if one.ident == pulse.hub.thread), "a thread")
-        stall = Stall(now - pulse.asked, thread, task, tuple(pulse.stacks))
-        self._reports = [time for time in self._reports if now - time < 3600]
+    def _look(self, loop: Loop) -> float:
+        """Look once; return when to look again at the latest."""
+        awake = loop.pulse.awake()
+        if awake is None or awake[0] != loop.turn:
+            loop.turn = 0 if awake is None else awake[0]
+            loop.reported = False
+            loop.stacks.clear()
+        if awake is None or loop.reported:
+            return math.inf
+        since, now = awake[1] + CLOCK_STEP, time.monotonic()
+        if now < since + self._seconds / 2:
+            return since + self._seconds / 2
+        stack, signal, task = look_at(loop.hub)
+        if task is None and not any(frame.ours for frame in stack):
+            return math.inf  # no loop runs there: it is a program at other work
+        if not loop.stacks or loop.stacks[-1] != stack:
+            loop.stacks = [*loop.stacks, stack][-SAMPLES:]
+        if now < since + self._seconds:
+            return min(now + self._seconds / 2 / SAMPLES, since + self._seconds)
+        loop.reported = True
+        sources = [name for name in loop.pulse.dispatched() if not name.startswith("gleenlet")]
+        dispatched_by = tuple(sources if signal is None else [signal, *sources])
+        self._report(loop, task, now - since, dispatched_by)
+        return math.inf
+
+    def _report(self, loop: Loop, task: str | None, seconds: float, dispatched_by: tuple[str, ...] = ()) -> None:
+        thread = next((one.name for one in threading.enumerate() if one.ident == loop.hub.thread), "a thread")
+        stall = Stall(seconds, thread, task, tuple(loop.stacks), dispatched_by)
         place = stall.where
+        mark(STALL, loop.hub, int(seconds * 1e6), str(place or ""))
+        now = time.monotonic()
+        self._reports = [time for time in self._reports if now - time < HOUR]
         if place in self._places or len(self._reports) >= PER_HOUR:
             return
         self._places.add(place)
@@ -183,3 +204,22 @@ class Watch:
                 self._on_stall(stall)
         except Exception as error:
             sys.excepthook(type(error), error, error.__traceback__)
+
+
+def look_at(hub: Hub) -> tuple[Stack, str | None, str | None]:
+    """Where the hub's thread stands, in which signal's handler, and in which task.
+
+    What we hold keeps alive what is in it, and that may be let go of in the hub's own thread only.
+    """
+    held = [sys._current_frames().get(hub.thread), hub._running]
+    try:
+        return read(*held)
+    finally:
+        try:
+            hub.call_soon_threadsafe(held.clear)
+        except GleenletError:  # it has ended meanwhile
+            pass
+
+
+def read(frame: Any, task: Any) -> tuple[Stack, str | None, str | None]:
+    return tuple(Stacks().read(frame)), emission(frame), None if task is None else task.name

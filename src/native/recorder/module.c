@@ -57,6 +57,22 @@ static PyObject *detach(PyObject *Py_UNUSED(module), PyObject *args) {
     return PyBool_FromLong(observer != NULL);
 }
 
+/* mark(tape, hub, kind, microseconds, text): of who knows what the core does not; any thread */
+static PyObject *mark(PyObject *Py_UNUSED(module), PyObject *args) {
+    Tape *tape;
+    Hub *hub;
+    int kind;
+    unsigned microseconds;
+    PyObject *text;
+    if (!PyArg_ParseTuple(args, "O!O!iIU", &TapeType, &tape, TheHub, &hub, &kind, &microseconds, &text))
+        return NULL;
+    Watcher *watcher = (Watcher *)*find(tape, hub);
+    int64_t now = clock_ns();
+    if (watcher && !tape->off)
+        put(tape, now, watcher->loop, kind, 0, kind == STALL ? running(tape, hub, now) : 0, microseconds, text);
+    Py_RETURN_NONE;
+}
+
 /* The labels of the unfinished tasks, by number. Their names are taken first: the dict may start a collection. */
 static PyObject *names(PyObject *Py_UNUSED(module), PyObject *args) {
     Tape *tape;
@@ -113,6 +129,7 @@ static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *args) {
 static PyMethodDef methods[] = {
     {"attach", attach, METH_VARARGS, "Have a Tape take down what a hub does: the loop's number. Thread: the hub's."},
     {"detach", detach, METH_VARARGS, "Undo attach(). Thread: the hub's."},
+    {"mark", mark, METH_VARARGS, "Take down STALL or FRAME of a hub that is attached. Thread: any."},
     {"names", names, METH_VARARGS, "The labels of a hub's unfinished tasks that a Tape has seen, by number."},
     {"tally", tally, METH_VARARGS, "What a Tape knows of a task."},
     {NULL}};
@@ -128,10 +145,10 @@ PyMODINIT_FUNC PyInit__recorder(void) {
     TheJob = core ? (PyTypeObject *)PyObject_GetAttrString(core, "Job") : NULL;
     TheFiber = core ? (PyTypeObject *)PyObject_GetAttrString(core, "Fiber") : NULL;
     Py_XDECREF(core);
-    if (!TheHub || !TheJob || !TheFiber || PyType_Ready(&TapeType) || ready_words())
+    if (!TheHub || !TheJob || !TheFiber || PyType_Ready(&TapeType) || ready_words() || ready_pulse())
         return NULL;
     PyObject *module = PyModule_Create(&definition);
-    if (module && (ready_reading(module) || PyModule_AddType(module, &TapeType) ||
+    if (module && (ready_reading(module) || PyModule_AddType(module, &TapeType) || PyModule_AddType(module, &PulseType) ||
                    PyModule_AddIntConstant(module, "STALL", STALL) || PyModule_AddIntConstant(module, "FRAME", FRAME)))
         Py_CLEAR(module);
     return module;

@@ -1,9 +1,9 @@
-/* gleenlet.debug._recorder: what the core's observer seam tells, kept in memory.
+/* gleenlet.debug._recorder: what the core's observer seam tells, kept in memory; and whether loops turn.
  *
  * It reads the core's structs (core.h) and calls none of its functions; it knows no file formats.
  *
  * Files. tape.c: where events are kept, and for how long. see.c: what becomes of an observed event. read.c: events for
- * Python. module.c: the rest of what Python sees.
+ * Python. pulse.c: for the watchdog. module.c: the rest of what Python sees.
  *
  * Invariants.
  *  R1  A Tape is written and read with the GIL held, by any thread, and nothing that it does with an event runs Python
@@ -66,7 +66,7 @@ typedef struct {
 
 enum { RUNNING_TIME, READY_TIME, WAITING_TIME };
 
-extern PyTypeObject TapeType;
+extern PyTypeObject TapeType, PulseType;
 extern PyTypeObject *TheHub, *TheJob, *TheFiber;      /* the core's, for checks; its own names are not to be had here */
 
 /* tape.c */
@@ -76,8 +76,12 @@ void put(Tape *tape, int64_t now, unsigned loop, int kind, int named, uint32_t w
 void see(Observer *observer, Hub *hub, int event, Item *item);
 Tally *tally_of(Tape *tape, Job *job, int64_t now);
 PyObject *name_of(Job *job);
+uint32_t running(Tape *tape, Hub *hub, int64_t now);
 PyObject *word(uint32_t number);
 int ready_words(void);
+
+/* pulse.c */
+int ready_pulse(void);
 
 /* read.c */
 PyObject *tape_read(Tape *tape, PyObject *args);

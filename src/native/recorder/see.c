@@ -153,7 +153,7 @@ static uint32_t stranger(PyGreenlet *greenlet) {
     return STRANGER | (parent ? (uint32_t)((uintptr_t)greenlet >> 4) & (STRANGER - 1) : 0);
 }
 
-static inline uint32_t running(Tape *tape, Hub *hub, int64_t now) { /* whose doing it is; 0: the loop's */
+uint32_t running(Tape *tape, Hub *hub, int64_t now) { /* whose doing it is; 0: the loop's */
     Fiber *fiber = hub->home.running;
     Tally *tally = fiber && fiber->job ? tally_of(tape, fiber->job, now) : NULL;
     return tally ? tally->number : 0;

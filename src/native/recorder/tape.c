@@ -90,22 +90,9 @@ static PyObject *tape_stop(Tape *tape, PyObject *Py_UNUSED(ignored)) {
     Py_RETURN_NONE;
 }
 
-/* mark(kind, loop, task, microseconds, text): of who knows what the core does not; any thread */
-static PyObject *tape_mark(Tape *tape, PyObject *args) {
-    int kind;
-    unsigned loop, who, by;
-    PyObject *text;
-    if (!PyArg_ParseTuple(args, "iIIIU", &kind, &loop, &who, &by, &text))
-        return NULL;
-    if (!tape->off)
-        put(tape, clock_ns(), loop, kind, 0, who, by, text);
-    Py_RETURN_NONE;
-}
-
 static PyMethodDef tape_methods[] = {
     {"keep", (PyCFunction)tape_keep, METH_VARARGS, "Keep events for so many seconds, in so many megabytes at most."},
     {"stop", (PyCFunction)tape_stop, METH_NOARGS, "Take down no more."},
-    {"mark", (PyCFunction)tape_mark, METH_VARARGS, "Take down STALL or FRAME."},
     {"read", (PyCFunction)tape_read, METH_VARARGS, "A list of events from a number on, at most so many."},
     {"labels", (PyCFunction)tape_labels, METH_NOARGS, "The names of the tasks that events are about, by number."},
     {NULL}};

@@ -22,18 +22,15 @@ typedef struct {
     Hub *hub;                               /* owned */
 } Pulse;
 
-static struct {
-    const char *symbol, *name;
-    void *funcs;
-} kinds[] = {{"g_timeout_funcs", "timeout", NULL},
-             {"g_idle_funcs", "idle", NULL},
-             {"g_io_watch_funcs", "io watch", NULL},
-             {"g_child_watch_funcs", "child watch", NULL},
-             {"g_unix_signal_funcs", "Unix signal", NULL},
-             {"g_unix_fd_source_funcs", "descriptor", NULL}};
+#define FIND 0                              /* in what load_functions() fills; the others are kinds of sources */
+static const char *const symbols[] = {"g_main_context_find_source_by_id", "g_timeout_funcs",     "g_idle_funcs",
+                                      "g_io_watch_funcs",                 "g_child_watch_funcs", "g_unix_signal_funcs",
+                                      "g_unix_fd_source_funcs"};
+static const char *const kinds[] = {NULL, "timeout", "idle", "io watch", "child watch", "Unix signal", "descriptor"};
+#define N (sizeof symbols / sizeof *symbols)
+static void *found[N];
 
 static PyObject *error;                     /* GleenletError */
-static void *(*find_source)(void *context, unsigned id);
 
 static int pulse_prepare(Source *source, int *timeout) {
     *timeout = -1;
@@ -103,9 +100,9 @@ static PyObject *pulse_awake(Pulse *pulse, PyObject *Py_UNUSED(ignored)) {
 
 static PyObject *name_of_source(Source *source) {
     const char *name = source->name ? source->name : "source";
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (kinds[i].funcs && source->source_funcs == kinds[i].funcs)
-            name = kinds[i].name;
+    for (size_t i = FIND + 1; i < N; i++)
+        if (source->source_funcs == found[i])
+            name = kinds[i];
     PyObject *text = PyUnicode_DecodeUTF8(name, (Py_ssize_t)strlen(name), "replace");
     PyObject *whole = text ? PyUnicode_FromFormat("%U, priority %d", text, source->priority) : NULL;
     Py_XDECREF(text);
@@ -119,6 +116,7 @@ static PyObject *pulse_dispatched(Pulse *pulse, PyObject *Py_UNUSED(ignored)) {
     if (!names || !pulse->source || !pulse->hub->open)
         return names;
     void *context = pulse->hub->context;
+    Source *(*find_source)(void *, unsigned) = (Source * (*)(void *, unsigned)) found[FIND];
     Source *newest = g.source_new(&pulse_funcs, sizeof(Source));
     unsigned last = g.source_attach(newest, context);
     g.source_destroy(newest);
@@ -157,11 +155,5 @@ int ready_pulse(void) {
     PyObject *errors = PyImport_ImportModule("gleenlet._core.errors");
     error = errors ? PyObject_GetAttrString(errors, "GleenletError") : NULL;
     Py_XDECREF(errors);
-    void *library = !error || load_functions() ? NULL : dlopen("libglib-2.0.so.0", RTLD_NOLOAD | RTLD_NOW);
-    *(void **)&find_source = library ? dlsym(library, "g_main_context_find_source_by_id") : NULL;
-    for (size_t i = 0; library && i < sizeof kinds / sizeof *kinds; i++)
-        kinds[i].funcs = dlsym(library, kinds[i].symbol);
-    if (!find_source && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ImportError, "the GLib that PyGObject has loaded has no g_main_context_find_source_by_id");
-    return find_source ? PyType_Ready(&PulseType) : -1;
+    return error && !load_glib_functions() && !load_functions(found, symbols, N) ? PyType_Ready(&PulseType) : -1;
 }

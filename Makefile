@@ -14,7 +14,7 @@ export GLEENLET_WERROR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYGOBJECT_STUB_CONFIG = Gtk4,Gdk4,Soup3
 
-.PHONY: help setup demo test lint soak stall compat dist dist-tests bench profile gallery check-native plain gevent-suite asyncio-suite blocking-suite clean debian FORCE
+.PHONY: help setup demo test lint soak stall compat dist dist-tests docs bench profile gallery check-native plain gevent-suite asyncio-suite blocking-suite clean debian FORCE
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 22
@@ -22,8 +22,7 @@ help: ## print this list
 setup: .venv/.built ## install what is missing (Debian packages, .venv) and build the C files
 
 demo: setup ## the window that stays alive (on the display at hand, else on a virtual one)
-	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(BIN)/python examples/demo.py; \
-	else $(DESKTOP) $(BIN)/python examples/demo.py; fi
+	@$(BIN)/python examples/demo.py
 
 test: lint ## everything that must hold: ruff, mypy, all tests and docstrings, coverage; under 5 minutes
 	$(BIN)/coverage erase
@@ -58,6 +57,12 @@ dist-tests: ## the tests with the wheels of this machine in dist, on the Pythons
 	scripts/debian_packages.sh compat
 	WHEELS=dist scripts/compat.sh bookworm python3.12 trixie sid sid-python3.15 -- \
 		tests/core tests/sync tests/glib tests/asyncio tests/gevent tests/gtk tests/dbus tests/gst
+
+docs: setup ## the site, with search, in build/site: English, and Chinese in build/site/zh
+	$(BIN)/python docs/translations.py
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/site
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees-zh -D language=zh_CN docs build/site/zh
+	@echo build/site/index.html build/site/zh/index.html
 
 bench: .venv/.bench ## the figures, with rivals in the same run
 	$(DESKTOP) $(BIN)/python bench/run.py
@@ -103,7 +108,7 @@ debian:
 
 .venv/.installed: pyproject.toml setup.py .venv/.made | debian
 	$(BIN)/pip install -q 'setuptools>=77' 'greenlet>=3.0' "$$(scripts/pygobject_requirement.sh)"
-	$(BIN)/pip install -q --no-cache-dir --no-build-isolation -e '.[gevent,test]'
+	$(BIN)/pip install -q --no-cache-dir --no-build-isolation -e '.[gevent,test,docs]'
 	-command -v npm >/dev/null && npm install --silent --no-audit --no-fund --prefix .venv/readers $(FIREFOX_PROFILER)
 	touch $@
 

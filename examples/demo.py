@@ -57,7 +57,8 @@ BEFORE, AFTER = "GLib.idle_add(mt.switch)", "gleenlet.spawn(my_thread)"
 
 def run_child(program: str) -> str:
     """Run `program` in a child process, print what it printed, and return how it ended."""
-    child = subprocess.run([sys.executable, "-u", "-c", program], stdout=subprocess.PIPE, text=True)
+    quiet = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}  # its end says enough
+    child = subprocess.run([sys.executable, "-u", "-c", program], stdout=subprocess.PIPE, text=True, env=quiet)
     print("  ", " ".join(child.stdout.split()))
     if child.returncode < 0:
         return f"killed by {signal.Signals(-child.returncode).name}"

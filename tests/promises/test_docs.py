@@ -1,54 +1,150 @@
-"""The programs in docs/ that have their output below them run and print it; links lead somewhere."""
+"""Every block of Python in the documentation is run, and links lead somewhere.
+
+Programs print what stands below them, fragments work in the surroundings that their page tells of. Not here:
+docs/howto/gtk.md (tests/gtk/test_gtk_docs.py), the tutorial (test_tutorial.py), the README (test_readme.py).
+"""
 
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from child import ROOT, matches, run_script
 
-PAGES = [
-    ROOT / "docs" / name
-    for name in (
-        "howto/asyncio.md",
-        "howto/dbus.md",
-        "howto/ending.md",
-        "howto/errors.md",
-        "howto/gstreamer.md",
-        "howto/testing.md",
-        "howto/threads-and-processes.md",
-        "reference/platforms.md",
-    )
-]
+DOCS = ROOT / "docs"
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if "upstream" not in page.parts]
 PAGES.append(ROOT / "CONTRIBUTING.md")
-PROGRAM = re.compile(r"^```python\n(.*?)^```$\n\n^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RUN_ELSEWHERE = {DOCS / "howto" / "gtk.md", DOCS / "tutorial" / "index.md"}
+BLOCK = re.compile(r"^```python\n((?:(?!```).*\n)*)```$(?:\n\n^```text\n((?:(?!```).*\n)*)```$)?", re.MULTILINE)
+
+# Fragments: what is around each, by its first words. What is in front runs first, then the fragment as a task.
+START = """
+import sys
+import tempfile
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("Soup", "3.0")
+from gi.repository import Gio, GLib, GObject, Gst, Soup
+from gleenlet import *
+
+Gst.init(None)
 
 
-def programs() -> list[object]:
+class Button(GObject.Object):
+    clicked = GObject.Signal()
+
+
+class Player(GObject.Object):
+    state = GObject.Property(type=int)
+
+
+class State:
+    PLAYING = 4
+
+
+def soon(func, *args):
+    GLib.timeout_add(20, lambda: func(*args) and False)
+
+
+file = Gio.File.new_for_path(tempfile.mkstemp()[1])
+monitor = file.monitor(Gio.FileMonitorFlags.NONE, None)
+button, player, bus = Button(), Player(), Gst.Bus()
+app = Gio.Application()
+app.connect("activate", lambda app: print("activated"))
+
+
+def fragment():
+    with move_on_after(1):
+        {fragment}
+    print("went on")
+
+"""
+POST_EOS = "bus.add_signal_watch(); soon(bus.post, Gst.Message.new_eos(None))"
+CHANGE = 'soon(lambda: file.replace_contents(b"x", None, False, 0, None))'
+SERVER = """
+import threading, http.server as web
+
+server = web.HTTPServer(("127.0.0.1", 0), web.SimpleHTTPRequestHandler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+message = Soup.Message.new("GET", f"http://127.0.0.1:{server.server_port}/LICENSE")
+session = Soup.Session()
+name = interface = "org.freedesktop.DBus"
+path = "/org/freedesktop/DBus"
+"""
+STREAM = """
+data = GLib.Bytes.new(b"one")
+flags = Gio.FileCreateFlags.NONE
+stream = Gio.DataInputStream.new(Gio.MemoryInputStream.new_from_data(b"line", None))
+"""
+AROUND: dict[str, tuple[str, str]] = {
+    "(message,) = wait_signal": (POST_EOS, "went on"),
+    "which, (message,) = wait_any_signal": (POST_EOS, "went on"),
+    "with signals(monitor": (CHANGE, "...created\n...went on"),
+    "with signals((monitor": ('soon(button.emit, "clicked")', "clicked ()\nwent on"),
+    "wait_property(player": ("soon(player.set_property, 'state', 4)", "went on"),
+    "info = call(": (SERVER, "went on"),
+    "call(file.replace_contents_bytes_async": (STREAM, "went on"),
+    "with cooperative_loops()": ("", "activated\nwent on"),
+    "status = run_outside(app.run": ("sys.argv = ['app']", "activated\nwent on"),
+    "from gevent import monkey": ("", "activated"),
+    "main_greenlet = getcurrent()": ("", "0"),
+}
+
+
+def blocks(programs: bool) -> list[object]:
+    """The blocks that have their output below them, or the others."""
     return [
-        pytest.param(*match.groups(), id=f"{page.stem}-{i}")
+        pytest.param(*match.groups() if programs else [match[1]], id=f"{page.stem}-{i}")
         for page in PAGES
-        for i, match in enumerate(PROGRAM.finditer(page.read_text()))
+        if page not in RUN_ELSEWHERE
+        for i, match in enumerate(BLOCK.finditer(page.read_text()))
+        if bool(match[2]) == programs
     ]
 
 
-@pytest.mark.parametrize(("code", "output"), programs())
-def test_program_in_the_docs_prints_what_stands_below_it(code: str, output: str) -> None:
-    outcome = run_script(code, bus="BusType" in code)
+@pytest.mark.parametrize(("code", "output"), blocks(programs=True))
+def test_program_in_the_docs_prints_what_stands_below_it(code: str, output: str, tmp_path: Path) -> None:
+    if "gevent" in code:
+        pytest.importorskip("gevent")
+    if "import trio" in code:
+        pytest.importorskip("trio")
+    program = tmp_path / "program.py"
+    program.write_text(code)
+    outcome = run_script(program, bus="BusType" in code)
     assert outcome.status == 0, outcome.stderr
     assert matches(" ".join(output.split()), " ".join(outcome.stdout.split())), outcome.stdout
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_python_block_is_such_a_program(page: Path) -> None:
-    text = page.read_text()
-    assert text.count("```python") == len(PROGRAM.findall(text)) > 0
+@pytest.mark.parametrize("code", blocks(programs=False))
+def test_fragment_in_the_docs_works_in_its_surroundings(code: str) -> None:
+    before, says = next((around for begin, around in AROUND.items() if code.startswith(begin)), ("", ""))
+    if not says:  # a program that prints nothing
+        outcome = run_script(code)
+        assert outcome.status == 0, outcome.stderr
+    elif code.startswith("main_greenlet"):  # the famous program: it dies
+        outcome = run_script(f"from gi.repository import GLib\nfrom greenlet import getcurrent, greenlet\n\n{code}")
+        assert outcome.signal == signal.SIGSEGV
+    elif code.startswith("from gevent"):
+        pytest.importorskip("gevent")
+        outcome = run_script(f"{code.partition('import gleenlet')[0]}{START.partition('def fragment')[0]}\n{code}")
+    else:
+        program = START.replace("{fragment}", code.replace("\n", "\n        "))
+        outcome = run_script(f"{program}\n{before}\nrun(fragment)", bus="BusType" in code)
+    assert matches(says, outcome.stdout), outcome.stdout + outcome.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
-    assert links
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_it_would_see_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("[there](nowhere.md)")
+    with pytest.raises(AssertionError):
+        test_links_lead_somewhere(tmp_path / "page.md")

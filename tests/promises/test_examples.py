@@ -30,9 +30,12 @@ def test_example_prints_its_output(path: Path) -> None:
         pytest.importorskip("gevent")
     expected = expected_output(path)
     display = "Gtk" in source and "Xvfb" not in source  # the demo starts a display itself
-    outcome = run_script(path, display=display, bus="dbus" in source or "Gio.bus" in source)
+    bus = "dbus" in source or "Gio.bus" in source
+    outcome = run_script(path, display=display, bus=bus, env={"PYTHONFAULTHANDLER": "1"})
     assert outcome.status == 0, outcome.stderr
     assert matches(expected, outcome.stdout), f"expected:\n{expected}\n\nprinted:\n{outcome.stdout}\n{outcome.stderr}"
+    if path.name == "demo.py":
+        assert outcome.stderr == "", "what a newcomer sees first is about gleenlet, and nothing else"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

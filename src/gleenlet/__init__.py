@@ -1,7 +1,25 @@
-"""gleenlet: greenlets on the GLib main loop. Straight-line code in GTK, GStreamer and D-Bus programs."""
+"""gleenlet: greenlets on the GLib main loop. Straight-line code in GTK, GStreamer and D-Bus programs.
+
+    from gleenlet import green, sleep
+
+    @green
+    def on_clicked(button):
+        for seconds in range(3, 0, -1):
+            button.set_label(str(seconds))
+            sleep(1)  # the window stays alive
+
+Tasks           run, spawn, green, sleep, Task, current_task, TaskGroup, wait, as_completed, shutdown
+Limits          timeout, timeout_at, move_on_after, shield; Cancelled is raised where a task waits
+Between tasks   Event, Lock, RLock, Condition, Semaphore, BoundedSemaphore, Barrier, Queue, LifoQueue, PriorityQueue
+GLib            wait_signal, wait_any_signal, signals, wait_property, call, wait_readable, wait_writable, wait_child,
+                wait_unix_signal
+Threads         to_thread, from_thread, wait_future
+Other loops     run_outside, cooperative_loops, callback, schedule_switch, schedule_throw, Hub, get_hub
+Rooms           gleenlet.gtk, gleenlet.dbus, gleenlet.gst, gleenlet.asyncio, gleenlet.gevent, gleenlet.debug,
+                gleenlet.testing
+"""
 
 import os as _os
-from types import FunctionType
 
 from gleenlet._core import (
     Cancelled,
@@ -20,6 +38,7 @@ from gleenlet._core import (
     sleep,
     spawn,
 )
+from gleenlet._core import publish as _publish
 from gleenlet._glib import (
     call,
     cooperative_loops,
@@ -125,13 +144,7 @@ __all__ = [
 
 __version__ = "0.2.0"
 
-for _name in __all__:  # where users import them from: tracebacks, help() and pickle show it, and doctest goes by it
-    if callable(_public := globals()[_name]) and _public.__module__ != "gleenlet":
-        _public.__module__ = "gleenlet"
-        for _member in vars(_public).values() if isinstance(_public, type) else ():
-            if isinstance(_member, FunctionType):
-                _member.__module__ = "gleenlet"
-del _member, _name, _public
+_publish(globals())
 
 if _os.environ.get("GLEENLET_DEBUG", "0") not in ("", "0"):
     from gleenlet.debug import start_as_asked as _start_as_asked

@@ -105,5 +105,24 @@ def test_every_public_function_shows_an_example() -> None:
     assert bare == []
 
 
+@pytest.mark.parametrize("room", ["", "asyncio", "gevent", "gtk", "dbus", "gst", "debug", "testing"])
+def test_what_a_door_hands_out_says_its_name(room: str) -> None:
+    name = f"gleenlet.{room}".rstrip(".")
+    door = pytest.importorskip(name)
+    said = {public: getattr(getattr(door, public), "__module__", name) for public in door.__all__}
+    others = {public: module for public, module in said.items() if module != name}
+    # Plain types with a second name, and the class whose module gevent takes for that of its loop.
+    assert all(module == "builtins" for public, module in others.items() if public != "GLibLoop"), others
+    assert room != "gevent" or others == {"GLibLoop": "gevent.libev.corecext"}
+
+
+def test_help_begins_with_every_public_name() -> None:
+    text = gleenlet.__doc__ or ""
+    errors_and_kinds = {name for name in gleenlet.__all__ if name.isupper() or name.endswith("Error")}
+    of_others = {"MoveOn", "Timeout", "QueueEmpty", "QueueFull", "QueueShutDown"}  # what the named ones return or raise
+    words = set(text.replace(",", " ").replace(";", " ").split())
+    assert set(gleenlet.__all__) - errors_and_kinds - of_others <= words
+
+
 if __name__ == "__main__":
     FILE.write_text(describe())

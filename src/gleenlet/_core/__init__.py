@@ -29,6 +29,7 @@ from gleenlet._core._native import (
     wait_fd,
 )
 from gleenlet._core.blame import describe, explain, user_frame, where
+from gleenlet._core.doors import publish
 from gleenlet._core.errors import Cancelled, GleenletError, UnsafeSwitchError
 from gleenlet._core.green import callback, check_decorated, green
 from gleenlet._core.hub import Hub, all_hubs, get_hub, new_hubs
@@ -80,6 +81,7 @@ __all__ = [
     "may_wait",
     "new_hubs",
     "plain_loops",
+    "publish",
     "run",
     "runs_tasks",
     "schedule_switch",

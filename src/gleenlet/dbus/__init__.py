@@ -1,5 +1,6 @@
 """gleenlet.dbus: one typed class is client and service, and its methods may block. On Gio's D-Bus."""
 
+from gleenlet._core import publish as _publish
 from gleenlet.dbus._call import Call, current_call
 from gleenlet.dbus._errors import AccessDenied, NameLost, NameTaken, error
 from gleenlet.dbus._fds import FileDescriptor
@@ -56,3 +57,5 @@ __all__ = [
     "watch",
     "watch_name",
 ]
+
+_publish(globals())

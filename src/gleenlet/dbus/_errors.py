@@ -107,7 +107,3 @@ def without_prefix(failure: GLib.Error) -> str:
     """Its text as it was sent: Gio writes `GDBus.Error:name: ` in front."""
     name = Gio.DBusError.get_remote_error(failure)
     return str(failure.message).removeprefix(f"GDBus.Error:{name}: ")
-
-
-for _error in (AccessDenied, NameTaken, NameLost):
-    _error.__module__ = "gleenlet.dbus"

@@ -1,5 +1,6 @@
 """See what the tasks do, what each waits for, and who holds that. Costs nothing until it is asked."""
 
+from gleenlet._core import publish as _publish
 from gleenlet.debug._listen import Listener, listen
 from gleenlet.debug._listen import start_as_asked as start_as_asked  # for GLEENLET_DEBUG, no public name
 from gleenlet.debug._record import Frame, TaskRecord
@@ -26,3 +27,5 @@ __all__ = [
     "trace",
     "watch",
 ]
+
+_publish(globals())

@@ -5,6 +5,7 @@
 ...     p.wait_eos()
 """
 
+from gleenlet._core import publish as _publish
 import gi
 
 gi.require_version("Gst", "1.0")
@@ -17,3 +18,5 @@ from gleenlet.gst._pipeline import Pipeline, pipeline  # noqa: E402
 from gleenlet.gst._promise import promise  # noqa: E402
 
 __all__ = ["Pipeline", "PipelineError", "pipeline", "promise", "push", "samples"]
+
+_publish(globals())

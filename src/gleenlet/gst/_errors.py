@@ -40,9 +40,6 @@ class PipelineError(GleenletError, GLib.Error):
         return cls(error, message.src, debug)
 
 
-PipelineError.__module__ = "gleenlet.gst"  # where users import it from: tracebacks show it
-
-
 def core_error(code: Gst.CoreError, text: str, element: Gst.Element) -> PipelineError:
     """Make one where GStreamer says no more than that it failed."""
     return PipelineError(GLib.Error.new_literal(Gst.core_error_quark(), text, code), element)

@@ -1,5 +1,6 @@
 """gleenlet.gtk: tasks, handlers and dialogs for GTK 3, GTK 4 and libadwaita, whichever the program has chosen."""
 
+from gleenlet._core import publish as _publish
 from gleenlet.gtk._ask import ask, tell
 from gleenlet.gtk._busy import busy
 from gleenlet.gtk._dialogs import run_dialog
@@ -34,3 +35,5 @@ __all__ = [
     "tasks_of",
     "tell",
 ]
+
+_publish(globals())

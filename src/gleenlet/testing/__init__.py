@@ -1,5 +1,6 @@
 """Test it: a clock that jumps, every schedule, nothing left over."""
 
+from gleenlet._core import publish as _publish
 from gleenlet.testing._blocking import BlockingCall, forbid_blocking
 from gleenlet.testing._explore import explore
 from gleenlet.testing._faults import (
@@ -48,3 +49,5 @@ __all__ = [
     "virtual_time",
     "wait_all_tasks_blocked",
 ]
+
+_publish(globals())

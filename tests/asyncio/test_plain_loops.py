@@ -312,7 +312,7 @@ def test_a_closed_loop_is_freed_without_the_collector(use: Callable[[EventLoop],
         refs: list[weakref.ref[Any]] = [
             weakref.ref(loop),
             weakref.ref(loop._waiting),
-            weakref.ref(loop._waiting.outside),
+            weakref.ref(loop._waiting.added),
         ]
         del loop
         settle()

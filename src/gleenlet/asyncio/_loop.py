@@ -11,7 +11,6 @@ import inspect
 import signal
 import sys
 import threading
-from asyncio import unix_events
 from asyncio.events import _get_running_loop, _set_running_loop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,15 +18,16 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from gleenlet._core import Hub, SignalListener, Task, UnsafeSwitchError, _slabs, current_task, get_hub, spawn
+from gleenlet.asyncio._private import SelectorEventLoop, never_mind, no_handler
 from gleenlet.asyncio._selector import Selector
 
-__all__ = ["EventLoop", "announce", "run_outside", "thread"]
+__all__ = ["EventLoop", "announce", "local", "run_in_task"]
 
 T = TypeVar("T")
 
 
-class State:
-    """The loops of one thread."""
+class Loops:
+    """Those of one thread."""
 
     def __init__(self) -> None:
         self.running: list[EventLoop] = []
@@ -36,15 +36,15 @@ class State:
         self.hooked: EventLoop | None = None  # whose hooks are set: they belong to the thread, too
 
 
-class Thread(threading.local):
+class Local(threading.local):
     def __init__(self) -> None:
-        self.state = State()
+        self.loops = Loops()
 
 
-thread = Thread()
+local = Local()
 
 
-class EventLoop(asyncio.SelectorEventLoop):
+class EventLoop(SelectorEventLoop):
     """asyncio's own event loop, run by a task: `asyncio.Runner(loop_factory=EventLoop)`.
 
     Outside a task it drives the thread's GLib loop, as `Task.result()` does; in a GLib callback it raises
@@ -54,10 +54,6 @@ class EventLoop(asyncio.SelectorEventLoop):
     ...     runner.run(asyncio.sleep(0.001, "done"))
     'done'
     """
-
-    _signal_handlers: dict[int, asyncio.Handle]
-    _task_factory: Any
-    _debug: bool
 
     def __init__(self) -> None:
         # All that is ours is there: with more than 30 attributes, call_at and call_soon included, CPython's caches of
@@ -70,12 +66,12 @@ class EventLoop(asyncio.SelectorEventLoop):
         """Run until `stop()`, as asyncio's."""
         task = current_task()
         if task is None:
-            self._check_closed()  # type: ignore[attr-defined]
-            self._check_running()  # type: ignore[attr-defined]
+            self._check_closed()
+            self._check_running()
             try:
-                run_outside(self.run_forever)
+                run_in_task(self.run_forever)
             except UnsafeSwitchError:
-                self._waiting.refused = True
+                self._waiting.in_callback = True
                 raise
             return
         with self._beside_foreign(task):
@@ -83,27 +79,27 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def _run_in(self, task: Task[Any]) -> None:
         attached = False
-        selector, running = self._waiting, thread.state.running
+        selector, running = self._waiting, local.loops.running
         try:
-            self._check_closed()  # type: ignore[attr-defined]
-            self._check_running()  # type: ignore[attr-defined]
+            self._check_closed()
+            self._check_running()
             selector.around = selector.foreign
-            selector.attach(task, thread.state)
+            selector.attach(task, local.loops)
             attached = True
             if not running:
-                thread.state.hooks = sys.get_asyncgen_hooks()
+                local.loops.hooks = sys.get_asyncgen_hooks()
             running.append(self)
-            thread.state.hooked = self
+            local.loops.hooked = self
             announce(task._hub)
             _with_room(super().run_forever)
         finally:
             if attached:
                 selector.detach()
                 running.remove(self)
-                thread.state.hooked = None
+                local.loops.hooked = None
                 _set_running_loop(None)
                 if not running:
-                    sys.set_asyncgen_hooks(*thread.state.hooks)
+                    sys.set_asyncgen_hooks(*local.loops.hooks)
                 announce(task._hub)
 
     @contextmanager
@@ -126,14 +122,14 @@ class EventLoop(asyncio.SelectorEventLoop):
 
         Raises: Cancelled, KeyboardInterrupt: what its task was interrupted with, if that ended the coroutine.
         """
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()
         task = current_task()
         if self._running_here(task):
-            self._check_running()  # type: ignore[attr-defined]
+            self._check_running()
         is_new = not asyncio.isfuture(future)
         future = asyncio.ensure_future(future, loop=self)
         if is_new:
-            future._log_destroy_pending = False
+            never_mind(future)
         waiting = self._waiting
         before, waiting.main = waiting.main, future
         try:
@@ -161,11 +157,11 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def close(self) -> None:
         """Close it, as asyncio's; what it was refused to run has been told by an error already."""
-        if self._waiting.refused:
+        if self._waiting.in_callback:
             for task in asyncio.all_tasks(self):
                 coroutine = task.get_coro()
                 if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
-                    task._log_destroy_pending = False  # type: ignore[attr-defined]
+                    never_mind(task)
                     coroutine.close()
         super().close()
         if self.is_closed():
@@ -184,10 +180,10 @@ class EventLoop(asyncio.SelectorEventLoop):
             super().add_signal_handler(sig, callback, *args)
         finally:
             self._stop_hearing()
-        if signal.getsignal(sig) is unix_events._sighandler_noop:  # type: ignore[attr-defined]
+        if signal.getsignal(sig) is no_handler:
             signal.signal(sig, self._signalled)
             signal.siginterrupt(sig, False)
-            self._waiting.wakeup_fd = self._csock.fileno()  # type: ignore[attr-defined]
+            self._waiting.wakeup_fd = self._csock.fileno()
             self._put_back(before)
 
     def remove_signal_handler(self, sig: int) -> bool:
@@ -207,7 +203,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         """Whoever replaces our handler, by signal.signal(), does not replace the loop's: as in asyncio."""
         for sig in numbers:
             if sig in self._signal_handlers and signal.getsignal(sig) != self._signalled:
-                self._handle_signal(sig)  # type: ignore[attr-defined]
+                self._handle_signal(sig)
                 self._waiting.wake()
 
     def _put_back(self, wakeup_fd: int) -> None:
@@ -217,15 +213,15 @@ class EventLoop(asyncio.SelectorEventLoop):
     def _signalled(self, sig: int, _frame: FrameType | None) -> None:
         if self._waiting.hears is not None:
             self._waiting.hears.look()  # while this is the handler: what is heard of it later is another's
-        self._handle_signal(sig)  # type: ignore[attr-defined]
+        self._handle_signal(sig)
         self._waiting.wake()
 
     def _process_self_data(self, data: bytes) -> None:
         pass
 
     def _set_hooks(self) -> None:
-        thread.state.hooked = self
-        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
+        local.loops.hooked = self
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)
 
 
 def _with_room(func: Callable[[], None]) -> None:
@@ -252,16 +248,16 @@ def _wakeup_fd() -> int:
 
 def announce(hub: Hub) -> None:
     """Set the running loop that plain GLib callbacks see: the background loop, else the first that runs."""
-    state = thread.state
-    loop, _ = state.background.get(hub, (None, None))
-    if loop not in state.running:
-        loop = next((one for one in state.running if one._waiting.hub is hub), None)
+    loops = local.loops
+    loop, _ = loops.background.get(hub, (None, None))
+    if loop not in loops.running:
+        loop = next((one for one in loops.running if one._waiting.hub is hub), None)
     if loop is not None and loop._waiting.foreign is not None:
         loop = None
     hub._set_turn(None if loop is None else _set_running_loop, loop)
 
 
-def run_outside(func: Callable[..., T], *args: Any) -> T:
+def run_in_task(func: Callable[..., T], *args: Any) -> T:
     """Run in a task what runs a loop, and drive GLib's loop meanwhile; an interrupt here ends it."""
     task = spawn(func, *args, name="asyncio")
     while True:
@@ -273,7 +269,7 @@ def run_outside(func: Callable[..., T], *args: Any) -> T:
             if task.greenlet is None:
                 task.cancel()
                 raise
-            loop = next((loop for loop in thread.state.running if loop._waiting.task is task), None)
+            loop = next((loop for loop in local.loops.running if loop._waiting.task is task), None)
             if loop is not None:
                 loop._waiting.throw(error)
             else:

@@ -16,8 +16,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from gleenlet._core import Cancelled, Hub, Task, UnsafeSwitchError, Waiter, _native, get_hub, spawn
 from gleenlet._core.future import as_future, own_loop
-from gleenlet.asyncio._loop import EventLoop, run_outside, thread
-from gleenlet.asyncio._selector import FirstStep, refuse
+from gleenlet.asyncio._loop import EventLoop, local, run_in_task
+from gleenlet.asyncio._private import FirstStep, never_mind
+from gleenlet.asyncio._selector import refuse_wait
 
 __all__ = ["EventLoop", "as_future", "await_", "run", "stop", "to_task"]
 
@@ -48,7 +49,7 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
     task = _native.current_task()
     if task is None:
         try:
-            result: T = run_outside(_run, main, debug)
+            result: T = run_in_task(_run, main, debug)
             return result
         except UnsafeSwitchError:
             if asyncio.iscoroutine(main):
@@ -111,8 +112,8 @@ def await_(awaitable: Awaitable[T]) -> T:
         else:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()
-            refuse()
-        background = thread.state.background.get(hub)
+            refuse_wait()
+        background = local.loops.background.get(hub)
         loop = _start(hub) if background is None or background[1].done() else background[0]
         if type(loop) is EventLoop and loop._task_factory is None and not loop._debug:
             waiter = Waiter(None, None, "coroutine")
@@ -171,7 +172,7 @@ def _start(hub: Hub) -> asyncio.AbstractEventLoop:
     if running is not None and not isinstance(running, EventLoop) and _native.main_depth():
         return running
     loop = EventLoop()
-    thread.state.background[hub] = (loop, spawn(_serve, loop, name="asyncio"))
+    local.loops.background[hub] = (loop, spawn(_serve, loop, name="asyncio"))
     return loop
 
 
@@ -192,7 +193,7 @@ def stop() -> None:
     >>> stop()
     """
     hub = get_hub()
-    background = thread.state.background.get(hub)
+    background = local.loops.background.get(hub)
     if background is None:
         return
     loop, task = background
@@ -200,8 +201,8 @@ def stop() -> None:
     try:
         task.join()
     finally:
-        if task.done() and thread.state.background.get(hub) is background:
-            del thread.state.background[hub]
+        if task.done() and local.loops.background.get(hub) is background:
+            del local.loops.background[hub]
 
 
 async def to_task(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -219,18 +220,18 @@ async def to_task(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
 @atexit.register
 def _abandon() -> None:
     """What still runs on the background loop when the interpreter exits is abandoned, as daemon threads."""
-    for loop, _task in thread.state.background.values():
+    for loop, _task in local.loops.background.values():
         for task in asyncio.all_tasks(loop):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            never_mind(task)
         if not loop.is_closed():
-            loop._thread_id = None  # type: ignore[attr-defined]  # it never runs again
+            loop._thread_id = None  # it never runs again
             loop.close()
 
 
 def _forget_in_child() -> None:
     """A forked child starts afresh: the loops' descriptors are its parent's too."""
-    thread.state.background.clear()
-    thread.state.running.clear()
+    local.loops.background.clear()
+    local.loops.running.clear()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

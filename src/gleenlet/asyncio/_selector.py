@@ -19,7 +19,7 @@ import functools
 import select
 import selectors
 from asyncio.events import _set_running_loop
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any, cast
 
@@ -35,14 +35,15 @@ from gleenlet._core import (
     sleep,
     user_frame,
 )
+from gleenlet.asyncio._private import EpollSelector
 
-__all__ = ["FirstStep", "Selector", "refuse"]
+__all__ = ["Selector", "refuse_wait"]
 
 _give_way = functools.partial(sleep, 0)
 _append = collections.deque.append
 
 
-class Outside(collections.deque[asyncio.Handle]):
+class Added(collections.deque[asyncio.Handle]):
     """Stands in for the loop's queue of callbacks while the loop waits: what is added wakes the loop."""
 
     def __init__(self, selector: Selector) -> None:
@@ -59,11 +60,8 @@ class Outside(collections.deque[asyncio.Handle]):
                 pass  # another thread: call_soon_threadsafe writes to the loop's socket
 
 
-class Selector(selectors.EpollSelector):
+class Selector(EpollSelector):
     """asyncio's selector, but it waits through the hub."""
-
-    _selector: select.epoll
-    _fd_to_key: dict[int, selectors.SelectorKey]
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,13 +72,13 @@ class Selector(selectors.EpollSelector):
         self.around: Any = None  # the running loop that others see while this one waits
         self.settled = False  # epoll had nothing, and the hub reported nothing since
         self.thrown: BaseException | None = None
-        self.thread: Any = None  # its state
-        self.outside = Outside(self)
+        self.loops: Any = None  # of its thread
+        self.added = Added(self)
         self.main: asyncio.Future[Any] | None = None  # what run_until_complete runs
         self.interruption: BaseException | None = None  # what cancelled it
         self.foreign: Any = None  # the loop that PyGObject runs on this thread
         self.wakeup_fd = -1  # the loop's own, for signals
-        self.refused = False  # run in a GLib callback
+        self.in_callback = False  # somebody tried to run it in a GLib callback
         self.hears: SignalListener | None = None  # while there are handlers for signals
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -88,10 +86,10 @@ class Selector(selectors.EpollSelector):
         hub = self.hub
         if hub is None:
             return super().select(timeout)
-        if self.outside:  # a thread added it just when the loop woke up
+        if self.added:  # a thread added it just when the loop woke up
             timeout = 0
-            while self.outside:
-                self.loop._ready.append(self.outside.popleft())
+            while self.added:
+                self.loop._ready.append(self.added.popleft())
         keys = self._fd_to_key
         if timeout is not None and timeout <= 0:
             if hub.must_yield():
@@ -124,11 +122,11 @@ class Selector(selectors.EpollSelector):
 
     def wait(self, timeout: float | None) -> None:
         """Suspend the task until something is ready or added, or `timeout` seconds are over."""
-        loop, outside, ready = self.loop, self.outside, self.loop._ready
+        loop, added, ready = self.loop, self.added, self.loop._ready
         timers = loop._scheduled
         first = timers[0] if timers else None
         loop.call_at = self.call_at  # for the time being: as a method it would slow down every call_later
-        loop._ready = outside
+        loop._ready = added
         try:
             while True:
                 self.waiter = waiter = Waiter(timeout, None, "asyncio events")
@@ -136,15 +134,15 @@ class Selector(selectors.EpollSelector):
                     self.suspend(waiter.wait, None)
                 finally:
                     self.waiter = None
-                if not self.settled or not outside or loop._stopping or loop._debug:
+                if not self.settled or not added or loop._stopping or loop._debug:
                     return
                 # Somebody outside added callbacks, and there is nothing else: run them, as an iteration would.
-                for _ in range(len(outside)):
-                    handle = outside.popleft()
+                for _ in range(len(added)):
+                    handle = added.popleft()
                     if not handle._cancelled:
                         handle._run()
                 timers = loop._scheduled
-                if outside or loop._stopping or first is not (timers[0] if timers else None):
+                if added or loop._stopping or first is not (timers[0] if timers else None):
                     return
                 if first is not None:
                     timeout = first._when - loop.time()
@@ -152,8 +150,8 @@ class Selector(selectors.EpollSelector):
                         return
         finally:
             loop._ready = ready
-            while outside:
-                ready.append(outside.popleft())
+            while added:
+                ready.append(added.popleft())
             del loop.call_at
 
     def suspend(self, wait: Callable[..., object], *args: object) -> None:
@@ -167,8 +165,8 @@ class Selector(selectors.EpollSelector):
         except BaseException as error:
             interruption = error
         _set_running_loop(self.loop)
-        task._guard = refuse
-        if self.thread.hooked is not self.loop:
+        task._guard = refuse_wait
+        if self.loops.hooked is not self.loop:
             self.loop._set_hooks()
         if interruption is not None or self.thrown is not None:
             self.interrupt(interruption)
@@ -208,14 +206,14 @@ class Selector(selectors.EpollSelector):
         self.thrown = error
         self.wake()
 
-    def attach(self, task: Task[Any], thread: Any) -> None:
-        self.task, self.hub, self.settled, self.thread = task, task._hub, False, thread
+    def attach(self, task: Task[Any], loops: Any) -> None:
+        self.task, self.hub, self.settled, self.loops = task, task._hub, False, loops
         self.hub._nest(self._selector.fileno(), self.edge)
-        task._guard = refuse
+        task._guard = refuse_wait
 
     def forget(self) -> None:
         """The loop is closed: nothing refers to itself any more."""
-        self.loop = self.outside.selector = None
+        self.loop = self.added.selector = None
 
     def detach(self) -> None:
         hub, task = self.hub, self.task
@@ -225,46 +223,7 @@ class Selector(selectors.EpollSelector):
         self.hub = self.task = None
 
 
-class FirstStep:
-    """What `await_` puts into the loop's queue where `create_task` has a Handle, at two thirds of the cost.
-
-    A new task has `loop.call_soon` run its first step; for that moment this is `call_soon`.
-    """
-
-    __slots__ = ("awaitable", "context", "step", "task", "waiter")
-
-    _cancelled = False  # what the loop asks a Handle for
-
-    def __init__(self, loop: Any, awaitable: Awaitable[Any], waiter: Waiter) -> None:
-        self.awaitable = awaitable
-        self.waiter = waiter
-        loop.call_soon = self.capture
-        try:
-            self.task = asyncio.Task(self.deliver(), loop=loop)
-        finally:
-            del loop.call_soon
-        loop._ready.append(self)
-
-    def capture(self, step: Callable[[], object], context: Context) -> None:
-        self.step = step
-        self.context = context
-
-    async def deliver(self) -> Any:
-        """Wake who waits: a done-callback of the task would do it one iteration later."""
-        try:
-            return await self.awaitable
-        finally:
-            self.waiter.wake()
-
-    def _run(self) -> None:
-        self.context.run(self.step)
-        if self.task.cancelled():  # maybe before its start
-            if asyncio.iscoroutine(self.awaitable):
-                self.awaitable.close()
-            self.waiter.wake()
-
-
-def refuse() -> None:
+def refuse_wait() -> None:
     """Called by the core instead of waiting in the middle of an iteration."""
     frame, called = user_frame(())
     called = "A blocking call" if called == "the call" else f"{called}()"

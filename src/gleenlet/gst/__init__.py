@@ -5,8 +5,9 @@
 ...     p.wait_eos()
 """
 
-from gleenlet._core import publish as _publish
 import gi
+
+from gleenlet._core import publish as _publish
 
 gi.require_version("Gst", "1.0")
 

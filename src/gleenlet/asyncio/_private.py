@@ -1,0 +1,103 @@
+"""asyncio's private names, each declared once, and how `await_` starts a coroutine by them.
+
+asyncio promises none of them; a test asks each Python that we support whether it has them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import selectors
+from asyncio import unix_events
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from gleenlet._core import Waiter
+
+__all__ = ["EpollSelector", "FirstStep", "SelectorEventLoop", "never_mind", "no_handler"]
+
+if TYPE_CHECKING:
+
+    class SelectorEventLoop(asyncio.SelectorEventLoop):
+        _ready: deque[asyncio.Handle]  # what runs in the next iteration
+        _scheduled: list[asyncio.TimerHandle]  # a heap
+        _stopping: bool
+        _debug: bool
+        _thread_id: int | None  # of who runs it
+        _task_factory: Any
+        _signal_handlers: dict[int, asyncio.Handle]
+        _csock: Any  # what signals are written to
+        _asyncgen_firstiter_hook: Callable[..., None]
+        _asyncgen_finalizer_hook: Callable[..., None]
+
+        def _check_closed(self) -> None: ...
+        def _check_running(self) -> None: ...
+        def _handle_signal(self, sig: int) -> None: ...
+        def _process_self_data(self, data: bytes) -> None: ...
+
+    class EpollSelector(selectors.EpollSelector):
+        _selector: select.epoll
+        _fd_to_key: dict[int, selectors.SelectorKey]
+
+    class Handle(asyncio.Handle):
+        _cancelled: bool
+        _source_traceback: Any
+
+        def _run(self) -> None: ...
+
+    class TimerHandle(asyncio.TimerHandle):
+        _when: float
+
+    class Task(asyncio.Task[Any]):
+        _log_destroy_pending: bool  # else its end without a result is a message
+
+else:
+    SelectorEventLoop, EpollSelector = asyncio.SelectorEventLoop, selectors.EpollSelector
+
+no_handler: Callable[..., None] = unix_events._sighandler_noop  # type: ignore[attr-defined]  # what add_signal_handler sets
+
+
+def never_mind(task: Any) -> None:
+    """No message if it goes before it has ended."""
+    task._log_destroy_pending = False
+
+
+class FirstStep:
+    """What `await_` puts into the loop's queue where `create_task` has a Handle, at two thirds of the cost.
+
+    A new task has `loop.call_soon` run its first step; for that moment this is `call_soon`.
+    """
+
+    __slots__ = ("awaitable", "context", "step", "task", "waiter")
+
+    _cancelled = False  # what the loop asks a Handle for
+
+    def __init__(self, loop: Any, awaitable: Awaitable[Any], waiter: Waiter) -> None:
+        self.awaitable = awaitable
+        self.waiter = waiter
+        loop.call_soon = self.capture
+        try:
+            self.task = asyncio.Task(self.deliver(), loop=loop)
+        finally:
+            del loop.call_soon
+        loop._ready.append(self)
+
+    def capture(self, step: Callable[[], object], context: Context) -> None:
+        self.step = step
+        self.context = context
+
+    async def deliver(self) -> Any:
+        """Wake who waits: a done-callback of the task would do it one iteration later."""
+        try:
+            return await self.awaitable
+        finally:
+            self.waiter.wake()
+
+    def _run(self) -> None:
+        self.context.run(self.step)
+        if self.task.cancelled():  # maybe before its start
+            if asyncio.iscoroutine(self.awaitable):
+                self.awaitable.close()
+            self.waiter.wake()

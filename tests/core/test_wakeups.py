@@ -146,7 +146,7 @@ def test_cancelled_party_is_out_of_its_line_at_once() -> None:
     def cancels() -> None:
         door.cancel()
         door.join()
-        left.append(len(barrier._outside))
+        left.append(len(barrier._early))
 
     spawn(cancels, priority=-100)
     settle()

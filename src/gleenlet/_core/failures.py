@@ -28,7 +28,7 @@ def ask_later(task: Any) -> None:
     """Tell of a task's failure when it is dropped, or when `PATIENCE` is over; not if somebody asks for it before."""
     kind: Any = type(task)
     task.__class__ = _with_finalizer(kind)
-    task._timer = task._hub.call_later(PATIENCE, _time_is_over, weakref.ref(task))
+    task._timer = task.hub.call_later(PATIENCE, _time_is_over, weakref.ref(task))
     _unasked.add(task)
 
 
@@ -56,20 +56,20 @@ def _with_finalizer(cls: Any) -> Any:
 def _asked(task: Any) -> None:
     task.__class__ = type(task).__base__
     _unasked.discard(task)
-    _in_its_thread(task._hub, task._timer.cancel)
+    _in_its_thread(task.hub, task._timer.cancel)
 
 
 def _tell(task: Any) -> None:
     _asked(task)
-    if not _in_its_thread(task._hub, task._hub._report, task._value, task):
-        task._hub._report(task._value, task)
+    if not _in_its_thread(task.hub, task.hub._report, task._value, task):
+        task.hub._report(task._value, task)
 
 
 def _in_its_thread(hub: Any, func: Callable[..., object], *args: Any) -> bool:
     """Call it, whatever thread this is; False if the hub is closed."""
     try:
         if hub.thread == get_ident():
-            hub._check_thread()
+            hub.check_thread()
             func(*args)
         else:
             hub.call_soon_threadsafe(func, *args)

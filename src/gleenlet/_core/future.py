@@ -30,7 +30,7 @@ def as_future(task: Task[T]) -> asyncio.Future[T]:
     2
     """
     loop = own_loop(repr(task))
-    if task._hub.thread != _native.get_ident():
+    if task.hub.thread != _native.get_ident():
         raise GleenletError(f"{task!r} belongs to another thread: wait for it there, or use from_thread()")
     return cast("asyncio.Future[T]", TaskFuture(task, loop))
 

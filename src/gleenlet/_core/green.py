@@ -126,7 +126,7 @@ class _Green:
         if self.busy.get(key) is task:
             del self.busy[key]
         if not task.cancelled() and (error := task.exception()) is not None:
-            task._hub._report(error, task)
+            task.hub._report(error, task)
 
 
 def callback(func: Callable[P, object], /) -> Callable[P, bool]:
@@ -152,7 +152,7 @@ def callback(func: Callable[P, object], /) -> Callable[P, bool]:
         try:
             return bool(task._value)
         except BaseException as error:
-            task._hub._report(error, task)
+            task.hub._report(error, task)
             return False
 
     return call

@@ -79,7 +79,7 @@ class Hub(_native.Hub):
         >>> get_hub().call_soon(print, "soon") and run(sleep, 0)
         soon
         """
-        self._check_thread()
+        self.check_thread()
         return self._call(func, args, None)
 
     def call_soon_threadsafe(self, func: Callable[..., Any], /, *args: Any) -> Handle:
@@ -166,7 +166,11 @@ class Hub(_native.Hub):
         before, self._on_error = self._on_error, func
         return before
 
-    def _check_thread(self) -> None:
+    def check_thread(self) -> None:
+        """Raise if this is not the hub's thread. Raises: GleenletError. Thread: any.
+
+        >>> get_hub().check_thread()
+        """
         if not self.floor:
             raise GleenletError("this hub was not initialized: hubs are made by get_hub()")
         if _native.get_ident() != self.thread:

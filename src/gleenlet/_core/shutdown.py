@@ -77,7 +77,7 @@ def ends(task: Task[Any], seconds: float) -> bool:
     def told(task: Task[Any]) -> None:
         ended.wake()
         if task._state == FAILED:
-            task._hub._report(task._value, task)
+            task.hub._report(task._value, task)
 
     if not task.done():
         task.add_done_callback(told)

@@ -124,7 +124,7 @@ class Task(_native.Job, Generic[T_co]):
         """
         if self.done():
             return True
-        self._hub._check_thread()
+        self.hub.check_thread()
         waiter = Waiter(timeout, self, "task")
         if self is current_task():
             raise GleenletError(f"{self!r} cannot wait for itself")
@@ -194,9 +194,9 @@ class Task(_native.Job, Generic[T_co]):
         """
         if not callable(func):
             raise TypeError(f"a function to call is needed, not {type(func).__name__}")
-        self._hub._check_thread()
+        self.hub.check_thread()
         if self.done():
-            self._hub.call_soon(func, self)
+            self.hub.call_soon(func, self)
         elif self._callbacks is None:
             self._callbacks = [func]
         else:
@@ -260,7 +260,7 @@ class Task(_native.Job, Generic[T_co]):
             if self._held and not isinstance(self._value, SystemExit | KeyboardInterrupt):
                 ask_later(self)
             else:
-                self._hub._report(self._value, self)
+                self.hub._report(self._value, self)
             return
         callbacks.reverse()
         while callbacks:
@@ -271,9 +271,9 @@ class Task(_native.Job, Generic[T_co]):
                 if self._state == DONE:
                     callback._child_done(self)
                 else:
-                    self._hub.call_soon(callback._child_failed, self)
+                    self.hub.call_soon(callback._child_failed, self)
             else:
-                self._hub.call_soon(callback, self)
+                self.hub.call_soon(callback, self)
             callbacks.pop()
         self._callbacks = None
 

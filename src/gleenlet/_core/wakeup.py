@@ -35,7 +35,7 @@ class Wakeup:
         if first:
             self.install()
         if self.users[hub] == 1:
-            hub._nest(self.reader, self.forward)
+            hub.watch(self.reader, self.forward)
 
     def release(self, hub: Hub) -> None:
         """Undo `hold`, also one that Ctrl-C has cut short, or that found no free descriptor."""
@@ -45,7 +45,7 @@ class Wakeup:
         del self.users[hub]
         if self.reader < 0:
             return
-        hub._unnest(self.reader)
+        hub.unwatch(self.reader)
         if not self.users:
             self.uninstall()
 
@@ -146,4 +146,4 @@ def restart_in_child() -> None:
         os.close(fd)
     for hub in wakeup.users:
         if hub.thread == threading.get_ident():  # no other thread lives on in the child
-            hub._nest(wakeup.reader, wakeup.forward)
+            hub.watch(wakeup.reader, wakeup.forward)

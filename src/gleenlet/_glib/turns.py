@@ -54,7 +54,7 @@ def pending(context: GLib.MainContext) -> bool:
     """As `context.pending()`, asked in a task: tasks that are ready do not count, or two that ask would never end."""
     task = current_task()
     assert task is not None
-    hub = task._hub
+    hub = task.hub
     told, hub._complained = hub._complained, True  # no loop is about to run in this task
     try:
         found = bool(ask_context(context))

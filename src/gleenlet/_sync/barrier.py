@@ -34,7 +34,7 @@ class Barrier(ThreadBound):
             raise ValueError(f"parties must be > 0, not {parties!r}")
         self._parties = parties
         self._inside = Line("Barrier.wait")  # they wait for the others
-        self._outside = Line("Barrier.wait")  # they wait until those who were let go have left
+        self._early = Line("Barrier.wait")  # they wait until those who were let go have left
         self._leaving = 0
         self._spoilt = False  # reset or aborted while some had not left yet
         self._broken = False
@@ -75,7 +75,7 @@ class Barrier(ThreadBound):
         """
         self._claim()
         while self._leaving and not self._broken:
-            self._outside.wait(self)
+            self._early.wait(self)
         if self._broken:
             raise BrokenBarrierError("the barrier was aborted: reset() makes it usable again")
         if self.n_waiting == self._parties - 1:
@@ -99,7 +99,7 @@ class Barrier(ThreadBound):
         self._broken = True
         self._leaving += self._inside.wake()
         self._spoilt = self._leaving > 0
-        self._outside.wake()
+        self._early.wake()
 
     def _leave(self) -> bool:
         """One who was let go has left. Was the barrier reset or aborted before that?"""
@@ -107,5 +107,5 @@ class Barrier(ThreadBound):
         self._leaving -= 1
         if not self._leaving:
             self._spoilt = False
-            self._outside.wake()
+            self._early.wake()
         return spoilt

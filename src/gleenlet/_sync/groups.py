@@ -167,7 +167,7 @@ class TaskGroup(ThreadBound, Parent):
             return
         error = cast(BaseException, child.exception())
         if self._over:
-            child._hub._tell(child, error, f"in {child!r}, whose TaskGroup is over")
+            child.hub._tell(child, error, f"in {child!r}, whose TaskGroup is over")
             return
         self._errors.append(error)
         if isinstance(error, SystemExit | KeyboardInterrupt) and self._base_error is None:

@@ -173,7 +173,7 @@ class _Limit:
             self._handle.cancel()
             self._handle = None
         if when is not None:
-            hub: Hub = self._strike.task._hub
+            hub: Hub = self._strike.task.hub
             if when <= hub.time():
                 self._handle = hub.call_soon(self._expire)
             else:

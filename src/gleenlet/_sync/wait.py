@@ -125,5 +125,5 @@ def _tasks(tasks: Iterable[Task[T]], who: str) -> list[Task[T]]:
         if task.done():
             task.join()  # its failure is asked for
         else:
-            task._hub._check_thread()
+            task.hub.check_thread()
     return everything

@@ -90,7 +90,7 @@ class EventLoop(SelectorEventLoop):
                 local.loops.hooks = sys.get_asyncgen_hooks()
             running.append(self)
             local.loops.hooked = self
-            announce(task._hub)
+            announce(task.hub)
             _with_room(super().run_forever)
         finally:
             if attached:
@@ -100,7 +100,7 @@ class EventLoop(SelectorEventLoop):
                 _set_running_loop(None)
                 if not running:
                     sys.set_asyncgen_hooks(*local.loops.hooks)
-                announce(task._hub)
+                announce(task.hub)
 
     @contextmanager
     def _beside_foreign(self, task: Task[Any] | None) -> Iterator[None]:

@@ -108,7 +108,7 @@ def await_(awaitable: Awaitable[T]) -> T:
         if task is None:
             hub = get_hub()
         elif task._guard is None:
-            hub = task._hub
+            hub = task.hub
         else:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()

@@ -207,8 +207,8 @@ class Selector(EpollSelector):
         self.wake()
 
     def attach(self, task: Task[Any], loops: Any) -> None:
-        self.task, self.hub, self.settled, self.loops = task, task._hub, False, loops
-        self.hub._nest(self._selector.fileno(), self.edge)
+        self.task, self.hub, self.settled, self.loops = task, task.hub, False, loops
+        self.hub.watch(self._selector.fileno(), self.edge)
         task._guard = refuse_wait
 
     def forget(self) -> None:
@@ -218,7 +218,7 @@ class Selector(EpollSelector):
     def detach(self) -> None:
         hub, task = self.hub, self.task
         if hub is not None and task is not None:
-            hub._unnest(self._selector.fileno())
+            hub.unwatch(self._selector.fileno())
             task._guard = None
         self.hub = self.task = None
 

@@ -173,7 +173,7 @@ def cancel(request: dict[str, Any]) -> dict[str, Any]:
     for record in tasks():
         task = record.task() if record.task is not None else None
         if task is not None and request.get("task") in (record.name, str(record.id)):
-            task._hub.call_soon_threadsafe(task.cancel)
+            task.hub.call_soon_threadsafe(task.cancel)
             cancelled.append(record.name)
     return {"cancelled": cancelled}
 

@@ -128,8 +128,8 @@ class Left:
 
     def begin(self) -> None:
         reader, writer = os.pipe()  # what the hub makes once, at its first use, is no leak
-        self.hub._nest(reader, int)
-        self.hub._unnest(reader)
+        self.hub.watch(reader, int)
+        self.hub.unwatch(reader)
         os.close(reader)
         os.close(writer)
         with signals_wake(self.hub):

@@ -398,8 +398,8 @@ extern PyTypeObject ThreadType;
 
 /* descriptors.c */
 PyObject *core_wait_fd(PyObject *module, PyObject *const *args, Py_ssize_t n);
-PyObject *hub_nest(Hub *hub, PyObject *const *args, Py_ssize_t n);
-PyObject *hub_unnest(Hub *hub, PyObject *file);
+PyObject *hub_watch(Hub *hub, PyObject *const *args, Py_ssize_t n);
+PyObject *hub_unwatch(Hub *hub, PyObject *file);
 int visit_watches(Hub *hub, visitproc visit, void *arg);
 void poll_ready(Hub *hub);
 void close_poll(Hub *hub);

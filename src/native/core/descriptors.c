@@ -178,11 +178,11 @@ void poll_ready(Hub *hub) {
     }
 }
 
-/* _nest(fd, func): have func() called whenever something new becomes ready in another epoll */
-PyObject *hub_nest(Hub *hub, PyObject *const *args, Py_ssize_t n) {
+/* watch(fd, func): have func() called whenever something new becomes ready in another epoll */
+PyObject *hub_watch(Hub *hub, PyObject *const *args, Py_ssize_t n) {
     int fd = n == 2 && here(hub) ? fd_of(args[0]) : -1;
     if (n != 2)
-        return PyErr_Format(PyExc_TypeError, "_nest() takes a descriptor and a function");
+        return PyErr_Format(PyExc_TypeError, "watch() takes a descriptor and a function");
     if (fd < 0 || !watch_of(hub, fd))
         return NULL;
     int error = arm(hub, fd, READABLE, NESTED);
@@ -192,7 +192,7 @@ PyObject *hub_nest(Hub *hub, PyObject *const *args, Py_ssize_t n) {
     Py_RETURN_NONE;
 }
 
-PyObject *hub_unnest(Hub *hub, PyObject *file) {
+PyObject *hub_unwatch(Hub *hub, PyObject *file) {
     int fd = fd_of(file);
     if (fd < 0)
         return NULL;

@@ -195,8 +195,12 @@ static PyMethodDef hub_methods[] = {
     {"wakeup", (PyCFunction)hub_wakeup, METH_NOARGS, "wakeup($self, /)\n--\n\n"
      "Have the context look at its sources again. Thread: any."},
     {"_close", (PyCFunction)hub_close, METH_NOARGS, NULL},
-    {"_nest", (PyCFunction)(void (*)(void))hub_nest, METH_FASTCALL, NULL},
-    {"_unnest", (PyCFunction)hub_unnest, METH_O, NULL},
+    {"watch", (PyCFunction)(void (*)(void))hub_watch, METH_FASTCALL, "watch($self, file, func, /)\n--\n\n"
+     "Have the loop call `func()` whenever something new can be read from a descriptor, until `unwatch`; it must not wait.\n\n"
+     "Args:\n"
+     "    file: a descriptor, or an object with `fileno()`; nobody else waits for it meanwhile.\n\n"
+     "Raises: ValueError: it is closed or cannot be polled. GleenletError: the hub is another thread's, or closed."},
+    {"unwatch", (PyCFunction)hub_unwatch, METH_O, "unwatch($self, file, /)\n--\n\nUndo `watch`; nothing if there is none."},
     {"_forget_in_child", (PyCFunction)hub_forget_in_child, METH_NOARGS, NULL},
     {"_acquire", (PyCFunction)hub_acquire, METH_NOARGS, NULL},
     {"_release", (PyCFunction)hub_release, METH_NOARGS, NULL},

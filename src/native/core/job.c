@@ -236,7 +236,7 @@ static PyMethodDef job_methods[] = {
     {NULL}};
 
 static PyMemberDef job_members[] = {
-    {"_hub", T_OBJECT, offsetof(Job, hub), READONLY, NULL},
+    {"hub", T_OBJECT, offsetof(Job, hub), READONLY, "The hub whose loop runs it. Thread: any."},
     {"_func", T_OBJECT, offsetof(Job, func), READONLY, NULL},
     {"_name", T_OBJECT, offsetof(Job, name), 0, NULL},
     {"_value", T_OBJECT, offsetof(Job, value), READONLY, NULL},

@@ -32,6 +32,7 @@ def install() -> None:
 
     Thread: any; it holds for all.
 
+    >>> import asyncio
     >>> from gleenlet import spawn
     >>> install()
     >>> spawn(asyncio.run, asyncio.sleep(0.001, "done")).result()

@@ -50,6 +50,7 @@ class EventLoop(SelectorEventLoop):
     Outside a task it drives the thread's GLib loop, as `Task.result()` does; in a GLib callback it raises
     `UnsafeSwitchError`. Cancelling the task that runs it cancels what `run_until_complete` runs.
 
+    >>> import asyncio
     >>> with asyncio.Runner(loop_factory=EventLoop) as runner:
     ...     runner.run(asyncio.sleep(0.001, "done"))
     'done'

@@ -43,6 +43,7 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
 
     Thread: any.
 
+    >>> import asyncio
     >>> run(asyncio.sleep(0.001, "done"))
     'done'
     """
@@ -88,6 +89,7 @@ def await_(awaitable: Awaitable[T]) -> T:
 
     Thread: any; it blocks the caller's task, or drives the loop at top level.
 
+    >>> import asyncio
     >>> await_(asyncio.sleep(0.001, "done"))
     'done'
     """

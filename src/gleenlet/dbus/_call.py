@@ -71,6 +71,7 @@ def current_call() -> Call:
 
     Raises: GleenletError: there is none.
 
+    >>> from gleenlet import GleenletError
     >>> try:
     ...     current_call()
     ... except GleenletError as error:

@@ -34,8 +34,8 @@ def error(name: str) -> Callable[[type[E]], type[E]]:
     >>> @error("org.example.Error.Busy")
     ... class Busy(Exception):
     ...     pass
-    >>> name_and_text(Busy("try later"))
-    ('org.example.Error.Busy', 'try later')
+    >>> Busy("try later")  # raised in a method, it reaches the caller as an error of that name, and back
+    Busy('try later')
     """
     if not Gio.dbus_is_interface_name(name):  # they follow the same rules
         raise ValueError(f"{name!r} is no D-Bus error name: write org.example.Error.Busy")

@@ -23,6 +23,7 @@ class FileDescriptor:
     Raises: TypeError: not an int; ValueError: negative.
     Thread: any.
 
+    >>> import os
     >>> reader, writer = map(FileDescriptor, os.pipe())
     >>> with reader, writer:
     ...     os.write(writer.fileno(), b"abc")
@@ -71,6 +72,7 @@ class FileDescriptor:
 
         Raises: ValueError: it was closed or detached.
 
+        >>> import os
         >>> reader, writer = map(FileDescriptor, os.pipe())
         >>> with os.fdopen(writer.detach(), "w") as file: file.write("abc")
         3

@@ -37,6 +37,7 @@ class own_name:
 
     Thread: the one whose context runs the task.
 
+    >>> from gi.repository import Gio
     >>> import gleenlet
     >>> bus = gleenlet.call(Gio.bus_get, Gio.BusType.SESSION)
     >>> with own_name(bus, "org.example.Doc") as name:
@@ -132,6 +133,7 @@ class watch_name:
 
     Thread: the one whose context runs the task.
 
+    >>> from gi.repository import Gio
     >>> import gleenlet
     >>> bus = gleenlet.call(Gio.bus_get, Gio.BusType.SESSION)
     >>> with watch_name(bus, "org.example.Doc") as owners:
@@ -221,6 +223,7 @@ def wait_for_name(bus: Gio.DBusConnection, name: str, timeout: float | None = No
         ConnectionError: the connection was closed.
         Cancelled: the task was cancelled.
 
+    >>> from gi.repository import Gio
     >>> import gleenlet
     >>> bus = gleenlet.call(Gio.bus_get, Gio.BusType.SESSION)
     >>> wait_for_name(bus, "org.freedesktop.DBus")

@@ -38,6 +38,7 @@ class object_manager:
     Raises: as `export`.
     Thread: the one whose context runs the task.
 
+    >>> from gi.repository import Gio
     >>> import gleenlet
     >>> from gleenlet.dbus import Property, proxy
     >>> @interface("org.example.Job")

@@ -64,6 +64,7 @@ def proxy(
 
     Thread: the one whose context runs the task. In others calls work too, and properties are asked for at each read.
 
+    >>> from gi.repository import Gio
     >>> import gleenlet
     >>> bus = gleenlet.call(Gio.bus_get, Gio.BusType.SESSION)
     >>> daemon = proxy(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
@@ -94,6 +95,7 @@ def owner(proxy: object) -> str | None:
 
     Raises: TypeError: not a proxy. GLib.Error: the connection was closed.
 
+    >>> from gi.repository import Gio
     >>> import gleenlet
     >>> bus = gleenlet.call(Gio.bus_get, Gio.BusType.SESSION)
     >>> from gleenlet.dbus import proxy
@@ -121,6 +123,7 @@ def watch(proxy: object, prop: Property[T]) -> Iterator[T]:
 
     Raises: TypeError: not a proxy, or not one of its properties; ValueError: changes of it are not told.
 
+    >>> from gi.repository import Gio
     >>> import gleenlet
     >>> from gleenlet.dbus import export, interface, proxy
     >>> @interface("org.example.Player")

@@ -70,6 +70,7 @@ class export(Generic[T]):
 
     Thread: the one whose context runs the task; calls come here.
 
+    >>> from gi.repository import Gio
     >>> import gleenlet
     >>> from gleenlet.dbus import interface, proxy
     >>> @interface("org.example.Greeter")

@@ -25,6 +25,7 @@ def print_tasks(*, stacks: bool = False, limit: int | None = None, file: TextIO 
 
     Thread: any.
 
+    >>> import sys
     >>> from gleenlet import run, spawn
     >>> run(lambda: spawn(print_tasks, file=sys.stdout, name="me").result())
     3 tasks

@@ -139,6 +139,7 @@ def forbid_blocking(*, file_limit: int = 1_000_000) -> Iterator[None]:
 
     Raises: BlockingCall: at such a call.
 
+    >>> import time
     >>> with forbid_blocking():
     ...     try:
     ...         time.sleep(1)

@@ -14,7 +14,7 @@ export GLEENLET_WERROR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYGOBJECT_STUB_CONFIG = Gtk4,Gdk4,Soup3
 
-.PHONY: help setup demo test lint soak stall compat dist dist-tests docs bench profile gallery check-native plain gevent-suite asyncio-suite blocking-suite clean debian FORCE
+.PHONY: help setup demo test lint soak stall compat dist dist-tests newcomer docs bench profile gallery check-native plain gevent-suite asyncio-suite blocking-suite clean debian FORCE
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 22
@@ -57,6 +57,10 @@ dist-tests: ## the tests with the wheels of this machine in dist, on the Pythons
 	scripts/debian_packages.sh compat
 	WHEELS=dist scripts/compat.sh bookworm python3.12 trixie sid sid-python3.15 -- \
 		tests/core tests/sync tests/glib tests/asyncio tests/gevent tests/gtk tests/dbus tests/gst
+
+newcomer: setup ## README and tutorial to the letter on minimal Debians 12 and 13, as root and as a plain user
+	scripts/debian_packages.sh compat
+	scripts/newcomer/run.sh
 
 docs: setup ## the site, with search, in build/site: English, and Chinese in build/site/zh
 	$(BIN)/python docs/translations.py

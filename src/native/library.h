@@ -1,5 +1,5 @@
 /* GLib's functions without its headers and without a second copy of it: from the libraries that PyGObject's own module is
- * linked with, whatever their files are called here (F7c). */
+ * linked with, whatever their files are called here (F7c), or, as Gio in Debian 13, that a typelib has loaded for all. */
 #ifndef GLEENLET_LIBRARY_H
 #define GLEENLET_LIBRARY_H
 #include <Python.h>
@@ -12,7 +12,7 @@ static inline int load_functions(void **functions, const char *const *names, siz
     if (file && PyUnicode_FSConverter(file, &path) && !(library = dlopen(PyBytes_AS_STRING(path), RTLD_NOLOAD | RTLD_NOW)))
         PyErr_Format(PyExc_ImportError, "gleenlet needs the GLib that PyGObject has loaded, but %U is not loaded", file);
     for (size_t i = 0; library && i < n; i++)
-        if (!(functions[i] = dlsym(library, names[i]))) {
+        if (!(functions[i] = dlsym(library, names[i])) && !(functions[i] = dlsym(RTLD_DEFAULT, names[i]))) {
             PyErr_Format(PyExc_ImportError, "gleenlet needs the GLib that PyGObject has loaded, but it has no %s", names[i]);
             library = NULL;
         }

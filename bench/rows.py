@@ -27,6 +27,8 @@ MODULES = {
     "dbus-fast": "dbus_fast",
     "sdbus": "sdbus",
     "dasbus": "dasbus",
+    "recorder on": "gleenlet.debug",
+    "watchdog on": "gleenlet.debug",
 }
 # gleenlet.gevent and gleenlet.asyncio run others' code; in the main table they are measured when --peers names them.
 PEERS = tuple(MODULES)[: tuple(MODULES).index("idle") + 1]
@@ -185,6 +187,13 @@ DBUS_CALL_ROWS = tuple(
 )
 DBUS_PEERS = ("gleenlet.dbus", "GLib", "Gio in C", "dbus-fast", "sdbus", "dasbus")
 
+DEBUG_ROWS = (
+    Row("debug_yield", "yield, ten tasks", "yields"),
+    Row("debug_events", "two events, one round trip", "ping_pong"),
+    Row("debug_spawn", "spawn and join, batches of 100", "spawn_join"),
+)
+DEBUG_PEERS = ("gleenlet", "recorder on", "watchdog on")
+
 # Each table has its rows and its peers; the first of these is what the others are compared with.
 TABLES = {
     "main": (ROWS, PEERS),
@@ -192,6 +201,7 @@ TABLES = {
     "gevent": (GUEST_ROWS, GUEST_PEERS),
     "asyncio": (ASYNCIO_ROWS, ASYNCIO_PEERS),
     "dbus": (DBUS_CONVERT_ROWS + DBUS_CALL_ROWS, DBUS_PEERS),
+    "debug": (DEBUG_ROWS, DEBUG_PEERS),
 }
 
 # The chart shows these, under these names.

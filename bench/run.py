@@ -28,6 +28,7 @@ HEADINGS = {
     "gevent": "gevent's code, GLib timer at 60 Hz",
     "asyncio": "asyncio's code",
     "dbus": "D-Bus, echo of (si)",
+    "debug": "gleenlet, looked at",
 }
 
 

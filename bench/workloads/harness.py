@@ -30,6 +30,8 @@ RUNS_CODE_OF = {
     "uvloop": "asyncio",
     "gleenlet.asyncio": "asyncio",
     "gleenlet.gevent": "gevent",
+    "recorder on": "gleenlet",
+    "watchdog on": "gleenlet",
 }
 
 
@@ -103,6 +105,8 @@ def starter(peers: Mapping[str, Function]) -> Function | None:
         return None
     if name in ("gleenlet", "gleenlet.dbus"):
         return functools.partial(on_gleenlet, function)
+    if name in ("recorder on", "watchdog on"):
+        return functools.partial(on_gleenlet_looked_at, name, function)
     if name == "gleenlet.asyncio":
         return functools.partial(on_gleenlet_asyncio, function)
     if name == "gleenlet.gevent":
@@ -120,6 +124,14 @@ def on_gleenlet(function: Function, argument: int) -> Any:
     import gleenlet
 
     return gleenlet.run(function, argument)
+
+
+def on_gleenlet_looked_at(name: str, function: Function, argument: int) -> Any:
+    import gleenlet
+    from gleenlet import debug
+
+    with debug.record() if name == "recorder on" else debug.watch():
+        return gleenlet.run(function, argument)
 
 
 def on_gleenlet_asyncio(function: AsyncFunction, argument: int) -> Any:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import html
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -175,7 +177,7 @@ class CaptureMark(ctypes.Structure):
 
 
 class Mark(NamedTuple):
-    pid: int
+    pid: int | None  # None: it was not said
     time: int  # CLOCK_MONOTONIC, ns
     duration: int
     group: str
@@ -184,11 +186,33 @@ class Mark(NamedTuple):
 
 
 def sysprof_marks(path: Path) -> tuple[tuple[int, int], list[Mark]]:
-    """Begin and end of a capture, and its marks, as libsysprof reads them."""
+    """Begin and end of a capture, and its marks in time's order, as libsysprof or sysprof-cat reads them."""
     name = ctypes.util.find_library("sysprof-4")
-    if name is None:
-        pytest.skip("needs libsysprof-4, of Debian 12")
-    library = ctypes.CDLL(name)
+    if name is not None:
+        return marks_of_libsysprof(ctypes.CDLL(name), path)
+    if shutil.which("sysprof-cat") is None:
+        pytest.skip("needs libsysprof-4 of Debian 12, or sysprof-cat of Sysprof 47 or later")
+    done = subprocess.run(["sysprof-cat", str(path)], capture_output=True, text=True, check=True)
+    return marks_of_sysprof_cat(done.stdout)
+
+
+def marks_of_sysprof_cat(text: str) -> tuple[tuple[int, int], list[Mark]]:
+    """Of its output: `word: value;`, with texts as for a markup language."""
+    marks: list[Mark] = []
+    group, about = "", dict[str, str]()
+    for place, inner in re.findall(r"^ *(group|mark) {\n((?: *[a-z-]+: .*;\n)*)", text, re.MULTILINE):
+        found = dict(re.findall(r"^ *([a-z-]+): (.*);$", inner, re.MULTILINE))
+        about = {key: html.unescape(value.strip('"')) for key, value in found.items()}
+        if place == "group":
+            group = about["name"]
+            continue
+        end, duration = int(about["end-time"]), int(about.get("duration", 0))
+        marks.append(Mark(None, end - duration, duration, group, about["name"], about["message"]))
+    begin, end = re.findall(r"timespan: (\d+) (\d+);", text)[0]
+    return (int(begin), int(end)), sorted(marks, key=lambda mark: mark.time)
+
+
+def marks_of_libsysprof(library: ctypes.CDLL, path: Path) -> tuple[tuple[int, int], list[Mark]]:
     for function, result in (
         ("new", ctypes.c_void_p),
         ("read_mark", ctypes.POINTER(CaptureMark)),
@@ -217,4 +241,4 @@ def sysprof_marks(path: Path) -> tuple[tuple[int, int], list[Mark]]:
         )
     span = library.sysprof_capture_reader_get_start_time(reader), library.sysprof_capture_reader_get_end_time(reader)
     library.sysprof_capture_reader_unref(reader)
-    return span, marks
+    return span, sorted(marks, key=lambda mark: mark.time)

@@ -1,6 +1,6 @@
 """Sysprof's capture format: marks on CLOCK_MONOTONIC, as GTK's own are, so both can be put into one file and line up.
 
-sysprof-cat gtk.syscap tasks.syscap > both.syscap
+sysprof-cli --merge gtk.syscap tasks.syscap > both.syscap
 """
 
 from __future__ import annotations

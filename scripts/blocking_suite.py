@@ -27,6 +27,19 @@ MODULES = ("test_locks", "test_queues", "test_taskgroups", "test_timeouts")
 
 PRIVATE = "looks into asyncio's own attributes"
 DIFFERENT = {
+    **dict.fromkeys(
+        (
+            *(f"test_locks.{kind}Tests.test_repr" for kind in ("Condition", "Event", "Semaphore")),
+            *(f"test_locks.{kind}Tests.test_wait_cancel" for kind in ("Condition", "Event")),
+            *(f"test_locks.{kind}Tests.test_acquire_cancel" for kind in ("Lock", "Semaphore")),
+            "test_locks.LockTests.test_finished_waiter_cancelled",
+            "test_locks.SemaphoreTests.test_acquire",
+            *(f"test_queues.{kind}QueueJoinTests.test_format" for kind in ("", "Lifo", "Priority")),
+            "test_queues.QueueGetTests.test_cancelled_getters_not_being_held_in_self_getters",
+            "test_queues.QueuePutTests.test_cancelled_puts_not_being_held_in_self_putters",
+        ),
+        PRIVATE,
+    ),
     "test_locks.LockTests.test_cancel_race": PRIVATE,
     "test_locks.LockTests.test_lock_doesnt_accept_loop_parameter": "a TypeError too, in other words",
     "test_locks.EventTests.test_clear_with_waiters": PRIVATE,

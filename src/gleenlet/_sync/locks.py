@@ -131,7 +131,7 @@ class Condition:
         self._check("wait on")
         depth = self._lock._depth if isinstance(self._lock, RLock) else 1
         for _ in range(depth):
-            self.release()
+            self._lock.release()
         try:
             self._line.wait(self, self._wake_next)
         except BaseException:
@@ -174,14 +174,14 @@ class Condition:
         error: BaseException | None = None
         while True:
             try:
-                self.acquire()
+                self._lock.acquire()
                 break
             except GleenletError:  # blocking is impossible here
                 raise
             except BaseException as interrupted:
                 error = interrupted
         for _ in range(depth - 1):  # of an RLock
-            self.acquire()
+            self._lock.acquire()
         if error is not None:
             try:
                 raise error

@@ -10,6 +10,7 @@ It knows gevent and the core's Waiter; the core knows nothing of it.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import warnings
@@ -104,27 +105,21 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
             _libev.release(False)
         super().destroy()
 
-    # `timer` and `io` are C methods of _libev. These do the same: what starts outside needs a turn of it.
 
-    def signal(self, *args: Any, **kwargs: Any) -> Any:
-        _libev.touch()
-        return super().signal(*args, **kwargs)
+def _touching(name: str) -> Callable[..., Any]:
+    """A method that starts something: outside the hub's turn, it needs a turn for that. `timer` and `io` do so in C."""
+    start: Callable[..., Any] = getattr(corecext.loop, name)
 
-    def child(self, *args: Any, **kwargs: Any) -> Any:
+    @functools.wraps(start)
+    def method(*args: Any, **kwargs: Any) -> Any:
         _libev.touch()
-        return super().child(*args, **kwargs)
+        return start(*args, **kwargs)
 
-    def async_(self, *args: Any, **kwargs: Any) -> Any:
-        _libev.touch()
-        return super().async_(*args, **kwargs)
+    return method
 
-    def stat(self, *args: Any, **kwargs: Any) -> Any:
-        _libev.touch()
-        return super().stat(*args, **kwargs)
 
-    def idle(self, *args: Any, **kwargs: Any) -> Any:
-        _libev.touch()
-        return super().idle(*args, **kwargs)
+for _name in ("signal", "child", "async_", "stat", "idle"):
+    setattr(GLibLoop, _name, _touching(_name))
 
 
 def install() -> None:

@@ -1,8 +1,8 @@
 /* Where nothing but POSIX is known: GLib polls each descriptor that is waited for.
  *
- * Built and tested on Linux with GLEENLET_PLAIN=1, and slower there. What it does not do: keep a forked child from taking
- * its parent's wake-ups, and say that a hub is made too deep in the stack. It serves gleenlet.asyncio's loops, which nest
- * an epoll of their own, and not gleenlet.gevent.
+ * Built and tested on Linux with GLEENLET_PLAIN=1, and slower there; no other system was tried. What it does not do: keep a
+ * forked child from taking its parent's wake-ups, and say that a hub is made too deep in the stack. gleenlet.asyncio and
+ * gleenlet.gevent bring an epoll of their own.
  */
 #include "platform.h"
 
@@ -25,8 +25,7 @@ struct Polls {
     int n;
 };
 
-/* The stack begins here, as far as is known: all tasks lie below this frame, and so do all loops that run below it; the
- * ones above it have the rest of the stack on top. */
+/* The stack begins here, as far as is known, and what lies above is reserve on top of the reserve. */
 int find_stack(char **top, size_t *size) {
     struct rlimit limit;
     pthread_attr_t attributes;

@@ -1,33 +1,36 @@
 /* gleenlet._core._native: the stack floor, the depth probe, the run queue and the hand-over.
  *
- * It knows greenlets, the C stack and GLib's sources; it knows nothing of tasks' names, scopes or signals.
- * On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
+ * It knows greenlets, the C stack and GLib's sources; of a task it knows the function, not its scopes nor what signals it
+ * waits for. On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
  *
- * Files. switch.c: queue, timers, floor, probe, hand-over. chunk.c: where a Python stack begins. source.c: GLib. waiter.c:
- * the one way to block. job.c: what runs. func.c: what a task's function is. ends.c: who owns a hub, and how its end is
- * told. unwind.c: whose stack a loop runs on. seams.c: who looks on, whose time it is, who chooses. descriptors.c: who
- * waits for which. platform.h, with linux.c or plain.c: what is one system's own. line.c, event.c, lock.c, queue.c,
- * ring.c: who waits in order, and for what. workers.c: other threads. hub.c, module.c: what Python sees.
+ * Files, from below. lanes.c, timers.c: what is ready, what is due. stack.c: floor, probe, who fits; chunk.c: where a Python
+ * stack begins; unwind.c: whose stack a loop runs on. platform.h, with linux.c or plain.c: what is one system's own. source.c:
+ * GLib. switch.c: home and the hand-over. seams.c: who looks on, whose time it is, who chooses. Then the kinds of items:
+ * call.c, raw.c (a Switch), waiter.c (the one way to block), job.c with func.c and fiber.c. descriptors.c: who waits for which.
+ * line.c, event.c, lock.c, queue.c, ring.c: who waits in order, and for what. workers.c: other threads. ends.c: who owns a
+ * hub, and how its end is told. hub.c, module.c: what Python sees.
  *
- * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource.
- * Items queue in lanes: a Call (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait
- * is over) and a Switch (one that somebody resumes by hand). A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the
- * innermost dispatch: who blocks goes to the next ready Fiber or home.
+ * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource. Items queue
+ * in lanes: a Call (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait is over) and a
+ * Switch (one that somebody resumes by hand); what each does when its turn comes its Kind says. A Fiber is a greenlet of
+ * ours; it runs one Job after another. "Home" is the greenlet inside the innermost dispatch: who blocks goes to the next
+ * ready Fiber or home.
  *
  * Invariants.
  *  I1  The floor. Every Fiber is first switched to from an address below `floor` (F4: `switch_at_floor`), and no
  *      dispatch runs from a frame below it. So a switch between Fibers and home never moves a frame of the loop.
- *  I2  The probe. A Fiber waits only while `callback_count` has the value it had when home dispatched: then no C callback
- *      and no collection is on its stack. (Where no dispatch is under way, who was switched to by hand goes back by hand:
- *      see Hub._block.)
+ *  I2  The probe. Who waits is switched away from only while `callback_count` has the value it had when home dispatched:
+ *      then no C callback and no collection is on its stack. (Two ways more. Where no dispatch is under way, who was
+ *      switched to by hand goes back by hand: see Hub._block. And a guest loop's greenlets wait in its way, by its rules.)
  *  I3  A greenlet whose stack may begin above the dispatch is not resumed from it: see `fits`.
  *  I4  Everything is changed with the GIL held, and all but `push` and `end_hub` in the hub's thread only. prepare and
  *      check run without the GIL. In the hub's thread they read and write what only it, or a push, writes; in another one
  *      they read words of the Lane.
- *  I5  An item in a lane or in the timers is owned by it, a Job by its hub until it is finished, a Fiber that has
+ *  I5  An item in a lane, in the timers or held is owned by it, a Job by its hub until it is finished, a Fiber that has
  *      started by itself until it ends. These two, and a Job's context, cannot be garbage until then, so they are off
  *      the collector's lists: with a crowd asleep, looking at all of them again and again took a third of the time.
- *  I6  Whoever registers a Waiter unregisters it on every way out: value, exception, death of the greenlet.
+ *  I6  Whoever registers a Waiter unregisters it on every way out: value, exception, death of the greenlet. So the
+ *      lists of waiters in C borrow them, and nothing that outlasts a wait refers to its waiter.
  *  I7  Ends. A GSource owns what its C functions read: the Lane is part of it. A thread owns its hubs (the Thread in its
  *      dict); a hub owns its GSources, descriptors, timers and what is queued, and no context. It ends with its thread,
  *      whose dict goes, or with its context, which destroys its GSources: whichever is first. `end_hub` then closes what
@@ -108,7 +111,17 @@ typedef struct Neighbour {
     struct Neighbour *next;
 } Neighbour;
 
-enum Kind { CALL, JOB, WAITER, SWITCH };
+enum { CALL, JOB, WAITER, SWITCH };
+
+/* What an item is to lanes, timers and the switch, which know no more of it. */
+typedef struct Kind {
+    int is;                                 /* for who looks on */
+    void (*expire)(struct Item *);          /* its time is up; steals */
+    void (*run)(Hub *, struct Item *);      /* it is its turn, from home; steals. Who fails is reported */
+    PyGreenlet *(*hand_over)(Lane *, PyGreenlet *current); /* from a Fiber: take it and say whom to switch to, or leave it
+                                                              to home and return NULL. NULL: always home's */
+} Kind;
+
 enum State { NEW, WAITING, READY, DONE, FAILED, CANCELLED };
 enum Outcome { NONE, WOKEN, THROWN, EXPIRED }; /* of a wait: wake(), throw(), or the end of its time */
 
@@ -120,7 +133,8 @@ enum Outcome { NONE, WOKEN, THROWN, EXPIRED }; /* of a wait: wake(), throw(), or
     int64_t deadline;                       /* CLOCK_MONOTONIC, ns */                                                \
     uint64_t order;                         /* first come, first served among equal deadlines */                     \
     Py_ssize_t timer;                       /* place in the timers, -1: none */                                      \
-    uint8_t kind, state, queued;
+    const Kind *kind;                                                                                                 \
+    uint8_t state, queued;
 
 typedef struct Item {
     ITEM_HEAD
@@ -345,25 +359,51 @@ Lane *get_lane(Hub *hub, int priority);
 void destroy_sources(Hub *hub);             /* GLib forgets them */
 void free_sources(Hub *hub);
 
-/* switch.c */
-void report(Hub *hub, PyObject *what);
-Waiter *new_waiter(Hub *hub);
+/* lanes.c */
 void push(Item *item);
-void tell_time(Hub *hub);
-void notify(Hub *hub, PyObject *func);
-Switch *new_switch(Hub *hub, PyGreenlet *greenlet);
-void ready(Waiter *waiter);
-int timer_add(Item *item);
-void drop_timer(Item *item);
-char *find_floor(size_t reserve);
-int may_switch(Hub *hub, PyGreenlet *current);
-PyObject *leave(Hub *hub, PyGreenlet *current);
-PyObject *fiber_run(PyObject *module, PyObject *ignored);
-void be_home(Hub *hub, int level, char *frame, Item *first);
-void finish(Hub *hub, Job *job, PyObject *result);
 Item *pop(Lane *lane);
 Lane *first_lane(Hub *hub);
+Lane *next_step(Hub *hub);
+
+/* timers.c */
+int timer_add(Item *item);
 void timer_remove(Item *item);
+void drop_timer(Item *item);
+void expire(Hub *hub);
+void ask_clock(Hub *hub);
+void tell_time(Hub *hub);
+
+/* stack.c */
+char *find_floor(size_t reserve);
+int fits(Hub *hub, PyGreenlet *greenlet, char *stack);
+void hold(Hub *hub, Item *item);
+int may_switch(Hub *hub, PyGreenlet *current);
+
+/* switch.c */
+void report(Hub *hub, PyObject *what);
+void notify(Hub *hub, PyObject *func);
+PyObject *leave(Hub *hub, PyGreenlet *current);
+void be_home(Hub *hub, int level, char *frame, Item *first);
+
+/* raw.c */
+Switch *new_switch(Hub *hub, PyGreenlet *greenlet);
+void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, PyObject *exception);
+PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n);
+
+/* call.c */
+Call *new_call(Hub *hub, PyObject *func, PyObject *args);
+PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n);
+
+/* job.c */
+extern const Kind job_kind;
+void finish(Hub *hub, Job *job, PyObject *result);
+int ready_job(void);
+
+/* fiber.c */
+void job_run(Hub *hub, Item *item);
+PyGreenlet *job_hand_over(Lane *lane, PyGreenlet *current);
+Job *owner(PyGreenlet *greenlet);
+int ready_fiber_type(void);
 
 /* chunk.c */
 void begin_python_stack(int size);
@@ -376,6 +416,14 @@ PyObject *hub_set_clock(Hub *hub, PyObject *seconds);
 PyObject *hub_next_deadline(Hub *hub, PyObject *ignored);
 Lane *choose(Hub *hub);
 void observe(Hub *hub, int event, void *item);
+
+static inline Item *take(Lane *lane) { /* its head, whose turn it is */
+    Item *item = pop(lane);
+    if (lane->hub->observer)
+        observe(lane->hub, BEGINS, item);
+    return item;
+}
+
 void free_seams(Hub *hub);
 Neighbour *guest(Hub *hub);
 void tell_turn(Hub *hub, int ours);
@@ -387,7 +435,8 @@ int set_chooser(PyObject *hub, PyObject *func, void *closure);
 
 /* ends.c */
 int own_hub(Hub *hub);
-Hub *hub_of_context(void *context);
+Hub *get_hub(PyGreenlet *current);
+PyObject *core_on_missing_hub(PyObject *module, PyObject *func);
 void end_hub(Hub *hub);
 int watch_collector(void);
 PyObject *core_hubs(PyObject *module, PyObject *ignored);
@@ -413,17 +462,7 @@ PyObject *core_check_runs(PyObject *module, PyObject *func);
 PyObject *func_name(PyObject *func);
 int ready_func(void);
 
-/* hub.c */
-Call *new_call(Hub *hub, PyObject *func, PyObject *args);
-
-/* job.c */
-Fiber *new_fiber(Hub *hub, Job *job);
-int ready_fiber_type(void);
-
 /* waiter.c */
-Hub *get_hub(PyGreenlet *current);
-void forget_hubs(void);                     /* of this thread */
-Job *owner(PyGreenlet *greenlet);
 void interrupt(Waiter *waiter, PyObject *exception);
 PyObject *as_exception(PyObject *exception);
 Waiter *waiter_here(PyGreenlet **current, PyObject *on, PyObject *verb);
@@ -431,7 +470,6 @@ Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current, PyObject *on, PyOb
 PyObject *wait_for(Waiter *waiter, PyGreenlet *current, PyObject *late);
 int wake(Waiter *waiter, PyObject *value, enum Outcome outcome);
 PyObject *core_sleep(PyObject *module, PyObject *seconds);
-PyObject *core_on_missing_hub(PyObject *module, PyObject *func);
 PyObject *core_may_wait(PyObject *module, PyObject *ignored);
 extern const char sleep_doc[];
 

@@ -14,6 +14,9 @@ typedef struct {
 
 static __thread int ending;                 /* this thread's hubs are being dropped: no new ones */
 
+static PyObject *make_hub;
+static __thread Hub *current_hub;           /* borrowed: the one this thread asked for last */
+
 static int exiting;                         /* the interpreter is about to end, and runs no task any more */
 
 static int finalizing(void) {
@@ -174,14 +177,14 @@ void end_hub(Hub *hub) {
     say_ended(hub);
     if (this_thread() == hub->thread && !ending && !finalizing()) {
         Thread *thread = this_threads_hubs(0);
-        forget_hubs();
+        current_hub = NULL;
         if (thread)
             sweep(thread);
     }
     Py_DECREF(hub);
 }
 
-Hub *hub_of_context(void *context) { /* this thread's for that context, borrowed; NULL: none, or an error is set */
+static Hub *hub_of_context(void *context) { /* this thread's for that context, borrowed; NULL: none, or an error is set */
     Thread *thread = this_threads_hubs(0);
     if (!thread)
         return NULL;
@@ -193,13 +196,34 @@ Hub *hub_of_context(void *context) { /* this thread's for that context, borrowed
     return NULL;
 }
 
+Hub *get_hub(PyGreenlet *current) { /* borrowed: of this greenlet, else of this thread and its context */
+    Fiber *fiber = as_fiber(current);
+    if (fiber)
+        return fiber->hub;
+    void *context = context_peek();
+    if (current_hub && current_hub->open && current_hub->context == context)
+        return current_hub;
+    Hub *hub = hub_of_context(context);
+    if (!hub && !PyErr_Occurred()) {
+        PyObject *made = PyObject_CallNoArgs(make_hub);
+        Py_XDECREF(made); /* its thread keeps it */
+        hub = (Hub *)made;
+    }
+    return hub ? current_hub = hub : NULL;
+}
+
+PyObject *core_on_missing_hub(PyObject *Py_UNUSED(module), PyObject *func) {
+    Py_XSETREF(make_hub, Py_NewRef(func));
+    Py_RETURN_NONE;
+}
+
 static void thread_dealloc(Thread *thread) {
     if (this_thread() == thread->thread && !finalizing()) {
         ending = 1;
         for (Hub *hub = thread->hubs; hub; hub = hub->next)
             end_hub(hub);
         sweep(thread);
-        forget_hubs();
+        current_hub = NULL;
         ending = 0;
     } else
         /* The interpreter goes, or this is a forked child and that thread is not in it: its locks may be held for ever,

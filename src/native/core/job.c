@@ -1,71 +1,7 @@
-/* Call, Job and Fiber: what the loop calls, what Task is made of, and what runs it. The invariants stand in core.h. */
+/* Job: what Task is made of. What runs it is a Fiber. */
 #include "core.h"
 
 #include <structmember.h>
-
-/* ---- Call: a function for the loop, now or later ---- */
-
-static int call_traverse(Call *call, visitproc visit, void *arg) {
-    Py_VISIT(call->hub);
-    Py_VISIT(call->func);
-    Py_VISIT(call->args);
-    Py_VISIT(call->kwargs);
-    Py_VISIT(call->context);
-    return 0;
-}
-
-static int call_clear(Call *call) {
-    Py_CLEAR(call->func);
-    Py_CLEAR(call->args);
-    Py_CLEAR(call->kwargs);
-    Py_CLEAR(call->context);
-    return 0;
-}
-
-static void call_dealloc(Call *call) {
-    PyObject_GC_UnTrack(call);
-    call_clear(call);
-    Py_CLEAR(call->hub);
-    Py_TYPE(call)->tp_free(call);
-}
-
-static PyObject *call_cancel(Call *call, PyObject *Py_UNUSED(ignored)) {
-    if (!here(call->hub))
-        return NULL;
-    if (call->state < DONE) {
-        call->state = CANCELLED;
-        drop_timer((Item *)call);
-        Py_CLEAR(call->func); /* queued already: run_call finds nothing to do */
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *call_cancelled(Call *call, PyObject *Py_UNUSED(ignored)) {
-    return PyBool_FromLong(call->state == CANCELLED);
-}
-
-static PyObject *call_when(Call *call, PyObject *Py_UNUSED(ignored)) {
-    return PyFloat_FromDouble(call->deadline / 1e9);
-}
-
-static PyMethodDef call_methods[] = {
-    {"cancel", (PyCFunction)call_cancel, METH_NOARGS, "Do not call it after all. Thread: the hub's."},
-    {"cancelled", (PyCFunction)call_cancelled, METH_NOARGS, "Was it cancelled?"},
-    {"when", (PyCFunction)call_when, METH_NOARGS, "The deadline on the hub's clock, in seconds."},
-    {NULL}};
-
-PyTypeObject CallType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Handle",
-    .tp_doc = "A function that the loop will call, as asyncio's Handle; made by Hub.call_soon() and its kin.",
-    .tp_basicsize = sizeof(Call),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_traverse = (traverseproc)call_traverse,
-    .tp_clear = (inquiry)call_clear,
-    .tp_dealloc = (destructor)call_dealloc,
-    .tp_methods = call_methods,
-};
-
-/* ---- Job: what Task is made of ---- */
 
 static int job_traverse(Job *job, visitproc visit, void *arg) {
     Py_VISIT(job->value);
@@ -74,7 +10,7 @@ static int job_traverse(Job *job, visitproc visit, void *arg) {
     Py_VISIT(job->callbacks);
     Py_VISIT(job->name);
     Py_VISIT(job->guard);
-    return call_traverse((Call *)job, visit, arg);
+    return CallType.tp_traverse((PyObject *)job, visit, arg);
 }
 
 static int job_clear(Job *job) {
@@ -84,7 +20,7 @@ static int job_clear(Job *job) {
     Py_CLEAR(job->callbacks);
     Py_CLEAR(job->name);
     Py_CLEAR(job->guard);
-    return call_clear((Call *)job);
+    return CallType.tp_clear((PyObject *)job);
 }
 
 static void job_dealloc(Job *job) {
@@ -95,6 +31,8 @@ static void job_dealloc(Job *job) {
     Py_CLEAR(job->hub);
     Py_TYPE(job)->tp_free(job);
 }
+
+const Kind job_kind = {JOB, push, job_run, job_hand_over};
 
 static PyObject *zero;                      /* GLib.PRIORITY_DEFAULT: there is one int 0 in CPython */
 
@@ -133,7 +71,7 @@ static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_U
     job->hub = (Hub *)Py_NewRef(hub);
     job->lane = lane;
     job->timer = -1;
-    job->kind = JOB;
+    job->kind = &job_kind;
     job->func = Py_NewRef(func);
     job->args = Py_NewRef(args);
     job->kwargs = PyDict_GET_SIZE(kwargs) ? Py_NewRef(kwargs) : NULL;
@@ -150,6 +88,54 @@ static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_U
     if (queue)
         push((Item *)Py_NewRef(job));
     return (PyObject *)job;
+}
+
+__attribute__((noinline)) void finish(Hub *hub, Job *job, PyObject *result) { /* steals; result or exception is set */
+    if (result && job->pending) { /* cancelled in its last step: as in asyncio, that counts */
+        Py_DECREF(result);
+        result = NULL;
+        raise_exception(job->pending);
+        job->pending = NULL;
+    }
+    if (result) {
+        job->value = result;
+        job->state = DONE;
+    } else {
+        job->value = take_exception();
+        job->state = PyErr_GivenExceptionMatches(job->value, PyExc_GreenletExit) ? CANCELLED : FAILED;
+    }
+    if (hub->observer)
+        observe(hub, ENDS, job);
+    if (job->previous)
+        job->previous->following = job->following;
+    else
+        hub->jobs = job->following;
+    if (job->following)
+        job->following->previous = job->previous;
+    hub->n_jobs--;
+    job->fiber = NULL;
+    Py_CLEAR(job->pending);
+    job->held = Py_REFCNT(job) > 2; /* by somebody else than the list and the Fiber */
+    Py_XSETREF(job->func, job->name == Py_None && (job->held || job->state == FAILED) ? func_name(job->func) : NULL);
+    if (!job->func) /* no memory for it: it goes without */
+        PyErr_Clear();
+    Py_CLEAR(job->args);
+    Py_CLEAR(job->kwargs);
+    PyObject_GC_Track(job->context); /* I5: from here on both may be garbage */
+    if (PyObject_IS_GC(job->value) || Py_TYPE(job)->tp_base != &JobType) /* else it is in no cycle: a plain Task's slots */
+        PyObject_GC_Track(job);
+    Py_CLEAR(job->context);
+    if (job->callbacks || job->state == FAILED) {
+        PyObject *done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);
+        for (int i = 0; !done && i < 10 && PyErr_ExceptionMatches(PyExc_MemoryError); i++) { /* nobody must wait on */
+            PyErr_Clear();
+            done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);
+        }
+        if (!done)
+            report(hub, (PyObject *)job);
+        Py_XDECREF(done);
+    }
+    Py_DECREF(job); /* the list's */
 }
 
 static Waiter *wait_to_interrupt(Job *job) { /* the task's own, else the newest of a greenlet that it has made */
@@ -268,52 +254,4 @@ PyTypeObject JobType = {
     .tp_getset = job_getset,
 };
 
-/* ---- Fiber ---- */
-
-static void fiber_dealloc(Fiber *fiber) { /* never while it is active (I5) */
-    PyObject_GC_UnTrack(fiber);
-    Py_CLEAR(fiber->hub);
-    Py_CLEAR(fiber->job);
-    PyDict_Type.tp_dealloc((PyObject *)fiber);
-}
-
-static int fiber_traverse(Fiber *fiber, visitproc visit, void *arg) {
-    Py_VISIT(fiber->hub);
-    Py_VISIT(fiber->job);
-    return PyDict_Type.tp_traverse((PyObject *)fiber, visit, arg);
-}
-
-PyTypeObject FiberType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Fiber",
-    .tp_doc = "The __dict__ of a greenlet of the pool, born at the floor; it runs one task after another.",
-    .tp_basicsize = sizeof(Fiber),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_dealloc = (destructor)fiber_dealloc,
-    .tp_traverse = (traverseproc)fiber_traverse,
-};
-
-static PyMethodDef fiber_run_def = {"run", fiber_run, METH_NOARGS, NULL};
-static PyObject *fiber_run_function, *no_arguments;
-
-Fiber *new_fiber(Hub *hub, Job *job) { /* with a greenlet, which is the caller's; steals the job if it succeeds */
-    PyGreenlet *greenlet = PyGreenlet_New(fiber_run_function, NULL);
-    Fiber *fiber = greenlet ? (Fiber *)PyDict_Type.tp_new(&FiberType, no_arguments, NULL) : NULL;
-    if (!fiber) {
-        Py_XDECREF(greenlet);
-        return NULL;
-    }
-    PyObject_GC_UnTrack(fiber); /* its greenlet is in use as long as it is needed */
-    fiber->greenlet = greenlet;
-    fiber->hub = (Hub *)Py_NewRef(hub);
-    fiber->job = job;
-    Py_XSETREF(greenlet->dict, (PyObject *)fiber);
-    return fiber;
-}
-
-int ready_fiber_type(void) {
-    FiberType.tp_base = &PyDict_Type;
-    zero = PyLong_FromLong(0);
-    fiber_run_function = PyCFunction_New(&fiber_run_def, NULL);
-    no_arguments = PyTuple_New(0);
-    return fiber_run_function && no_arguments ? PyType_Ready(&FiberType) : -1;
-}
+int ready_job(void) { return (zero = PyLong_FromLong(0)) ? 0 : -1; }

@@ -122,7 +122,7 @@ static int core_exec(PyObject *module) {
         !(verb_lock = PyUnicode_InternFromString("Lock.acquire")) || !(verb_get = PyUnicode_InternFromString("Queue.get")) ||
         !(verb_put = PyUnicode_InternFromString("Queue.put")) || !(verb_read = PyUnicode_InternFromString("readable")) ||
         !(verb_write = PyUnicode_InternFromString("writable")) || !(verb_join = PyUnicode_InternFromString("Queue.join")) ||
-        !(str_ended = PyUnicode_InternFromString("_ended")) || ready_fiber_type() || ready_func() || add_types(module) || add_queues(module) ||
+        !(str_ended = PyUnicode_InternFromString("_ended")) || ready_job() || ready_fiber_type() || ready_func() || add_types(module) || add_queues(module) ||
         watch_collector() || check_probe() ||
         PyModule_AddIntConstant(module, "IDLE_PRIORITY", IDLE_PRIORITY) ||
         PyModule_AddStringConstant(module, "PLATFORM", platform_name) ||

@@ -96,7 +96,7 @@ static int add(Queue *queue, PyObject *item) {
     return -1;
 }
 
-static PyObject *take(Queue *queue) {
+static PyObject *take_item(Queue *queue) {
     if (queue->heap)
         return PyObject_CallOneArg(heappop, queue->heap);
     if (!queue->ring.count) /* somebody took the one that was promised here, by hand */
@@ -204,7 +204,7 @@ static PyObject *put_here(Queue *queue, PyObject *item) { /* there is a place */
 }
 
 static PyObject *get_here(Queue *queue) { /* there is an item */
-    PyObject *item = take(queue);
+    PyObject *item = take_item(queue);
     if (item && queue->putters.first && promise_places(queue, 0))
         Py_CLEAR(item);
     return item;

@@ -101,9 +101,9 @@ PyObject *hub_next_deadline(Hub *hub, PyObject *Py_UNUSED(ignored)) {
 
 static PyObject *shown(Item *item) { /* as the chooser knows it: a task, a greenlet or a handle */
     Waiter *waiter = (Waiter *)item;
-    if (item->kind == SWITCH)
+    if (item->kind->is == SWITCH)
         return (PyObject *)((Switch *)item)->greenlet;
-    if (item->kind != WAITER)
+    if (item->kind->is != WAITER)
         return (PyObject *)item;
     return waiter->job ? (PyObject *)waiter->job : waiter->greenlet ? (PyObject *)waiter->greenlet : (PyObject *)waiter;
 }

@@ -3,39 +3,6 @@
 
 #include <structmember.h>
 
-static PyObject *make_hub;
-static __thread Hub *current_hub; /* borrowed: the one this thread asked for last */
-
-/* ---- where are we? ---- */
-
-Hub *get_hub(PyGreenlet *current) { /* borrowed: of this greenlet, else of this thread and its context */
-    Fiber *fiber = as_fiber(current);
-    if (fiber)
-        return fiber->hub;
-    void *context = context_peek();
-    if (current_hub && current_hub->open && current_hub->context == context)
-        return current_hub;
-    Hub *hub = hub_of_context(context);
-    if (!hub && !PyErr_Occurred()) {
-        PyObject *made = PyObject_CallNoArgs(make_hub);
-        Py_XDECREF(made); /* its thread keeps it */
-        hub = (Hub *)made;
-    }
-    return hub ? current_hub = hub : NULL;
-}
-
-void forget_hubs(void) { current_hub = NULL; }
-
-Job *owner(PyGreenlet *greenlet) { /* the task that this greenlet works for: its own, or its ancestor's */
-    Fiber *fiber = as_fiber(greenlet);
-    if (fiber)
-        return fiber->job;
-    PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
-    Job *job = parent ? owner(parent) : NULL;
-    Py_XDECREF(parent);
-    return job;
-}
-
 /* -1: an error is set; 0: no limit; 1: nanoseconds from now are stored. */
 static int parse_seconds(PyObject *number, const char *what, int64_t *span) {
     if (number == Py_None)
@@ -63,11 +30,6 @@ static int parse_seconds(PyObject *number, const char *what, int64_t *span) {
     return 1;
 }
 
-PyObject *core_on_missing_hub(PyObject *Py_UNUSED(module), PyObject *func) {
-    Py_XSETREF(make_hub, Py_NewRef(func));
-    Py_RETURN_NONE;
-}
-
 PyObject *core_may_wait(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     PyGreenlet *current = PyGreenlet_GetCurrent();
     Job *job = current ? owner(current) : NULL;
@@ -77,9 +39,61 @@ PyObject *core_may_wait(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored
     return PyBool_FromLong(may);
 }
 
-/* ---- Waiter ---- */
+/* ---- Waiter: what an item of its kind does ---- */
 
-Waiter *new_waiter(Hub *hub) {
+static void ready(Waiter *waiter) { /* it has something to return or raise: queue who waits */
+    if (waiter->state == READY)
+        return;
+    waiter->state = READY;
+    if (waiter->hub->observer)
+        observe(waiter->hub, WAKES, waiter);
+    if (!waiter->greenlet) {
+        if (waiter->hub->neighbour)
+            tell_guest(waiter);
+    } else if (!waiter->queued)
+        push((Item *)Py_NewRef(waiter));
+}
+
+static void waiter_expire(Item *item) {
+    ((Waiter *)item)->outcome = EXPIRED;
+    ready((Waiter *)item);
+    Py_DECREF(item);
+}
+
+static void waiter_run(Hub *hub, Item *item) {
+    Waiter *waiter = (Waiter *)item;
+    PyGreenlet *greenlet = waiter->greenlet;
+    if (!greenlet || waiter->state != READY || greenlet == hub->home.greenlet) {
+        Py_DECREF(waiter); /* it left its wait some other way meanwhile */
+        return;
+    }
+    if (!fits(hub, greenlet, waiter->stack)) {
+        hold(hub, item);
+        return;
+    }
+    waiter->state = DONE;
+    waiter->greenlet = NULL;
+    Py_DECREF(waiter);
+    resume(hub, greenlet, NULL, NULL, NULL);
+}
+
+static PyGreenlet *waiter_hand_over(Lane *lane, PyGreenlet *current) {
+    Waiter *waiter = (Waiter *)lane->head;
+    PyGreenlet *greenlet = waiter->greenlet;
+    if (waiter->state != READY || !greenlet || greenlet == current || !as_fiber(greenlet))
+        return NULL;
+    take(lane);
+    waiter->state = DONE;
+    waiter->greenlet = NULL;
+    Py_DECREF(waiter);
+    return greenlet;
+}
+
+static const Kind waiter_kind = {WAITER, waiter_expire, waiter_run, waiter_hand_over};
+
+/* ---- its life ---- */
+
+static Waiter *new_waiter(Hub *hub) {
     Waiter *waiter = PyObject_New(Waiter, &WaiterType);
     if (!waiter)
         return NULL;
@@ -92,7 +106,7 @@ Waiter *new_waiter(Hub *hub) {
     waiter->hub = (Hub *)Py_NewRef(hub);
     waiter->lane = hub->normal;
     waiter->timer = -1;
-    waiter->kind = WAITER;
+    waiter->kind = &waiter_kind;
     return waiter;
 }
 

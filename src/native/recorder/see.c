@@ -198,21 +198,21 @@ static void see_wait(Watcher *watcher, Waiter *waiter, int64_t now) {
 static void see_begin(Watcher *watcher, Item *item, int64_t now) {
     Tape *tape = watcher->tape;
     Waiter *waiter = (Waiter *)item;
-    PyObject *dict = item->kind == SWITCH ? ((Switch *)item)->greenlet->dict : NULL;
-    Job *job = item->kind == JOB                   ? (Job *)item
-               : item->kind == WAITER              ? waiter->job
+    PyObject *dict = item->kind->is == SWITCH ? ((Switch *)item)->greenlet->dict : NULL;
+    Job *job = item->kind->is == JOB                   ? (Job *)item
+               : item->kind->is == WAITER              ? waiter->job
                : dict && Py_IS_TYPE(dict, TheFiber) ? ((Fiber *)dict)->job
                                                    : NULL;
-    if (item->kind == WAITER && (!waiter->greenlet || waiter->state != READY))
+    if (item->kind->is == WAITER && (!waiter->greenlet || waiter->state != READY))
         return; /* it left its wait some other way meanwhile */
     if (job) {
         Tally *tally = tally_of(tape, job, now);
         if (tally)
             tally->switches++;
         put(tape, now, watcher->loop, BEGIN, 0, becomes(tally, now, RUNNING_TIME), 0, NULL);
-    } else if (item->kind == WAITER || item->kind == SWITCH)
+    } else if (item->kind->is == WAITER || item->kind->is == SWITCH)
         put(tape, now, watcher->loop, BEGIN, 0,
-            stranger(item->kind == SWITCH ? ((Switch *)item)->greenlet : waiter->greenlet), 0, NULL);
+            stranger(item->kind->is == SWITCH ? ((Switch *)item)->greenlet : waiter->greenlet), 0, NULL);
     else {
         PyObject *name = name_of_func(((Call *)item)->func);
         put(tape, now, watcher->loop, BEGIN, 0, 0, 0, name);

@@ -1,0 +1,90 @@
+/* Greenlets that somebody else made, and switches by hand: resumed from the loop (Python's half is raw.py). */
+#include "core.h"
+
+static Fiber *heir(PyGreenlet *greenlet) { /* of a dead greenlet that is not ours: the first that lives, if that is ours */
+    PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
+    Fiber *fiber = !parent ? NULL : PyGreenlet_ACTIVE(parent) ? as_fiber(parent) : heir(parent);
+    Py_XDECREF(parent);
+    return fiber;
+}
+
+/* Resume a greenlet from home. Steals it. */
+void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, PyObject *exception) {
+    PyObject *result = NULL;
+    hub->home.running = as_fiber(greenlet);
+    hub->steps++;
+    if (exception)
+        result = PyGreenlet_Throw(greenlet, (PyObject *)Py_TYPE(exception), exception, NULL);
+    else if (PyGreenlet_STARTED(greenlet))
+        result = PyGreenlet_Switch(greenlet, args, kwargs);
+    else if (!PyObject_SetAttrString((PyObject *)greenlet, "_gleenlet_floor", Py_True) &&
+             !PyGreenlet_SetParent(greenlet, hub->home.greenlet))
+        result = switch_at_floor(hub->floor, greenlet, args, kwargs);
+    if (!hub->home.running && !PyGreenlet_ACTIVE(greenlet)) /* it has ended, so who runs on is the one it returned to */
+        hub->home.running = heir(greenlet);
+    if (!result)
+        report(hub, (PyObject *)greenlet);
+    Py_XDECREF(result);
+    Py_DECREF(greenlet);
+}
+
+static void switch_dealloc(Switch *item) {
+    Py_XDECREF(item->greenlet);
+    Py_XDECREF(item->args);
+    Py_XDECREF(item->kwargs);
+    Py_XDECREF(item->exception);
+    Py_XDECREF(item->hub);
+    PyObject_Free(item);
+}
+
+PyTypeObject SwitchType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Switch",
+    .tp_doc = "A greenlet that the loop will resume with greenlet's own switch() or throw().",
+    .tp_basicsize = sizeof(Switch),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = (destructor)switch_dealloc,
+};
+
+static void switch_run(Hub *hub, Item *item) {
+    Switch *by_hand = (Switch *)item;
+    PyGreenlet *greenlet = by_hand->greenlet;
+    if (greenlet != hub->home.greenlet && !fits(hub, greenlet, NULL)) {
+        hold(hub, item);
+        return;
+    }
+    if (greenlet != hub->home.greenlet)
+        resume(hub, (PyGreenlet *)Py_NewRef(greenlet), by_hand->args, by_hand->kwargs, by_hand->exception);
+    Py_DECREF(item);
+}
+
+static const Kind switch_kind = {SWITCH, push, switch_run, NULL};
+
+Switch *new_switch(Hub *hub, PyGreenlet *greenlet) { /* not yet queued */
+    Switch *item = PyObject_New(Switch, &SwitchType);
+    if (!item)
+        return NULL;
+    memset((char *)item + sizeof(PyObject), 0, sizeof *item - sizeof(PyObject));
+    item->hub = (Hub *)Py_NewRef(hub);
+    item->lane = hub->normal;
+    item->timer = -1;
+    item->kind = &switch_kind;
+    item->greenlet = (PyGreenlet *)Py_NewRef(greenlet);
+    return item;
+}
+
+/* _switch_later(greenlet, args, kwargs, exception or None): resume it from the loop with greenlet's own switch */
+PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n) {
+    if (n != 4 || !here(hub))
+        return n == 4 ? NULL : PyErr_Format(PyExc_TypeError, "_switch_later() takes 4 arguments");
+    PyObject *exception = args[3] == Py_None ? NULL : as_exception(args[3]);
+    Switch *item = PyErr_Occurred() ? NULL : new_switch(hub, (PyGreenlet *)args[0]);
+    if (!item) {
+        Py_XDECREF(exception);
+        return NULL;
+    }
+    item->args = Py_NewRef(args[1]);
+    item->kwargs = Py_NewRef(args[2]);
+    item->exception = exception;
+    push((Item *)item);
+    Py_RETURN_NONE;
+}

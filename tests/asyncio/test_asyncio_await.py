@@ -7,6 +7,7 @@ import contextvars
 import gc
 import logging
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -14,9 +15,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from gi.repository import Gio, GObject
+from gi.repository import Gio, GLib, GObject
 from greenlet import getcurrent
 
+import gleenlet
+from child import in_child
 from coroutines import FOREVER, Forever, after_a_while, answer, fail, in_glib_callback, running_loop
 from gleenlet import Cancelled, Event, Task, TaskGroup, UnsafeSwitchError, get_hub, sleep, spawn, timeout
 from gleenlet.asyncio import await_, run, stop, to_task
@@ -368,3 +371,29 @@ def test_tracebacks_show_both_halves() -> None:
         run(main())
     names = [frame.name for frame in traceback.extract_tb(caught_too.value.__traceback__)]
     assert names.index("main") < names.index("raises")
+
+
+@in_child(warns="")
+@pytest.mark.parametrize("name", ["await_", "run"])
+def test_a_thread_that_ends_in_the_middle_of_await_leaves_nothing_and_says_nothing(name: str) -> None:
+    async def forever() -> None:
+        await asyncio.gather(asyncio.sleep(1000), asyncio.sleep(2000))
+
+    def body() -> None:
+        context = GLib.MainContext()
+        context.push_thread_default()
+        gleenlet.run(main)
+        context.pop_thread_default()
+
+    def main() -> None:
+        wait: Any = {"await_": await_, "run": run}[name]
+        waiting.append(spawn(wait, forever()))
+        sleep(0.001)
+
+    waiting: list[Task[None]] = []
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    assert waiting.pop().cancelled()
+    gc.collect()
+    gc.collect()

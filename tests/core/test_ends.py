@@ -780,3 +780,32 @@ def test_threads_that_wait_for_one_child_all_get_its_status() -> None:
         os.close(reader)
         os.close(writer)
     assert statuses == [3] * 80
+
+
+@in_child(warns="...too late\n(in <Task 'fails_late-1' failed>)...too late\n(in <Task 'fails_late-2' failed>)\n")
+def test_a_task_that_fails_while_it_is_abandoned_is_reported_once_though_somebody_holds_it() -> None:
+    told: list[Any] = []
+
+    def body() -> None:
+        context = GLib.MainContext()
+        context.push_thread_default()
+        run(main)
+        context.pop_thread_default()
+
+    def main() -> None:
+        told.extend([spawn(fails_late), spawn(fails_late)])
+        told[1].add_done_callback(print)
+        sleep(0.001)
+
+    def fails_late() -> None:
+        try:
+            sleep(1000)
+        finally:
+            raise ValueError("too late")
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    assert [type(task.exception()) for task in told] == [ValueError, ValueError]
+    del told[:]
+    gc.collect()

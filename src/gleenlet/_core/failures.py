@@ -27,8 +27,8 @@ _unasked: weakref.WeakSet[Any] = weakref.WeakSet()
 def ask_later(task: Any) -> None:
     """Tell of a task's failure when it is dropped, or when `PATIENCE` is over; not if somebody asks for it before."""
     kind: Any = type(task)
-    task.__class__ = _with_finalizer(kind)
     task._timer = task.hub.call_later(PATIENCE, _time_is_over, weakref.ref(task))
+    task.__class__ = _with_finalizer(kind)
     _unasked.add(task)
 
 

@@ -252,6 +252,11 @@ class Task(_native.Job, Generic[T_co]):
         """
         if self._state == FAILED:
             self._traceback = self._value.__traceback__
+        if self.hub.closed:  # abandoned with it, and failed while it was: nobody can be told any more but by a report
+            self._callbacks = None
+            if self._state == FAILED:
+                self.hub._report(self._value, self)
+            return
         callbacks = self._callbacks
         if not callbacks:
             self._callbacks = None

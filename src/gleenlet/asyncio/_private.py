@@ -91,9 +91,14 @@ class FirstStep:
     async def deliver(self) -> Any:
         """Wake who waits: a done-callback of the task would do it one iteration later."""
         try:
-            return await self.awaitable
-        finally:
+            result = await self.awaitable
+        except GeneratorExit:  # dropped with its loop: nobody waits any more
+            raise
+        except BaseException:
             self.waiter.wake()
+            raise
+        self.waiter.wake()
+        return result
 
     def _run(self) -> None:
         self.context.run(self.step)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import functools
 import os
 from asyncio.events import _get_running_loop, _set_running_loop
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, ParamSpec, TypeVar, cast
+
+from greenlet import GreenletExit
 
 from gleenlet._core import Cancelled, Hub, Task, UnsafeSwitchError, Waiter, _native, get_hub, spawn
 from gleenlet._core.future import as_future, own_loop
@@ -67,7 +70,7 @@ def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
     if foreign is not None:
         _set_running_loop(None)  # Runner refuses to run inside another loop, and this is not inside
     try:
-        with asyncio.Runner(debug=debug, loop_factory=EventLoop) as runner:
+        with _runner(EventLoop, debug) as runner:
             cast(EventLoop, runner.get_loop())._waiting.foreign = foreign
             result: T = runner.run(main)
             return result
@@ -156,6 +159,8 @@ def _wait(future: asyncio.Future[Any], owned: bool) -> None:
 
 def _interrupted(future: asyncio.Future[Any], error: BaseException, owned: bool) -> None:
     """The wait for it was interrupted: cancel it, wait on, and raise if it ended by that, as in asyncio."""
+    if type(error) is GreenletExit:  # abandoned with its hub: nobody will wake it again
+        raise error
     if isinstance(error, UnsafeSwitchError):
         if owned:
             future.cancel()
@@ -180,8 +185,23 @@ def _start(hub: Hub) -> asyncio.AbstractEventLoop:
 
 def _serve(loop: EventLoop) -> None:
     """The background loop's task."""
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.get_loop().run_forever()
+    with _runner(lambda: loop):
+        loop.run_forever()
+
+
+@contextlib.contextmanager
+def _runner(make: Callable[[], EventLoop], debug: bool | None = None) -> Generator[asyncio.Runner, None, None]:
+    """asyncio's Runner; but where the hub has ended meanwhile, its loop can run no more, not even to end in order."""
+    hub = get_hub()
+    runner = asyncio.Runner(debug=debug, loop_factory=make)
+    loop = cast(EventLoop, runner.get_loop())
+    try:
+        yield runner
+    finally:
+        if hub.closed:
+            _abandon(loop)
+        else:
+            runner.close()
 
 
 def stop() -> None:
@@ -219,15 +239,19 @@ async def to_task(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
     return await as_future(spawn(functools.partial(func, *args, **kwargs)))
 
 
+def _abandon(loop: EventLoop) -> None:
+    """What still runs on a background loop when its thread or the interpreter ends is left, as in daemon threads."""
+    for task in asyncio.all_tasks(loop):
+        never_mind(task)
+    if not loop.is_closed():
+        loop._thread_id = None  # it never runs again
+        loop.close()
+
+
 @atexit.register
-def _abandon() -> None:
-    """What still runs on the background loop when the interpreter exits is abandoned, as daemon threads."""
+def _abandon_all() -> None:
     for loop, _task in local.loops.background.values():
-        for task in asyncio.all_tasks(loop):
-            never_mind(task)
-        if not loop.is_closed():
-            loop._thread_id = None  # it never runs again
-            loop.close()
+        _abandon(loop)
 
 
 def _forget_in_child() -> None:

@@ -172,10 +172,10 @@ class Selector(EpollSelector):
             self.interrupt(interruption)
 
     def interrupt(self, interruption: BaseException | None) -> None:
-        """Somebody cancelled the loop's task: cancel what the loop runs for, else end the loop."""
+        """Somebody cancelled the loop's task: cancel what the loop runs for, else, or if the hub ended, it."""
         if self.thrown is not None:
             interruption, self.thrown = self.thrown, None
-        elif self.main is not None and not self.main.done():
+        elif self.main is not None and not self.main.done() and self.hub is not None and not self.hub.closed:
             self.interruption = interruption
             self.main.cancel(*interruption.args[:1] if isinstance(interruption, Cancelled) else ())
             return

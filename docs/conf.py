@@ -24,7 +24,7 @@ extensions = [
     "outside_links",
 ]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["extensions", "upstream", "locale", "**/*.zh-CN.md"]
+exclude_patterns = ["extensions", "upstream", "locale"]
 default_role = "py:obj"  # `name` in a docstring
 nitpicky = False
 myst_heading_anchors = 3

@@ -26,9 +26,10 @@ CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|https?:\S+")
 WORD = re.compile(r"[A-Za-z]{3}")
 
 
-def templates(folder: Path, doctrees: Path) -> dict[str, Catalog]:
-    """The messages of the sources as they are now, by catalogue."""
-    command = [sys.executable, "-m", "sphinx", "-q", "-b", "gettext", "-d", str(doctrees), str(DOCS), str(folder)]
+def templates(folder: Path) -> dict[str, Catalog]:
+    """The messages of the sources as they are now, by catalogue; the pages that are not translated are not read."""
+    others = "exclude_patterns=extensions,upstream,locale,howto,reference"
+    command = [sys.executable, "-m", "sphinx", "-Q", "-b", "gettext", "-D", others, str(DOCS), str(folder)]
     subprocess.run(command, check=True)
     return {name: read(folder / f"{name}.pot") for name in COMPLETE}
 
@@ -61,14 +62,17 @@ def update(template: Catalog, path: Path) -> Catalog:
     catalogue.obsolete.clear()
     catalogue.fuzzy = False
     catalogue.header_comment = "# The Chinese of the documentation, see docs/translations.py."
+    save(catalogue, path)
+    return catalogue
+
+
+def save(catalogue: Catalog, path: Path) -> None:
     text = io.BytesIO()
-    write_po(text, catalogue, width=100, no_location=True, omit_header=False)
-    lines = [
-        line for line in text.getvalue().decode().splitlines() if not line.startswith(('"POT-Creation', '"PO-Rev'))
-    ]
+    write_po(text, catalogue, width=100, no_location=True)
+    dates = ('"POT-Creation', '"PO-Rev')
+    lines = [line for line in text.getvalue().decode().splitlines() if not line.startswith(dates)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines).rstrip() + "\n")
-    return catalogue
 
 
 def readme() -> str:
@@ -101,8 +105,7 @@ def readme() -> str:
 
 
 def main() -> None:
-    build = ROOT / "build"
-    for name, template in templates(build / "gettext", build / "doctrees").items():
+    for name, template in templates(ROOT / "build" / "gettext").items():
         catalogue = update(template, CATALOGUES / f"{name}.po")
         for message in left_to_do(template, catalogue):
             print(f"{name}: {message}")

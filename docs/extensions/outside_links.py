@@ -33,6 +33,9 @@ def inside(page: str, target: str) -> Path | None:
 def mend(app: Any, doctree: nodes.document) -> None:
     """Before Sphinx looks at links: those to pages become so, those to other files ours."""
     page = app.env.current_document.docname
+    for image in doctree.findall(nodes.image):
+        if page == "index":
+            image["uri"] = image["uri"].removeprefix("docs/")
     for node in [*doctree.findall(addnodes.pending_xref), *doctree.findall(addnodes.download_reference)]:
         if Path(node["reftarget"]).name == "README":  # the site's first page
             node["reftarget"] = "index"

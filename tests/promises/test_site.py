@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import re
 import subprocess
@@ -40,6 +41,16 @@ def build(builder: str, folder: Path, language: str) -> subprocess.Popen[str]:
     options = ["-q", "-W", "--keep-going", "-b", builder, "-D", f"language={language}", "-d", str(folder / language)]
     command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(folder / builder)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.fixture(scope="module")
+def translations() -> Any:
+    spec = importlib.util.spec_from_file_location("translations", DOCS / "translations.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def public_names() -> list[str]:
@@ -85,7 +96,7 @@ def test_llms_txt_has_every_page_in_the_order_of_reading(site: Path) -> None:
     text = (site / "llms.txt").read_text()
     pages = re.findall(r"\]\(_sources/(.*?)\.md\.txt\): \S", text)
     written = {str(page.relative_to(DOCS).with_suffix("")) for page in DOCS.rglob("*.md")}
-    upstream = {page for page in written if page.startswith("upstream/") or "zh-CN" in page}
+    upstream = {page for page in written if page.startswith("upstream/")}
     assert set(pages) == written - upstream - {"index"}
     assert [page.partition("/")[0] for page in (pages[0], pages[1], pages[-1])] == ["tutorial", "howto", "explanations"]
     assert all((site / "_sources" / f"{page}.md.txt").exists() for page in pages)
@@ -114,3 +125,27 @@ def test_links_to_the_projects_files_lead_to_a_page_that_shows_them(site: Path) 
         for link in re.findall(r'href="([^":]*/?source/[^"]*\.html)"', page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
     assert "main_greenlet" in (site / "source" / "tests" / "hazards" / "famous.py.html").read_text()
+
+
+def test_the_chinese_is_complete(translations: Any, tmp_path: Path) -> None:
+    templates = translations.templates(tmp_path)
+    assert set(templates) == {"index", "tutorial", "explanations"}
+    stale = {
+        name: left
+        for name, template in templates.items()
+        if (left := translations.left_to_do(template, translations.translated(name)))
+    }
+    assert stale == {}, "python docs/translations.py, then translate these in docs/locale/zh_CN/LC_MESSAGES"
+
+
+def test_what_is_new_changed_or_fuzzy_is_left_to_do(translations: Any) -> None:
+    catalogue, template = translations.Catalog(locale="zh_CN"), translations.Catalog()
+    catalogue.add("A task waits.", "任务在等待。")
+    catalogue.add("It goes on.", "它继续。", flags=["fuzzy"])
+    for message in ("A task waits.", "It goes on.", "It ends.", "`spawn`", "1,880", "[x](y.md)"):
+        template.add(message)
+    assert translations.left_to_do(template, catalogue) == ["It goes on.", "It ends."]
+
+
+def test_the_chinese_readme_is_what_the_catalogue_says(translations: Any) -> None:
+    assert (ROOT / "README.zh-CN.md").read_text() == translations.readme(), "python docs/translations.py writes it"

@@ -144,6 +144,17 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_and_tests_that_a_page_names_exist(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    files = re.findall(r"`((?:tests|bench|scripts|examples|docs)/[\w/*.-]+)`", text)
+    assert [name for name in files if not list(ROOT.glob(name))] == []
+    if page.name == "asyncio-differences.md":  # these are CPython's
+        return
+    tests = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in re.findall(r"`(test_\w{12,})`", text) if f"def {name}(" not in tests] == []
+
+
 def test_it_would_see_a_link_that_leads_nowhere(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text("[there](nowhere.md)")
     with pytest.raises(AssertionError):

@@ -149,3 +149,9 @@ def test_what_is_new_changed_or_fuzzy_is_left_to_do(translations: Any) -> None:
 
 def test_the_chinese_readme_is_what_the_catalogue_says(translations: Any) -> None:
     assert (ROOT / "README.zh-CN.md").read_text() == translations.readme(), "python docs/translations.py writes it"
+
+
+def test_no_message_would_be_taken_for_a_list(translations: Any) -> None:
+    """Such a translation is dropped without a word."""
+    for name in translations.COMPLETE:
+        assert [m.id for m in translations.translated(name) if re.match(r"\d+[.)] |[-+>#] ", str(m.string))] == []

@@ -109,4 +109,4 @@ def test_the_tutorials_own_tests_pass(tmp_path: Path) -> None:
 
 
 def test_the_tutorial_has_as_many_steps_as_it_says() -> None:
-    assert len(STEPS) == len(re.findall(r"^## \d", PAGE, re.MULTILINE)) - 1
+    assert len(STEPS) == len(re.findall(r"^## Step \d", PAGE, re.MULTILINE)) - 1

@@ -18,6 +18,9 @@ DOCS = Path(__file__).resolve().parents[1]
 ROOT = DOCS.parent
 LANGUAGES = {".py": "python", ".c": "c", ".json": "json", ".sh": "bash"}
 
+# The README's links to itself in another language: from one site to the other, which lies in its folder `zh`.
+READMES = {"README.md": ("zh_CN", "../index.html"), "README.zh-CN.md": ("en", "zh/index.html")}
+
 Found = dict[str, Path]  # path from the root -> the file or folder
 
 
@@ -50,6 +53,11 @@ def mend(app: Any, doctree: nodes.document) -> None:
             node["reftarget"] = str(path.relative_to(DOCS).with_suffix(""))
             continue
         name = str(path.relative_to(ROOT))
+        if page == "index" and name in READMES:
+            language, uri = READMES[name]
+            uri = uri if app.config.language == language else "#"
+            node.replace_self(nodes.reference("", "", *node.children, internal=True, refuri=uri))
+            continue
         link = nodes.reference("", "", *node.children, internal=True, outside=name)
         node.replace_self(link)
 

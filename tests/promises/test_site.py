@@ -155,3 +155,7 @@ def test_no_message_would_be_taken_for_a_list(translations: Any) -> None:
     """Such a translation is dropped without a word."""
     for name in translations.COMPLETE:
         assert [m.id for m in translations.translated(name) if re.match(r"\d+[.)] |[-+>#] ", str(m.string))] == []
+
+
+def test_the_first_page_leads_to_the_other_language(site: Path) -> None:
+    assert re.search(r'href="zh/index.html">(?:<[^>]*>)?中文', (site / "index.html").read_text())

@@ -88,7 +88,9 @@ def test_a_record_tells_since_when_and_until_when() -> None:
     assert record.priority == GLib.PRIORITY_DEFAULT
     assert record.thread == get_hub().thread
     text = format_tasks([record])
-    assert re.fullmatch(rf"1 task\n'a' waiting for descriptor {reader} readable, \d+\.\d s left; .*<lambda>.*\n", text)
+    assert re.fullmatch(
+        rf"1 task\n'a' waiting (\d+\.\d s )?for descriptor {reader} readable, \d+\.\d s left; .*<lambda>.*\n", text
+    )
     task.cancel()
     task.join()
     os.close(reader)
@@ -280,8 +282,8 @@ def test_limit_cuts_the_text() -> None:
 
 
 def test_a_group_whose_parent_was_not_looked_at_is_shown() -> None:
-    parent = TaskRecord(None, 1, "p", "waiting", 0, None)
-    child = TaskRecord(None, 2, "c\x07", "ready", 0, None, parent=parent)
+    parent = TaskRecord(None, 1, "p", "waiting", 0, None, "greenlet")
+    child = TaskRecord(None, 2, "c\x07", "ready", 0, None, "greenlet", parent=parent)
     assert format_tasks([child]) == "1 task\nc\\x07 ready\n"
 
 
@@ -295,7 +297,7 @@ def test_records_become_json() -> None:
     assert value["stack"][0]["function"].endswith("<lambda>")
     assert set(value) == {
         *("id", "name", "state", "thread", "priority", "waiting_on", "held_by", "since", "deadline", "parent"),
-        *("children", "stack", "cycle"),
+        *("children", "stack", "cycle", "kind", "stuck"),
         *("number", "spawned_at", "switches", "time_running", "time_ready", "time_waiting"),
     }
 
@@ -322,3 +324,66 @@ def test_another_thread_may_look_and_keeps_nothing() -> None:
     sleep(0.01)  # what the other thread held is let go of in the loop's next pass
     gc.collect()
     assert a() is None
+
+
+@in_task
+def test_a_task_whose_waker_waits_for_itself_is_stuck() -> None:
+    first, second, free = Lock(), Lock(), Lock()
+
+    def takes(one: Lock, other: Lock) -> Callable[[], None]:
+        def take() -> None:
+            with one:
+                sleep(0)
+                with other:
+                    pass
+
+        return take
+
+    def grouped() -> None:
+        with TaskGroup() as group:
+            group.spawn(a.join, name="member")
+
+    a, b, c = waiting(takes(first, second), takes(second, first), holds(free))
+    tasks_ = [spawn(b.join, name="d"), spawn(lambda: free.acquire(), name="e"), spawn(grouped, name="g")]
+    tasks_.append(spawn(tasks_[1].join, name="f"))  # who waits for who can be woken
+    while "waits for" not in format_tasks() or any(task._waiter is None for task in tasks_):
+        sleep(0)
+    found = {record.name: record.stuck for record in tasks()}
+    assert {name: found[name] for name in ("a", "b", "c", "d", "e", "f", "g", "member")} == {
+        "a": True,
+        "b": True,
+        "c": False,  # a clock wakes it
+        "d": True,
+        "e": False,
+        "f": False,
+        "g": True,
+        "member": True,
+    }
+    assert re.search(r"'d' waiting .*for task 'b' \[stuck\]", format_tasks())
+    c.cancel()
+
+
+@in_task
+def test_who_is_in_a_timeout_is_not_stuck_and_the_limit_is_told() -> None:
+    lock = Lock()
+
+    def twice() -> None:
+        with move_on_after(2 * FOREVER), move_on_after(FOREVER), lock, lock:
+            pass
+
+    now = get_hub().time()
+    (task,) = waiting(twice)
+    record = record_of(task)
+    assert record.cycle is not None
+    assert not record.stuck
+    assert record.deadline is not None
+    assert now + FOREVER <= record.deadline < now + 2 * FOREVER
+    assert " s left" in format_tasks([record])
+
+
+@in_task
+def test_a_priority_that_is_not_the_default_is_told() -> None:
+    task = spawn(sleep, FOREVER, name="a", priority=GLib.PRIORITY_LOW)
+    while task._waiter is None:
+        sleep(0)
+    assert ", priority 300" in format_tasks([record_of(task)])

@@ -297,6 +297,9 @@ class Hub(_native.Hub):
         if context is not None:
             drop_context(context)
 
+    def _safe_point(self) -> None:
+        """Called for its beginning, where Python runs what `sys.remote_exec` has left for it."""
+
     def _complain(self, foreign: bool) -> None:
         if foreign:
             names = ", ".join(task.name for task in self.tasks()[:3])

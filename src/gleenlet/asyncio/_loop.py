@@ -11,11 +11,12 @@ import inspect
 import signal
 import sys
 import threading
+import weakref
 from asyncio.events import _get_running_loop, _set_running_loop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from gleenlet._core import Hub, SignalListener, Task, UnsafeSwitchError, _slabs, current_task, get_hub, spawn
 from gleenlet.asyncio._private import SelectorEventLoop, never_mind, no_handler
@@ -56,7 +57,10 @@ class EventLoop(SelectorEventLoop):
     'done'
     """
 
+    _all: ClassVar[weakref.WeakSet[EventLoop]] = weakref.WeakSet()  # for gleenlet.debug
+
     def __init__(self) -> None:
+        EventLoop._all.add(self)
         # All that is ours is there: with more than 30 attributes, call_at and call_soon included, CPython's caches of
         # attributes would not work for the loop, which costs a tenth of its speed.
         self._waiting = Selector()

@@ -8,6 +8,7 @@ import socket
 from typing import Any
 
 from gleenlet import GleenletError
+from gleenlet.debug._enter import enter
 from gleenlet.debug._folder import all_sockets, possible_sockets
 from gleenlet.debug._listen import peer
 
@@ -36,11 +37,30 @@ def listening() -> dict[int, dict[str, Any]]:
 
 
 def ask(pid: int, command: str, **details: Any) -> dict[str, Any]:
-    """Have a process answer.
+    """Have a process answer; from Python 3.14 on also one that did not listen, and then goes on listening.
 
     Raises: NoAnswer: it does not listen, it has ended, or it is another user's.
     """
-    for path in possible_sockets(pid):
+    answer = ask_at(possible_sockets(pid), pid, command, details)
+    if answer is None:
+        refuse_others(pid)
+        try:
+            path = enter(pid)
+        except GleenletError as error:
+            raise NoAnswer(
+                f"process {pid} does not listen: start it with GLEENLET_DEBUG=1 in its environment, or have it call "
+                f"gleenlet.debug.listen() ({error})"
+            ) from None
+        answer = ask_at([path], pid, command, details)
+    if answer is None:
+        raise NoAnswer(f"process {pid} has ended, or closes its socket")
+    if "error" in answer:
+        raise NoAnswer(f"process {pid}: {answer['error']}")
+    return answer
+
+
+def ask_at(paths: list[str], pid: int, command: str, details: dict[str, Any]) -> dict[str, Any] | None:
+    for path in paths:
         try:
             connected, answer = talk(path, {"command": command, **details}, pid)
         except (ConnectionError, FileNotFoundError):
@@ -50,10 +70,8 @@ def ask(pid: int, command: str, **details: Any) -> dict[str, Any]:
                 f"process {pid} does not answer within {SECONDS:.0f} s: it is stopped, or in C code"
             ) from None
         if connected == pid:
-            if "error" in answer:
-                raise NoAnswer(f"process {pid}: {answer['error']}")
             return answer
-    raise NoAnswer(why_not(pid))
+    return None
 
 
 def talk(path: str, request: dict[str, Any], wanted: int | None = None) -> tuple[int, dict[str, Any]]:
@@ -70,17 +88,17 @@ def talk(path: str, request: dict[str, Any], wanted: int | None = None) -> tuple
             line = file.readline()
     if not line:
         raise ConnectionResetError
-    return pid, json.loads(line)
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        raise NoAnswer(f"process {pid} answers something that is none: is it another version of gleenlet?") from None
+    return pid, answer
 
 
-def why_not(pid: int) -> str:
+def refuse_others(pid: int) -> None:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return f"there is no process {pid}"
+        raise NoAnswer(f"there is no process {pid}") from None
     except PermissionError:
-        return f"process {pid} is another user's: ask as that user"
-    return (
-        f"process {pid} does not listen: start it with GLEENLET_DEBUG=1 in its environment, "
-        "or have it call gleenlet.debug.listen()"
-    )
+        raise NoAnswer(f"process {pid} is another user's: ask as that user") from None

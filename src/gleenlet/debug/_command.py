@@ -12,6 +12,7 @@ from typing import Any
 
 from gleenlet.debug._ask import NoAnswer, ask, listening
 from gleenlet.debug._text import quoted
+from gleenlet.debug._top import show, table
 from gleenlet.debug._traces import FORMATS, format_of
 
 __all__ = ["main"]
@@ -89,20 +90,11 @@ def pstree(options: argparse.Namespace) -> int:
 
 
 def top(options: argparse.Namespace) -> int:
-    times = options.times
-    while times is None or times > 0:
-        tasks = ask(options.pid, "tasks")["tasks"]
-        tasks.sort(key=lambda task: (task["state"] == "waiting", -(task["since"] or 0)))
-        states: dict[str, int] = {}
-        for task in tasks:
-            states[task["state"]] = states.get(task["state"], 0) + 1
-        if sys.stdout.isatty():
-            print("\x1b[H\x1b[2J", end="")
-        print(f"{len(tasks)} tasks: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
-        print(table(tasks[: options.limit]), flush=True)
-        times = None if times is None else times - 1
-        if times != 0:
-            time.sleep(options.seconds)
+    def look() -> list[dict[str, Any]]:
+        tasks: list[dict[str, Any]] = ask(options.pid, "tasks")["tasks"]
+        return tasks
+
+    show(look, options.seconds, options.times, options.limit)
     return 0
 
 
@@ -153,24 +145,3 @@ def trace(options: argparse.Namespace) -> int:
 
 def on(task: dict[str, Any]) -> str:
     return f" for {quoted(task['waiting_on'])}" if task["waiting_on"] else ""
-
-
-def table(tasks: list[dict[str, Any]]) -> str:
-    names = {task["id"]: task["name"] for task in tasks}
-    rows = [("ID", "NAME", "STATE", "SECONDS", "WAITS FOR", "HELD BY")]
-    for task in tasks:
-        held = task["held_by"]
-        rows.append(
-            (
-                str(task["id"]),
-                quoted(task["name"])[:40],
-                task["state"],
-                "" if task["since"] is None else f"{task['since']:.1f}",
-                quoted(task["waiting_on"] or "")[:50],
-                ""
-                if not held
-                else quoted(names.get(held[0], "?"))[:40] + f" and {len(held) - 1} more" * (len(held) > 1),
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

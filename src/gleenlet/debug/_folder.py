@@ -10,6 +10,8 @@ from gleenlet import GleenletError
 
 __all__ = ["all_sockets", "own_socket", "possible_sockets"]
 
+TEMPORARY = "/tmp"  # where there is no runtime folder
+
 
 def own_socket() -> str:
     """The path for this process's socket; its folder is made.
@@ -32,7 +34,7 @@ def place(pid: int) -> tuple[str, str]:
         return os.path.join(runtime, "app", sandbox), f"gleenlet-{pid}.sock"
     if runtime:
         return os.path.join(runtime, "gleenlet"), f"{pid}.sock"
-    return f"/tmp/gleenlet-{os.geteuid()}", f"{pid}.sock"
+    return f"{TEMPORARY}/gleenlet-{os.geteuid()}", f"{pid}.sock"
 
 
 def check(folder: str) -> None:
@@ -46,7 +48,7 @@ def check(folder: str) -> None:
 def all_sockets() -> list[str]:
     """The paths of all sockets here; some may be of processes that have ended."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    paths = glob.glob(f"/tmp/gleenlet-{os.geteuid()}/*.sock")
+    paths = glob.glob(f"{TEMPORARY}/gleenlet-{os.geteuid()}/*.sock")
     if runtime:
         paths += glob.glob(os.path.join(glob.escape(runtime), "gleenlet", "*.sock"))
         paths += glob.glob(os.path.join(glob.escape(runtime), "app", "*", "gleenlet-*.sock"))

@@ -19,7 +19,10 @@ from typing import Any, Self
 
 from gleenlet import GleenletError
 from gleenlet.debug._folder import own_socket
+from gleenlet.debug._inspector import open_when_ready
+from gleenlet.debug._neighbours import canceller
 from gleenlet.debug._remote_trace import begin_trace, end_trace
+from gleenlet.debug._switches import watch_switches
 from gleenlet.debug._tasks import tasks
 from gleenlet.debug._text import format_tasks
 from gleenlet.debug._watch import watch
@@ -51,8 +54,14 @@ def listen() -> Listener:
 
 
 def start_as_asked() -> None:
-    """What `GLEENLET_DEBUG=1` stands for: `watch()` and `listen()`; where that cannot be, a warning."""
+    """What `GLEENLET_DEBUG=1` stands for: `watch()`, `watch_switches()`, `listen()`; where that cannot be, a warning.
+
+    `GLEENLET_DEBUG=window` stands for `inspector()` as well.
+    """
+    if os.environ.get("GLEENLET_DEBUG") == "window":
+        open_when_ready()
     watch()
+    watch_switches()
     try:
         listen()
     except (OSError, GleenletError) as error:
@@ -173,7 +182,7 @@ def cancel(request: dict[str, Any]) -> dict[str, Any]:
     for record in tasks():
         task = record.task() if record.task is not None else None
         if task is not None and request.get("task") in (record.name, str(record.id)):
-            task.hub.call_soon_threadsafe(task.cancel)
+            canceller(task)()
             cancelled.append(record.name)
     return {"cancelled": cancelled}
 

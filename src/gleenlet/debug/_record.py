@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from gleenlet import Task
-
-__all__ = ["Frame", "TaskRecord"]
+__all__ = ["Frame", "TaskRecord", "said"]
 
 
 class Frame(NamedTuple):
@@ -19,7 +18,7 @@ class Frame(NamedTuple):
     line: int
     function: str
     ours: bool
-    """It is gleenlet's or PyGObject's, not the user's."""
+    """It is gleenlet's or PyGObject's, in the tree also a neighbour's: not the user's."""
 
     def __str__(self) -> str:
         return f"{self.function} ({self.file}:{self.line})"
@@ -27,7 +26,7 @@ class Frame(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class TaskRecord:
-    """A task as it was when `tasks()` looked; a greenlet that is none, if it waits here.
+    """A task as it was when `tasks()` looked; also a task of asyncio's, a greenlet of gevent's or one that waits here.
 
     >>> from gleenlet import run, sleep, spawn
     >>> def main():
@@ -42,7 +41,7 @@ class TaskRecord:
     [('load', 'waiting', 'timer')]
     """
 
-    task: weakref.ref[Task[Any]] | None
+    task: weakref.ref[Any] | None
     """Refers to it weakly; None: it is a greenlet of somebody else's."""
     id: int
     """Tells it from the others of this moment."""
@@ -52,7 +51,9 @@ class TaskRecord:
     thread: int
     """The identifier of its thread."""
     priority: int | None
-    """The GLib priority of its wake-ups."""
+    """The GLib priority of its wake-ups; None: it is no task of ours."""
+    kind: str = "task"
+    """"task", "asyncio", "gevent", or "greenlet": one that waits in gleenlet and is no task."""
     waiting_on: str | None = None
     """What it waits for, in words."""
     held_by: list[TaskRecord] = field(default_factory=list, repr=False)
@@ -60,15 +61,17 @@ class TaskRecord:
     since: float | None = None
     """When the wait began, on the clock of `time.monotonic()`."""
     deadline: float | None = None
-    """When the wait ends by itself, on the same clock."""
+    """When the wait ends by itself, or a `timeout` around it ends it, on the same clock."""
     parent: TaskRecord | None = field(default=None, repr=False)
-    """The task whose TaskGroup it is in."""
+    """The task whose TaskGroup it is in, or that runs its asyncio loop; gevent's hub for its greenlets."""
     children: list[TaskRecord] = field(default_factory=list, repr=False)
-    """The tasks of its TaskGroups."""
+    """Those whose parent it is."""
     stack: list[Frame] = field(default_factory=list, repr=False)
     """Where it stands, innermost line first."""
     cycle: int | None = None
     """The number of the cycle of waiting that it is in: all in it wait for each other."""
+    stuck: bool = False
+    """Nothing but a cancellation can wake it any more."""
     number: int | None = None
     """The task's number in `Event.task`; it and what follows are None where nobody records."""
     spawned_at: float | None = None
@@ -104,6 +107,8 @@ class TaskRecord:
             "children": [child.id for child in self.children],
             "stack": [{"file": frame.file, "line": frame.line, "function": frame.function} for frame in self.stack],
             "cycle": self.cycle,
+            "kind": self.kind,
+            "stuck": self.stuck,
             "number": self.number,
             "spawned_at": None if self.spawned_at is None else round(now - self.spawned_at, 6),
             "switches": self.switches,
@@ -111,3 +116,11 @@ class TaskRecord:
             "time_ready": self.time_ready,
             "time_waiting": self.time_waiting,
         }
+
+
+def said(say: Callable[[Any], str], what: object) -> str:
+    """What this says of it; of what cannot be described, why."""
+    try:
+        return say(what)
+    except Exception as error:
+        return f"<{type(what).__name__}, whose description fails: {type(error).__name__}>"

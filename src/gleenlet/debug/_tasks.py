@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import weakref
-from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from greenlet import greenlet
 
-from gleenlet import Hub, Task, TaskGroup, current_task
-from gleenlet._core import Waiter, _native, all_hubs, get_ident, what_it_waits_for
+from gleenlet import Hub, MoveOn, Task, TaskGroup, Timeout, current_task
+from gleenlet._core import Handle, Waiter, _native, all_hubs, get_ident, what_it_waits_for
 from gleenlet.debug._cycles import mark_cycles
-from gleenlet.debug._record import TaskRecord
+from gleenlet.debug._neighbours import Found, asyncio_tasks, gevent_greenlets
+from gleenlet.debug._record import TaskRecord, said
 from gleenlet.debug._recording import count_up
 from gleenlet.debug._stacks import Stacks
+from gleenlet.debug._stuck import mark_stuck
 
 __all__ = ["tasks"]
 
 
 def tasks(hub: Hub | None = None) -> list[TaskRecord]:
     """Return a record of each unfinished task, oldest first, and of each other greenlet that waits in gleenlet.
+
+    Below them the neighbours': asyncio's tasks in loops that tasks run, and gevent's greenlets.
 
     Args:
         hub: look at this one's tasks only; None: at those of all threads.
@@ -31,10 +36,18 @@ def tasks(hub: Hub | None = None) -> list[TaskRecord]:
     >>> run(lambda: [one.state for one in tasks() if one.state == "running"])
     ['running']
     """
-    look = Look()
-    for one in all_hubs() if hub is None else [hub]:
-        look.at(one)
-    return look.joined()
+    collects = gc.isenabled()
+    gc.disable()  # a hundred thousand new records would have it look at all of them again and again
+    try:
+        look = Look()
+        for one in all_hubs() if hub is None else [hub]:
+            look.at(one)
+        if hub is None:
+            look.at_neighbours()
+        return look.joined()
+    finally:
+        if collects:
+            gc.enable()
 
 
 class Look:
@@ -47,7 +60,8 @@ class Look:
         self.held: list[tuple[Hub, list[Any]]] = []
         self.waits: list[tuple[TaskRecord, object]] = []
         self.groups: list[tuple[TaskRecord, TaskGroup]] = []
-        self.stacks = Stacks()
+        self.limits: dict[int, float] = {}  # when a timeout ends the task's wait, by its id
+        self.stacks = Stacks(neighbours=True)
         self.current = current_task()
         self.threads = sys._current_frames()
 
@@ -55,12 +69,13 @@ class Look:
         tasks = hub.tasks()
         held: list[Any] = [tasks]
         self.held.append((hub, held))
+        self.look_at_limits(hub, held)
         running = hub._running if hub.thread != get_ident() else None
         for task in tasks:
             self.look_at_task(hub, task, held, running)
         for other, waiter in list(hub._foreign.items()):
             held.append((other, waiter))
-            record = TaskRecord(None, id(other), named(other), "ready", hub.thread, None)
+            record = TaskRecord(None, id(other), named(other), "ready", hub.thread, None, "greenlet")
             self.add_wait(record, waiter, held)
             frame = other.gr_frame
             if frame is None and hub.thread != get_ident() and running is None:
@@ -99,6 +114,47 @@ class Look:
                 self.groups.append((record, callback))
         self.records.append(record)
 
+    def look_at_limits(self, hub: Hub, held: list[Any]) -> None:
+        """The blocks of `timeout` and `move_on_after` that are entered: the hub's timers hold them."""
+        for item in gc.get_referents(hub):
+            if type(item) is not Handle:
+                continue
+            held.append(item)
+            methods = [one for one in gc.get_referents(item) if type(one) is MethodType]
+            limit: Any = methods[0].__self__ if methods else None
+            if isinstance_safely(limit, Timeout) or isinstance_safely(limit, MoveOn):
+                held.append(methods)
+                key, when = id(limit._strike.task), limit.when()
+                if when is not None:
+                    self.limits[key] = min(when, self.limits.get(key, when))
+
+    def at_neighbours(self) -> None:
+        known = {record.id: record for record in self.records}
+        found: Found = asyncio_tasks(self.stacks, self.threads)
+        for record, on, host in found:
+            self.held.append((host.hub, [record.task and record.task(), on]))
+            self.records.append(record)
+            self.add_parent(record, self.of_task.get(id(host)))
+            self.of_task[record.id] = record
+            if on is not None:
+                self.waits.append((record, on))
+        hubs: list[tuple[TaskRecord, Any]] = []
+        for record, _, host in gevent_greenlets(self.stacks):
+            if record.id in known:  # it waits in gleenlet
+                name, record = record.name, known[record.id]
+                record.name, record.kind = name, "gevent"
+            else:
+                known[record.id] = record
+                self.records.append(record)
+            hubs.append((record, host))
+        for record, host in hubs:
+            self.add_parent(record, known.get(id(host)))
+
+    def add_parent(self, record: TaskRecord, parent: TaskRecord | None) -> None:
+        if parent is not None and parent is not record:
+            record.parent = parent
+            parent.children.append(record)
+
     def add_wait(self, record: TaskRecord, waiter: Waiter, held: list[Any]) -> None:
         if waiter.done:
             return
@@ -108,6 +164,9 @@ class Look:
         record.waiting_on = said(what_it_waits_for, waiter)
         record.since = waiter.since
         record.deadline = waiter.deadline
+        limit = self.limits.get(record.id)
+        if limit is not None:
+            record.deadline = limit if record.deadline is None else min(limit, record.deadline)
         if on is not None:
             self.waits.append((record, on))
 
@@ -115,10 +174,7 @@ class Look:
         """The records, each with those it has to do with."""
         for child, group in self.groups:
             strike = group._strike
-            parent = self.of_task.get(id(strike.task)) if strike is not None else None
-            if parent is not None and parent is not child:
-                child.parent = parent
-                parent.children.append(child)
+            self.add_parent(child, self.of_task.get(id(strike.task)) if strike is not None else None)
         members: dict[int, list[TaskRecord]] = {}
         for child, group in self.groups:
             members.setdefault(id(group), []).append(child)
@@ -129,16 +185,15 @@ class Look:
                 holder = self.holder(on)
                 record.held_by = [] if holder is None else [holder]
         mark_cycles(self.records)
+        mark_stuck([record for record, on in self.waits if record.kind == "task" and only_tasks_end(on)])
         self.let_go()
         return self.records
 
     def holder(self, on: object) -> TaskRecord | None:
-        if isinstance_safely(on, Task):
-            return self.of_task.get(id(on))
         if isinstance_safely(on, _native.Lock):
             context = on._holder  # type: ignore[attr-defined]  # it is a Lock
             return None if context is None else self.of_context.get(id(context))
-        return None
+        return self.of_task.get(id(on))
 
     def let_go(self) -> None:
         """A task that has ended meanwhile may be held by us alone, and what it holds is of its own thread."""
@@ -167,9 +222,6 @@ def named(what: Any) -> str:
     return said(repr, what)
 
 
-def said(say: Callable[[Any], str], what: object) -> str:
-    """What this says of it; of what cannot be described, why."""
-    try:
-        return say(what)
-    except Exception as error:
-        return f"<{type(what).__name__}, whose description fails: {type(error).__name__}>"
+def only_tasks_end(on: object) -> bool:
+    """Is this a wait that those who hold it end, and nobody else? (Anybody could release a Lock, but who would?)"""
+    return isinstance_safely(on, Task) or isinstance_safely(on, _native.Lock) or type(on) is TaskGroup

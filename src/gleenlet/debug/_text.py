@@ -66,7 +66,8 @@ def format_tasks(records: Sequence[TaskRecord] | None = None, *, stacks: bool = 
 
 def sentence(record: TaskRecord, now: float) -> str:
     """What it does, in one line: "'load' waiting 2.1 s for Lock.acquire, held by task 'save'"."""
-    text = f"{quoted(record.name) if record.task is None else repr(record.name)} {record.state}"
+    name = quoted(record.name) if record.kind == "greenlet" else repr(record.name)
+    text = f"{name} {record.state}"
     if record.waiting_on is not None:
         if record.since is not None and now - record.since >= OLD:
             text += f" {now - record.since:.1f} s"
@@ -75,7 +76,11 @@ def sentence(record: TaskRecord, now: float) -> str:
             text += f", held by task {record.held_by[0].name!r}"
         if record.deadline is not None:
             text += f", {max(record.deadline - now, 0):.1f} s left"
-    return text + (f" [cycle {record.cycle}]" if record.cycle is not None else "")
+    if record.priority:
+        text += f", priority {record.priority}"
+    if record.cycle is not None:
+        text += f" [cycle {record.cycle}]"
+    return text + (" [stuck]" if record.stuck else "")
 
 
 def tree(records: Sequence[TaskRecord]) -> Iterator[tuple[TaskRecord, str, str]]:

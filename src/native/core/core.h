@@ -275,7 +275,8 @@ typedef struct {                            /* what Event, Lock and the others b
 extern PyTypeObject HubType, WaiterType, CallType, SwitchType, JobType, FiberType, LineType, ThreadBoundType,
     EventType, LockType, WorkType, WorkersType;
 extern PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_join, *verb_read, *verb_write;
-extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended;
+extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
+    *str_safe_point;
 
 extern PyThreadState *collector;            /* who runs the cyclic garbage collector now, or NULL (ends.c) */
 

@@ -3,7 +3,8 @@
 
 void **greenlet_api;
 PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_join, *verb_read, *verb_write;
-PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended;
+PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
+    *str_safe_point;
 
 static PyObject *core_current_task(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     PyGreenlet *current = PyGreenlet_GetCurrent();
@@ -116,6 +117,7 @@ static int core_exec(PyObject *module) {
         !(str_finished = PyUnicode_InternFromString("_finished")) ||
         !(str_report = PyUnicode_InternFromString("_report")) ||
         !(str_complain = PyUnicode_InternFromString("_complain")) ||
+        !(str_safe_point = PyUnicode_InternFromString("_safe_point")) ||
         !(str_block = PyUnicode_InternFromString("_block")) ||
         !(str_stack_saved = PyUnicode_InternFromString("_stack_saved")) ||
         !(verb_sleep = PyUnicode_InternFromString("timer")) || !(verb_event = PyUnicode_InternFromString("Event.wait")) ||

@@ -141,6 +141,24 @@ static int source_prepare(Source *source, int *timeout) {
     return 0;
 }
 
+/* F19. From 3.14 on sys.remote_exec() leaves a script for the main thread's next safe point, of which a loop that sleeps in
+ * poll() has none. Who asks wakes our poll; then a function in Python is called, whose beginning is one. */
+static int script_waits(void) {
+#if PY_VERSION_HEX >= 0x030E0000
+    PyThreadState *state = PyGILState_GetThisThreadState(); /* the thread's own, with or without the GIL */
+    return state && state->remote_debugger_support.debugger_pending_call;
+#else
+    return 0;
+#endif
+}
+
+static void reach_safe_point(Hub *hub) {
+    PyObject *result = PyObject_CallMethodNoArgs((PyObject *)hub, str_safe_point);
+    if (!result)
+        report(hub, (PyObject *)hub); /* a signal's handler raised it: it was due, too */
+    Py_XDECREF(result);
+}
+
 static int source_check(Source *source) {
     Lane *lane = &source->lane;
     int level;
@@ -148,7 +166,7 @@ static int source_check(Source *source) {
         return 0;
     int64_t now = hub_clock(lane->hub);
     return due(lane, now, &level) ||
-           (readable(lane->hub) && !waits_for_others(lane, now));
+           (readable(lane->hub) && !waits_for_others(lane, now)) || (lane == lane->hub->lanes[0] && script_waits());
 }
 
 static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_UNUSED(data)) {
@@ -159,6 +177,8 @@ static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_U
         return 1;
     PyGILState_STATE gil = PyGILState_Ensure();
     Hub *hub = (Hub *)Py_NewRef(lane->hub);
+    if (script_waits())
+        reach_safe_point(hub);
     if (readable(hub))
         poll_ready(hub);
     while (hub->held && frame > hub->held_at) {

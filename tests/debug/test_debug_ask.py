@@ -45,8 +45,9 @@ def answering(path: Path, answer: bytes | None) -> Iterator[None]:
                 connection, _ = server.accept()
             except OSError:
                 return
-            connection.recv(4096)
-            if answer is None:
+            if not connection.recv(4096):  # it was somebody else that was wanted
+                connection.close()
+            elif answer is None:
                 kept.append(connection)
             else:
                 connection.sendall(answer)

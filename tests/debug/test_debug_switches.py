@@ -192,5 +192,5 @@ def test_what_crashes_is_reported_before_in_debug_mode(name: str) -> None:
     path = str(HAZARDS / f"{name}_bare.py")
     script = f"import gleenlet, runpy; gleenlet.get_hub(); runpy.run_path({path!r}, run_name='__main__')"
     outcome = run_script(script, env=DEBUG)
-    assert outcome.status != 0, outcome.stderr
+    # Whether it crashes after that is chance: with GLib 2.90 one of them lives.
     assert "unsafe switch" in outcome.stderr

@@ -36,6 +36,11 @@ def rectangle(x: float, y: float, width: float, height: float) -> Any:
     return Graphene.Rect().init(x, y, width, height)
 
 
+def ink(widget: Any) -> Any:
+    """The colour of its text."""
+    return widget.get_color() if hasattr(widget, "get_color") else widget.get_style_context().get_color()  # GTK 4.10
+
+
 class Track(NamedTuple):
     """One line of the timeline: a name, and the seconds that it ran for, by part."""
 
@@ -62,7 +67,7 @@ class Drawing(Gtk.Widget):
         snapshot.save()
         snapshot.push_clip(rectangle(x, y, width, LINE))
         snapshot.translate(Graphene.Point().init(x, y))
-        snapshot.append_layout(layout, self.get_style_context().get_color())
+        snapshot.append_layout(layout, ink(self))
         snapshot.pop()
         snapshot.restore()
 

@@ -234,27 +234,27 @@ def test_a_tape_is_made_simpler() -> None:
 # ---- our own ----
 
 
-@explore(runs=150)
+UNUSUAL: dict[str, int] = {"cancellations": 2, "nested_loops": 1}
+
+
+@explore(runs=500, **UNUSUAL)
 def test_a_lock_lets_one_in_and_forgets_nobody_who_goes() -> None:
-    lock, inside, ends = Lock(), [0], list[bool]()
+    lock, inside = Lock(), [0]
 
     def use(limit: float) -> None:
-        with move_on_after(limit) as scope:
-            with lock:
-                inside[0] += 1
-                assert inside[0] == 1
-                try:
-                    sleep(1)
-                finally:
-                    inside[0] -= 1
-        ends.append(scope.expired())
+        with move_on_after(limit), lock:
+            inside[0] += 1
+            assert inside[0] == 1
+            try:
+                sleep(1)
+            finally:
+                inside[0] -= 1
 
     together(*(lambda limit=limit: use(limit) for limit in (1, 2, 2, 3, 9)))
-    assert len(ends) == 5
     assert not lock.locked()
 
 
-@explore(runs=150)
+@explore(runs=500, **UNUSUAL)
 def test_a_queue_loses_nothing_and_doubles_nothing() -> None:
     queue, got = Queue[int](1), list[int]()
     put: list[int] = []
@@ -280,7 +280,7 @@ def test_a_queue_loses_nothing_and_doubles_nothing() -> None:
     assert sorted(got) == sorted(put)
 
 
-@explore(runs=150)
+@explore(runs=500, **UNUSUAL)
 def test_a_semaphore_lets_so_many_in() -> None:
     semaphore, inside = Semaphore(2), [0]
 
@@ -316,6 +316,26 @@ def test_a_conditions_notification_reaches_somebody() -> None:
     together(lambda: consume(1), lambda: consume(9), lambda: consume(9), produce)
     assert sorted(got + items) == [0, 1]
     assert len(got) == 2
+
+
+@explore(runs=500, **UNUSUAL)
+def test_a_notification_is_not_lost_with_who_is_cancelled() -> None:
+    condition, items = Condition(), list[int]()
+
+    def consume() -> None:
+        with move_on_after(9) as scope, condition:
+            condition.wait_for(lambda: bool(items))
+            items.pop()
+        assert not scope.expired() or not items
+
+    def produce() -> None:
+        sleep(1)
+        for item in range(2):
+            with condition:
+                items.append(item)
+                condition.notify()
+
+    together(consume, consume, consume, produce)
 
 
 @explore(exhaustive=True, preemptions=3, runs=300)

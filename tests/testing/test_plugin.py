@@ -72,6 +72,65 @@ def test_tests_run_as_tasks_where_asked_for(mode: str, tmp_path: Path) -> None:
     assert counts(outcome) == {"passed": 3}, outcome.stdout
 
 
+OTHERS = """
+import pytest, threading
+from gleenlet import Event, current_task, sleep, to_thread
+from hypothesis import given, settings, strategies as st
+
+@pytest.fixture(scope="module")
+def waiting():
+    sleep(0.001)
+    yield to_thread(int, "7")
+    sleep(0.001)
+
+def helper(n):
+    sleep(0)
+    if n > 5:
+        return "large"
+    return "small"
+
+@pytest.mark.parametrize("n", range(8))
+def test_in_processes(n, waiting):
+    assert waiting == 7 and current_task() is not None
+    assert helper(n) == ("large" if n > 5 else "small")
+
+@pytest.mark.timeout(0.2, method="signal")
+def test_stopped():
+    Event().wait()
+
+@given(st.lists(st.integers()))
+@settings(max_examples=5, database=None)
+def test_after_it(numbers):
+    sleep(0)
+    assert current_task() is not None
+"""
+
+
+@pytest.mark.skipif(
+    any(find_spec(name) is None for name in ("xdist", "pytest_timeout", "pytest_cov")),
+    reason="pytest-xdist, pytest-timeout and pytest-cov are not all installed",
+)
+def test_it_works_with_other_plugins(tmp_path: Path) -> None:
+    """Several processes, a limit that interrupts a task's wait, and coverage that knows greenlets; all in one run."""
+    (tmp_path / ".coveragerc").write_text("[run]\nconcurrency = greenlet\nsource = .\nbranch = true\ncore = ctrace\n")
+    plugins = [f"-p{name}" for name in ("xdist.plugin", "pytest_timeout", "pytest_cov.plugin")]
+    outcome = run_pytest(
+        tmp_path,
+        OTHERS,
+        *plugins,
+        "-n1",
+        "--timeout=60",
+        f"--cov={tmp_path}",
+        f"--cov-config={tmp_path}/.coveragerc",
+        "--cov-branch",
+        "--cov-report=term-missing",
+        "--gleenlet-mode=auto",
+    )
+    assert counts(outcome) == {"passed": 9, "failed": 1}, outcome.stdout + outcome.stderr
+    assert "Timeout (>0.2s)" in outcome.stdout
+    assert re.search(r"test_it\.py .* 100%", outcome.stdout), outcome.stdout
+
+
 def test_a_time_limit_shows_the_tasks_and_the_fixtures_work(tmp_path: Path) -> None:
     code = """
     import pytest

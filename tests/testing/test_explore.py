@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
@@ -234,10 +235,10 @@ def test_a_tape_is_made_simpler() -> None:
 # ---- our own ----
 
 
-UNUSUAL: dict[str, int] = {"cancellations": 2, "nested_loops": 1}
+explore_unusual = functools.partial(explore, runs=500, cancellations=2, nested_loops=1)
 
 
-@explore(runs=500, **UNUSUAL)
+@explore_unusual()
 def test_a_lock_lets_one_in_and_forgets_nobody_who_goes() -> None:
     lock, inside = Lock(), [0]
 
@@ -254,7 +255,7 @@ def test_a_lock_lets_one_in_and_forgets_nobody_who_goes() -> None:
     assert not lock.locked()
 
 
-@explore(runs=500, **UNUSUAL)
+@explore_unusual()
 def test_a_queue_loses_nothing_and_doubles_nothing() -> None:
     queue, got = Queue[int](1), list[int]()
     put: list[int] = []
@@ -280,7 +281,7 @@ def test_a_queue_loses_nothing_and_doubles_nothing() -> None:
     assert sorted(got) == sorted(put)
 
 
-@explore(runs=500, **UNUSUAL)
+@explore_unusual()
 def test_a_semaphore_lets_so_many_in() -> None:
     semaphore, inside = Semaphore(2), [0]
 
@@ -318,7 +319,7 @@ def test_a_conditions_notification_reaches_somebody() -> None:
     assert len(got) == 2
 
 
-@explore(runs=500, **UNUSUAL)
+@explore_unusual()
 def test_a_notification_is_not_lost_with_who_is_cancelled() -> None:
     condition, items = Condition(), list[int]()
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from gleenlet import Hub
 from gleenlet._core import Waiter, what_it_waits_for
+from gleenlet.testing._gevent import GeventTimers
 
 __all__ = ["Holds"]
 
@@ -35,8 +36,9 @@ ROOMS_OUTSIDE = ("gleenlet.dbus", "gleenlet.gst", "gleenlet._glib.gio", "gleenle
 class Holds:
     """Tells what is under way outside, for one hub."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, gevent: GeventTimers) -> None:
         self.hub = hub
+        self.gevent = gevent
         self.threads = set(threading.enumerate())
         self.futures: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
         self.executors: weakref.WeakSet[Executor] = weakref.WeakSet()
@@ -60,7 +62,7 @@ class Holds:
 
     def list(self) -> list[str]:
         """What holds the clock, in words."""
-        return [*self.by_hand, *self.waits(), *self.work(), *self.live_threads()]
+        return [*self.by_hand, *self.waits(), *self.gevent.holds(), *self.work(), *self.live_threads()]
 
     def waits(self) -> Iterator[str]:
         for task in self.hub.tasks():

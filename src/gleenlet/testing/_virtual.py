@@ -18,6 +18,7 @@ from gi.repository import GLib
 from gleenlet import GleenletError, Task, current_task, get_hub
 from gleenlet._core import get_ident
 from gleenlet.debug import format_tasks
+from gleenlet.testing._gevent import GeventTimers
 from gleenlet.testing._holds import Holds
 from gleenlet.testing._sources import Sources, glib, interval_us, sources_here
 from gleenlet.testing._tape import draw
@@ -91,7 +92,8 @@ class Clock:
         self._due: dict[int, float] = {}  # GLib's sources by id: when they are due here
         self._fired: set[int] = set()  # of these: they have been told to go off
         self._sources: Sources = sources_here()
-        self._holds = Holds(self._hub)
+        self._gevent = GeventTimers(self._hub)
+        self._holds = Holds(self._hub, self._gevent)
         self._raised: dict[int, int] = {}  # and these had that priority before
         self._resting = 0
         self._still_since: float | None = None  # on the real clock: since then nothing has happened
@@ -213,6 +215,8 @@ class Clock:
             return
         self._resting = 1
         if not self._hub.tasks():
+            if not holds or waited >= self._limit:
+                self._gevent.give_up()
             return  # a loop without tasks may wait for the world
         if holds and waited >= self._limit:
             self._fail(f"nothing has happened for {self._limit} real seconds. The clock stands because of {holds}")
@@ -251,6 +255,7 @@ class Clock:
             source.set_priority(priority)
             source.set_can_recurse(True)
             source.attach(GLib.MainContext.ref_thread_default())
+        self._gevent.begin()
         self._holds.watch()
         self._freeze()
         self._hub._set_clock(self._now)
@@ -269,6 +274,7 @@ class Clock:
             del source.clock
         self._lower()
         self._holds.unwatch()
+        self._gevent.end()
         if not self._hub.closed:
             self._hub._set_clock(None)
         now_us = glib().g_get_monotonic_time()
@@ -328,12 +334,16 @@ def virtual_time(*, patience: float = 1.0, limit: float = 30.0) -> Iterator[Cloc
     clock = Clock(patience, limit)
     clock._begin()
     if not _clocks:
-        time.monotonic, time.sleep = _virtual_monotonic, _virtual_sleep
+        time.monotonic = _virtual_monotonic
+        if time.sleep is _sleep:  # gevent's, where it has patched it, follows the clock by itself
+            time.sleep = _virtual_sleep
     _clocks[thread] = clock
     try:
         yield clock
     finally:
         del _clocks[thread]
         if not _clocks:
-            time.monotonic, time.sleep = _monotonic, _sleep
+            time.monotonic = _monotonic
+            if time.sleep is _virtual_sleep:
+                time.sleep = _sleep
         clock._end()

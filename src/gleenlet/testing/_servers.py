@@ -97,9 +97,17 @@ def virtual_display(size: str = "1280x1024") -> Iterator[str]:
         own_displays.add(name)
         try:
             with environment(DISPLAY=name, GDK_BACKEND="x11", GTK_A11Y="none", NO_AT_BRIDGE="1"):
+                open_display(name)
                 yield name
         finally:
             own_displays.discard(name)
+
+
+def open_display(name: str) -> None:
+    """Where GTK 4 was imported before there was a display: it looks for one at its import, and never again."""
+    gdk, overrides = sys.modules.get("gi.repository.Gdk"), sys.modules.get("gi.overrides.Gtk")
+    if gdk is not None and gdk._version == "4.0" and getattr(overrides, "initialized", None) is False:
+        overrides.initialized = gdk.Display.open(name) is not None  # type: ignore[union-attr]
 
 
 def is_open(number: str) -> bool:

@@ -27,7 +27,6 @@ FROM_OUTSIDE = (
     "Unix signal",
     "D-Bus",
     "GStreamer",
-    "frame",
     "X event",
 )
 ROOMS_OUTSIDE = ("gleenlet.dbus", "gleenlet.gst", "gleenlet._glib.gio", "gleenlet._glib.children")

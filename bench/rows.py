@@ -61,6 +61,7 @@ class Row:
 
 ROWS = (
     Row("yield", "yield, ten tasks", "yields"),
+    Row("yield_tested", "... after gleenlet.testing was used", "yields", "tested"),
     Row("ping_pong", "two events, one round trip", "ping_pong"),
     Row("spawn_join", "spawn and join, batches of 100", "spawn_join"),
     Row("spawn_nested", "spawn and join, nested 100 deep", "spawn_nested"),

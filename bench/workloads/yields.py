@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from harness import measure
+from harness import measure, options
 
 TASKS = 10
 
@@ -85,9 +85,25 @@ async def on_trio(n: int) -> float:
     return perf_counter() - start
 
 
+def use_testing() -> None:
+    """Have the clock, the chooser and an observer come and go: what they leave behind is what the yields then cost."""
+    from gleenlet import sleep
+    from gleenlet.testing import explore, no_leaks
+
+    with no_leaks():
+        explore(runs=10, cancellations=1)(lambda: sleep(1))()
+
+
 if __name__ == "__main__":
+    tested = options().variant == "tested"
+    if tested:
+        use_testing()
     measure(
         {
+            "gleenlet": on_gleenlet,
+        }
+        if tested
+        else {
             "gleenlet": on_gleenlet,
             "greenlet": on_greenlet,
             "gevent": on_gevent,

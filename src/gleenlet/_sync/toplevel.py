@@ -18,7 +18,7 @@ class TopLevel:
     _strike: BaseException | None = None  # to be raised inside shields; deleted when it is taken back
 
     def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+        self.hub = hub
         self._greenlet = getcurrent()
         self._count = 0
         self._pending: BaseException | None = None
@@ -26,7 +26,7 @@ class TopLevel:
 
     @property
     def _waiter(self) -> Waiter | None:
-        return self._hub._foreign.get(self._greenlet)
+        return self.hub._foreign.get(self._greenlet)
 
     def cancelling(self) -> int:
         return self._count

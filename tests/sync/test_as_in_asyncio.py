@@ -32,6 +32,8 @@ from gleenlet import (
 )
 from inside import both_orders, in_task, settle, start
 
+on_a_clock_that_jumps = pytest.mark.usefixtures("virtual_time")  # exact, on a busy machine too
+
 either_order = pytest.mark.parametrize("turned", [False, True], ids=["woken first", "cancelled first"])
 each_queue = pytest.mark.parametrize("make", [Queue, LifoQueue, PriorityQueue])
 
@@ -90,6 +92,7 @@ def test_more_may_be_notified_than_wait() -> None:
     late.cancel()
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_the_lock_is_held_after_a_timeout_in_wait() -> None:
     condition = Condition()

@@ -19,9 +19,12 @@ from gleenlet import (
 )
 from inside import FOREVER, crash, crash_when_cancelled, in_task, me, settle
 
+on_a_clock_that_jumps = pytest.mark.usefixtures("virtual_time")  # exact, on a busy machine too
+
 # ---- timeout ----
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_timeout_raises_when_time_is_up() -> None:
     for limit in (timeout(0.001), timeout(0), timeout(-11), timeout_at(get_hub().time() + 0.001)):
@@ -52,6 +55,7 @@ def test_timeout_that_is_not_reached_does_nothing() -> None:
     assert get_hub()._timers == 0
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_outer_of_two_equal_timeouts_raises() -> None:
     log = []
@@ -69,6 +73,7 @@ def test_outer_of_two_equal_timeouts_raises() -> None:
     assert inner.expired()
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_inner_timeout_leaves_the_outer_one_in_force() -> None:
     with pytest.raises(TimeoutError), timeout(0.01):
@@ -84,6 +89,7 @@ def test_other_errors_pass() -> None:
     assert not limit.expired()
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_error_raised_on_the_way_out_shows_the_timeout_in_its_context() -> None:
     with pytest.raises(ZeroDivisionError) as caught, timeout(0.001):
@@ -96,6 +102,7 @@ def test_error_raised_on_the_way_out_shows_the_timeout_in_its_context() -> None:
     assert isinstance(why.__cause__, Cancelled)
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_the_timeout_stands_between_the_cancellation_and_all_that_came_of_it() -> None:
     with pytest.raises(KeyError) as caught, timeout(0.001):
@@ -115,6 +122,7 @@ def test_the_timeout_stands_between_the_cancellation_and_all_that_came_of_it() -
     assert caught.value.__context__ is None
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_failures_of_a_group_show_the_timeout_in_their_context() -> None:
     with pytest.raises(ExceptionGroup) as caught, timeout(0.001), TaskGroup() as group:
@@ -171,6 +179,7 @@ def test_result_that_comes_before_the_deadline_is_overridden_in_the_same_iterati
         sleep(0)
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_deadline_can_be_moved() -> None:
     with timeout(FOREVER) as limit:
@@ -250,6 +259,7 @@ def test_timeout_without_a_wait_after_the_deadline_is_quiet() -> None:
 # ---- move_on_after ----
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_move_on_after_leaves_quietly() -> None:
     with move_on_after(0.001) as limit:
@@ -261,6 +271,7 @@ def test_move_on_after_leaves_quietly() -> None:
     sleep(0)
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_move_on_after_lets_errors_and_foreign_cancellations_pass() -> None:
     with pytest.raises(KeyError), move_on_after(0.001):
@@ -274,6 +285,7 @@ def test_move_on_after_lets_errors_and_foreign_cancellations_pass() -> None:
     me().uncancel()
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_move_on_after_around_a_group_cancels_its_tasks() -> None:
     with move_on_after(0.001) as limit, TaskGroup() as group:
@@ -353,6 +365,7 @@ def test_timeout_inside_a_shield_works_and_knows_its_own_cancellation() -> None:
     assert task.cancelling() == 2
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_timeout_around_a_shield_strikes_after_it() -> None:
     log = []
@@ -365,6 +378,7 @@ def test_timeout_around_a_shield_strikes_after_it() -> None:
     assert log == ["shielded"]
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_timeout_between_two_shields_strikes_when_the_inner_one_is_left() -> None:
     log = []
@@ -378,6 +392,7 @@ def test_timeout_between_two_shields_strikes_when_the_inner_one_is_left() -> Non
     assert log == ["shielded"]
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_error_that_leaves_an_inner_shield_comes_before_the_time_that_was_up() -> None:
     with shield():
@@ -387,6 +402,7 @@ def test_error_that_leaves_an_inner_shield_comes_before_the_time_that_was_up() -
                 raise KeyError
 
 
+@on_a_clock_that_jumps
 @in_task
 def test_outer_of_two_equal_timeouts_in_a_shield_raises() -> None:
     deadline = get_hub().time() + 0.001

@@ -27,6 +27,8 @@ from gleenlet import (
 from gleenlet._core import Waiter
 from inside import FOREVER, settle
 
+on_a_clock_that_jumps = pytest.mark.usefixtures("virtual_time")  # exact, on a busy machine too
+
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
@@ -38,6 +40,7 @@ def turn() -> None:
         GLib.MainContext.default().iteration(True)
 
 
+@on_a_clock_that_jumps
 @pytest.mark.parametrize(
     "wait",
     [
@@ -62,6 +65,7 @@ def test_a_wait_is_cut_short(wait: Any) -> None:
     sleep(0.06)  # for the task of join()
 
 
+@on_a_clock_that_jumps
 def test_one_that_is_not_reached_does_nothing() -> None:
     for limit in (timeout(FOREVER), timeout(None), timeout_at(None), move_on_after(FOREVER)):
         with limit:
@@ -75,6 +79,7 @@ def test_in_the_past_it_ends_the_block_at_its_first_wait() -> None:
     assert limit.expired()
 
 
+@on_a_clock_that_jumps
 def test_nested_ones_each_their_own() -> None:
     log = []
     with pytest.raises(TimeoutError):
@@ -138,6 +143,7 @@ def test_a_wait_that_is_over_in_time_ends_there() -> None:
         assert spawn(int, "3").result() == 3
 
 
+@on_a_clock_that_jumps
 def test_reschedule() -> None:
     with pytest.raises(TimeoutError):
         with timeout(None) as limit:
@@ -145,6 +151,7 @@ def test_reschedule() -> None:
             sleep(FOREVER)
 
 
+@on_a_clock_that_jumps
 def test_an_error_of_the_block_has_the_timeout_in_its_context() -> None:
     with pytest.raises(LookupError) as caught:
         with timeout(0.001):

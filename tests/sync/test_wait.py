@@ -20,6 +20,8 @@ from gleenlet import (
 )
 from inside import FOREVER, crash, settle
 
+on_a_clock_that_jumps = pytest.mark.usefixtures("virtual_time")  # exact, on a busy machine too
+
 
 def of(*tasks: Task[Any]) -> list[Task[Any]]:
     return list(tasks)
@@ -103,6 +105,7 @@ def test_as_completed_gives_tasks_in_the_order_in_which_they_end() -> None:
     assert order == ["2", "0", "1"]
 
 
+@on_a_clock_that_jumps
 def test_as_completed_gives_each_task_once_and_those_first_that_have_ended() -> None:
     slow, quick = spawn(sleep, 0.001), spawn(int)
     quick.join()

@@ -15,7 +15,7 @@ from gi.repository import GLib
 from child import in_child
 from gleenlet import Event, get_hub, run, sleep, spawn
 from gleenlet.debug import Event as Happened
-from gleenlet.debug import record, trace
+from gleenlet.debug import record, trace, watch
 from gleenlet.debug._traces.sysprof import encoded
 from gleenlet.debug._traces.timeline import Moment, Names, Row, Slice, timeline
 from readers import firefox_profile, sysprof_marks, trace_processor
@@ -217,6 +217,20 @@ def test_a_recorder_dumps_what_it_has_kept_at_any_time(tmp_path: Path) -> None:
         assert "later" not in path.read_text()
         recorder.dump(path)
     assert "later" in path.read_text()
+
+
+def test_a_watchdog_can_dump_what_led_to_a_stall(tmp_path: Path) -> None:
+    path = tmp_path / "stall.syscap"
+
+    def freeze() -> None:
+        while not path.exists():
+            time.sleep(0.001)
+
+    with record() as recorder, watch(0.05, lambda stall: recorder.dump(path)) as watchdog:
+        run(freeze)
+    watchdog._thread.join()
+    messages = [mark.message for mark in sysprof_marks(path)[1]]
+    assert any("(" in message and "test_debug_traces.py" in message for message in messages), messages
 
 
 @in_child(display=True, says="frames")

@@ -202,7 +202,7 @@ def marks_of_sysprof_cat(text: str) -> tuple[tuple[int, int], list[Mark]]:
     group, about = "", dict[str, str]()
     for place, inner in re.findall(r"^ *(group|mark) {\n((?: *[a-z-]+: .*;\n)*)", text, re.MULTILINE):
         found = dict(re.findall(r"^ *([a-z-]+): (.*);$", inner, re.MULTILINE))
-        about = {key: html.unescape(value.strip('"')) for key, value in found.items()}
+        about = {key: unescaped(value.strip('"')) for key, value in found.items()}
         if place == "group":
             group = about["name"]
             continue
@@ -210,6 +210,11 @@ def marks_of_sysprof_cat(text: str) -> tuple[tuple[int, int], list[Mark]]:
         marks.append(Mark(None, end - duration, duration, group, about["name"], about["message"]))
     begin, end = re.findall(r"timespan: (\d+) (\d+);", text)[0]
     return (int(begin), int(end)), sorted(marks, key=lambda mark: mark.time)
+
+
+def unescaped(text: str) -> str:
+    """What GLib's markup was made of; Python drops control characters."""
+    return html.unescape(re.sub(r"&#x([0-9a-f]+);", lambda found: chr(int(found[1], 16)), text))
 
 
 def marks_of_libsysprof(library: ctypes.CDLL, path: Path) -> tuple[tuple[int, int], list[Mark]]:

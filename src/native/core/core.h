@@ -6,12 +6,12 @@
  * Files, from below. lanes.c, timers.c: what is ready, what is due. stack.c: floor, probe, who fits; chunk.c: where a Python
  * stack begins; unwind.c: whose stack a loop runs on. platform.h, with linux.c or plain.c: what is one system's own. source.c:
  * GLib. switch.c: home and the hand-over. seams.c: who looks on, whose time it is, who chooses. Then the kinds of items:
- * call.c, raw.c (a Switch), waiter.c (the one way to block), job.c with func.c and fiber.c. descriptors.c: who waits for which.
+ * handle.c, raw.c (a Switch), waiter.c (the one way to block), job.c with func.c and fiber.c. descriptors.c: who waits for which.
  * line.c, event.c, lock.c, queue.c, ring.c: who waits in order, and for what. workers.c: other threads. ends.c: who owns a
  * hub, and how its end is told. hub.c, module.c: what Python sees.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource. Items queue
- * in lanes: a Call (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait is over) and a
+ * in lanes: a Handle (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait is over) and a
  * Switch (one that somebody resumes by hand); what each does when its turn comes its Kind says. A Fiber is a greenlet of
  * ours; it runs one Job after another. "Home" is the greenlet inside the innermost dispatch: who blocks goes to the next
  * ready Fiber or home.
@@ -111,7 +111,7 @@ typedef struct Neighbour {
     struct Neighbour *next;
 } Neighbour;
 
-enum { CALL, JOB, WAITER, SWITCH };
+enum { HANDLE, JOB, WAITER, SWITCH };
 
 /* What an item is to lanes, timers and the switch, which know no more of it. */
 typedef struct Kind {
@@ -122,7 +122,7 @@ typedef struct Kind {
                                                               to home and return NULL. NULL: always home's */
 } Kind;
 
-enum State { NEW, WAITING, READY, DONE, FAILED, CANCELLED };
+enum State { NEW, STARTED, WAITING, READY, DONE, FAILED, CANCELLED };
 enum Outcome { NONE, WOKEN, THROWN, EXPIRED }; /* of a wait: wake(), throw(), or the end of its time */
 
 #define ITEM_HEAD                                                                                                     \
@@ -162,7 +162,7 @@ struct Waiter {
 typedef struct {
     ITEM_HEAD
     PyObject *func, *args, *kwargs, *context;
-} Call;
+} Handle;
 
 typedef struct {
     ITEM_HEAD
@@ -272,7 +272,7 @@ typedef struct {                            /* what Event, Lock and the others b
     PyObject *weakrefs;
 } ThreadBound;
 
-extern PyTypeObject HubType, WaiterType, CallType, SwitchType, JobType, FiberType, LineType, ThreadBoundType,
+extern PyTypeObject HubType, WaiterType, HandleType, SwitchType, JobType, FiberType, LineType, ThreadBoundType,
     EventType, LockType, WorkType, WorkersType;
 extern PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_join, *verb_read, *verb_write;
 extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
@@ -391,8 +391,8 @@ Switch *new_switch(Hub *hub, PyGreenlet *greenlet);
 void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, PyObject *exception);
 PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n);
 
-/* call.c */
-Call *new_call(Hub *hub, PyObject *func, PyObject *args);
+/* handle.c */
+Handle *new_handle(Hub *hub, PyObject *func, PyObject *args);
 PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n);
 
 /* job.c */

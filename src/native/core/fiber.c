@@ -48,7 +48,7 @@ static PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(igno
     PyObject_GC_UnTrack(current); /* I5 */
     for (;;) {
         Job *job = fiber->job;
-        job->state = WAITING;
+        job->state = STARTED;
         job->fiber = fiber;
         if (!refused && !PyCFunction_Check(job->func)) /* which has no Python frame */
             begin_python_stack(hub->stack_chunk);

@@ -10,7 +10,7 @@ static int job_traverse(Job *job, visitproc visit, void *arg) {
     Py_VISIT(job->callbacks);
     Py_VISIT(job->name);
     Py_VISIT(job->guard);
-    return CallType.tp_traverse((PyObject *)job, visit, arg);
+    return HandleType.tp_traverse((PyObject *)job, visit, arg);
 }
 
 static int job_clear(Job *job) {
@@ -20,7 +20,7 @@ static int job_clear(Job *job) {
     Py_CLEAR(job->callbacks);
     Py_CLEAR(job->name);
     Py_CLEAR(job->guard);
-    return CallType.tp_clear((PyObject *)job);
+    return HandleType.tp_clear((PyObject *)job);
 }
 
 static void job_dealloc(Job *job) {

@@ -235,7 +235,7 @@ Lane *get_lane(Hub *hub, int priority) {
     if (priority == IDLE_PRIORITY)
         g.source_set_callback(source, never_called, lane, context_ended);
     g.source_set_priority(lane->source, priority);
-    g.source_set_can_recurse(lane->source, 1); /* nested loops under a Call: their dispatch is checked like any other */
+    g.source_set_can_recurse(lane->source, 1); /* nested loops under a Handle: their dispatch is checked like any other */
     for (int k = 0; k < hub->n_polled && priority <= 0; k++)
         g.source_add_poll(lane->source, hub->polled[k]);
     memmove(lanes + i + 1, lanes + i, (hub->n_lanes - i) * sizeof *lanes);

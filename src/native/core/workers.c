@@ -1,7 +1,7 @@
 /* Work for other threads, and the threads that do it. Above all this stands _sync/threads.py.
  *
  * From give() on nothing is allocated until who waits is woken: what fails meanwhile for want of memory is the function's
- * own outcome, and nobody waits for ever. The Call that wakes him is made with the Work. All but the wait for the next Work
+ * own outcome, and nobody waits for ever. The Handle that wakes him is made with the Work. All but the wait for the next Work
  * happens with the GIL held. */
 #include "core.h"
 
@@ -16,7 +16,7 @@ typedef struct Work {
     PyObject *result, *error;               /* one of the two, once it has ended */
     PyObject *late;                         /* late(error): the function failed, and nobody waits any more */
     Waiter *waiter;                         /* who is woken at the end */
-    Call *over;                             /* tells him so, in his thread; NULL once it is queued */
+    Handle *over;                             /* tells him so, in his thread; NULL once it is queued */
 } Work;
 
 static PyObject *work_tell(Work *work, PyObject *Py_UNUSED(ignored)) { /* in the thread of who waits */
@@ -40,7 +40,7 @@ static PyObject *work_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSE
     work->late = Py_NewRef(late);
     work->waiter = (Waiter *)Py_NewRef(waiter);
     PyObject *tell = PyCFunction_New(&tell_def, (PyObject *)work), *nothing = PyTuple_New(0);
-    work->over = tell && nothing ? new_call(waiter->hub, tell, nothing) : NULL;
+    work->over = tell && nothing ? new_handle(waiter->hub, tell, nothing) : NULL;
     Py_XDECREF(tell);
     Py_XDECREF(nothing);
     if (!work->over)
@@ -75,7 +75,7 @@ static void work_dealloc(Work *work) {
 
 static void work_run(Work *work) {
     PyObject *func = work->func;
-    Call *over = work->over;
+    Handle *over = work->over;
     if (!func || !over)
         return;
     work->func = NULL;

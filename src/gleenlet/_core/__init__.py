@@ -1,6 +1,10 @@
 """The core: it switches greenlets, and imports nothing of ours outside itself. This is its door."""
 
-from gleenlet._core import _native, plain_loops  # _native first: it refuses subinterpreters before they load GLib
+from gleenlet._core import (
+    _native,
+    forks,
+    plain_loops,
+)  # _native first: it refuses subinterpreters before they load GLib
 from gleenlet._core._native import (
     CANCELLED,
     DONE,
@@ -74,6 +78,7 @@ __all__ = [
     "current_task",
     "describe",
     "explain",
+    "forks",
     "get_hub",
     "get_ident",
     "green",

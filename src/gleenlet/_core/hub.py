@@ -7,7 +7,6 @@ This file knows nothing of tasks but that they are `_native.Job`s.
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import time
 import warnings
@@ -24,7 +23,7 @@ from gleenlet._core.blame import explain, explain_collection, where
 from gleenlet._core.chunk import first_chunk
 from gleenlet._core.contexts import drop_context, own_context, runs_application
 from gleenlet._core.errors import GleenletError, UnsafeSwitchError
-from gleenlet._core.wakeup import restart_in_child, signals_wake
+from gleenlet._core.wakeup import signals_wake
 
 __all__ = ["Hub", "all_hubs", "get_hub", "new_hubs"]
 
@@ -345,32 +344,3 @@ def all_hubs() -> list[Hub]:
 def _close_all() -> None:
     """What still waits when the interpreter exits is abandoned, as daemon threads are."""
     _native.exit()
-
-
-def _forget_in_child() -> None:
-    """A forked child keeps the task that it runs in; the others are its parent's, and so is what they wait for."""
-    for hub in _native.hubs():
-        hub._switches.clear()
-        hub._farewells.clear()
-        forgotten = hub._forget_in_child()
-        drivers = [
-            waiter
-            for task in forgotten
-            for waiter in task._callbacks or ()
-            if isinstance(waiter, Waiter) and waiter.greenlet is None
-        ]
-        # Who drives the loop ends, as what it waits for is none of this process; but the task that forked needs it.
-        for task in hub.tasks():
-            task.add_done_callback(lambda _, drivers=drivers: _wake_all(drivers))
-            break
-        else:
-            _wake_all(drivers)
-    restart_in_child()
-
-
-def _wake_all(waiters: list[Waiter]) -> None:
-    for waiter in waiters:
-        waiter.wake()
-
-
-os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,70 @@
+"""What a forked child keeps of its parent's tasks and waits: the task that forked, and nothing else.
+
+The others are the parent's, and so is what they wait for; here they are cancelled, without running. Whoever drove the
+loop, at top level, is below the task that forked, on the same stack: it goes on driving until that has ended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from gleenlet._core import _native
+from gleenlet._core._native import FAILED, Waiter
+from gleenlet._core.errors import GleenletError
+from gleenlet._core.task import Parent, Task
+from gleenlet._core.wakeup import restart_in_child
+
+
+def forget() -> None:
+    """Called by Python in the child, in the thread that forked: there is no other."""
+    for hub in _native.hubs():
+        drivers = [waiter for waiter in hub._foreign.values() if waiter.greenlet is None]
+        hub._switches.clear()
+        hub._farewells.clear()
+        forgotten: list[Task[Any]] = hub._forget_in_child()
+        joined = [waiter for waiter in drivers if any(among(waiter, task._callbacks) for task in forgotten)]
+        for task in forgotten:
+            for callback in task._callbacks or ():
+                if isinstance(callback, Parent):
+                    callback._child_done(task)
+        for task in hub.tasks():
+            keep(task, drivers, joined)
+            break
+        else:
+            leave(drivers, joined)
+    restart_in_child()
+
+
+def among(one: object, others: Sequence[object] | None) -> bool:
+    return any(other is one for other in others or ())
+
+
+def keep(task: Task[Any], drivers: list[Waiter], joined: list[Waiter]) -> None:
+    """Have those who drive the loop for `task` leave their waits when it has ended."""
+    asked = bool(task._callbacks)
+
+    def ended(task: Task[Any]) -> None:
+        if task._state == FAILED and not asked:  # but for this callback it would have been reported
+            task._hub._report(task._value, task)
+        leave(drivers, joined)
+
+    task.add_done_callback(ended)
+
+
+def leave(drivers: list[Waiter], joined: list[Waiter]) -> None:
+    """End the waits at top level: who joins a task of the parent's finds it cancelled, all else is an error."""
+    for waiter in drivers:
+        if among(waiter, joined):
+            waiter.wake()
+        elif not waiter.done:
+            waiter.throw(
+                GleenletError(
+                    "this process was forked off while the loop ran for a wait at top level: what that waits for is "
+                    "the parent's; end the child in the task that forked, with os._exit()"
+                )
+            )
+
+
+os.register_at_fork(after_in_child=forget)

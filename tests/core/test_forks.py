@@ -1,0 +1,129 @@
+"""Forks under a wait at top level, and what groups and failures become in the child."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from gi.repository import Gio, GLib
+
+import gleenlet
+from child import in_child
+from gleenlet import get_hub, run, sleep, spawn, wait_child
+
+
+@in_child()
+@pytest.mark.parametrize("wait", ["sleep", "Event.wait", "Queue.get", "wait", "as_completed", "wait_signal"])
+def test_a_wait_at_top_level_is_an_error_in_a_forked_child_once_the_task_that_forked_has_ended(wait: str) -> None:
+    parent = os.getpid()
+    left: list[str] = []
+
+    def forks() -> None:
+        sleep(0.001)
+        pid = os.fork()
+        if pid:
+            assert wait_child(pid) == 3
+        else:
+            sleep(0.001)
+            left.append("task")
+
+    others = [spawn(sleep, 0.02)]
+    action = Gio.SimpleAction.new("x", None)
+    spawn(forks)
+    event: gleenlet.Event = gleenlet.Event()
+    queue: gleenlet.Queue[int] = gleenlet.Queue()
+    get_hub().call_later(0.02, event.set)
+    get_hub().call_later(0.02, queue.put_nowait, 1)
+    get_hub().call_later(0.02, action.activate, None)
+    waits: dict[str, Callable[[], object]] = {
+        "sleep": lambda: sleep(0.02),
+        "Event.wait": event.wait,
+        "Queue.get": queue.get,
+        "wait": lambda: gleenlet.wait(others),
+        "as_completed": lambda: list(gleenlet.as_completed(others)),
+        "wait_signal": lambda: gleenlet.wait_signal(action, "activate"),
+    }
+    try:
+        waits[wait]()
+    except gleenlet.GleenletError as error:
+        text = str(error)
+        if os.getpid() == parent or "forked off while the loop ran for a wait at top level" not in text:
+            raise
+        assert left == ["task"]
+        gleenlet.run(sleep, 0.001)  # a loop of its own works
+        os._exit(3)
+    assert os.getpid() == parent
+    while get_hub().tasks():
+        sleep(0.001)
+
+
+@in_child()
+def test_a_fork_in_a_callback_ends_the_wait_at_top_level_at_once() -> None:
+    statuses: list[int] = []
+    parent = os.getpid()
+
+    def forks() -> None:
+        pid = os.fork()
+        if pid:
+            statuses.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+    GLib.idle_add(forks)
+    try:
+        sleep(0.01)
+    except gleenlet.GleenletError:
+        os._exit(3 if os.getpid() != parent else 4)
+    assert statuses == [3]
+
+
+@in_child()
+def test_what_a_forked_child_does_itself_ends_a_wait_at_top_level() -> None:
+    event = gleenlet.Event()
+    parent = os.getpid()
+    statuses: list[int] = []
+
+    def forks() -> None:
+        pid = os.fork()
+        if pid:
+            statuses.append(wait_child(pid))
+        event.set()
+
+    task = spawn(forks)
+    event.wait()
+    if os.getpid() != parent:
+        os._exit(3)
+    assert statuses == [3]
+    task.join()
+
+
+@in_child()
+def test_a_groups_tasks_are_cancelled_in_a_forked_child_that_goes_on_in_its_block() -> None:
+    def main() -> None:
+        with gleenlet.TaskGroup() as group:
+            task = group.spawn(sleep, 0.01)
+            pid = os.fork()
+        if not pid:
+            os._exit(3 if task.cancelled() else 4)
+        assert task.result() is None
+        assert wait_child(pid) == 3
+
+    run(main)
+
+
+@in_child(warns="...ZeroDivisionError...")
+def test_a_failure_of_the_task_that_forked_is_reported_in_the_child() -> None:
+    def forks() -> None:
+        pid = os.fork()
+        if not pid:
+            raise ZeroDivisionError
+        assert wait_child(pid) == 3
+
+    spawn(forks)
+    parent = os.getpid()
+    try:
+        sleep(0.01)
+    except gleenlet.GleenletError:
+        os._exit(3)
+    while get_hub().tasks():
+        sleep(0.001)
+    assert os.getpid() == parent

@@ -265,6 +265,27 @@ assert done.get() == "/"
 """)
 
 
+def test_a_thread_of_gios_that_has_not_yet_run_is_no_loop_exit() -> None:
+    alive("""
+processor = min(os.sched_getaffinity(0))
+os.sched_setaffinity(0, {processor})
+busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+try:
+    file = Gio.File.new_for_path("/")
+    done = gevent.event.AsyncResult()
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))    # threads inherit it: this one runs last of all
+    file.query_info_async("*", 0, 0, None, lambda f, r: done.set(f.query_info_finish(r).get_name()))
+    try:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    except PermissionError:
+        pass                                                       # then we are as slow as that
+    assert done.get() == "/"
+finally:
+    for process in busy:
+        process.kill()
+""")
+
+
 def test_a_glib_callback_sets_what_a_greenlet_waits_for_with_nothing_else_alive() -> None:
     alive("""
 event = gevent.event.Event()

@@ -10,6 +10,7 @@ It knows gevent and the core's Waiter; the core knows nothing of it.
 
 from __future__ import annotations
 
+import _thread
 import functools
 import os
 import sys
@@ -349,20 +350,32 @@ def _use_slot(hub: Any) -> None:
 
 def _workers() -> bool:
     """Does a thread of GLib's own run (D-Bus, Gio's pool, signals)? What it will bring is no source yet."""
-    tasks = Path("/proc/self/task")
-    for _ in range(2):
-        names = []
-        for task in tasks.iterdir():
-            try:
-                names.append((task / "comm").read_text())
-            except OSError:  # it has ended
-                continue
-        if any(name.startswith(("gdbus", "gmain", "pool")) for name in names):
-            return True
-        if len(names) == 1:
-            break
-        GLib.usleep(2000)  # a thread names itself a moment after its start
-    return False
+    while True:
+        own, unnamed = "", False
+        threads = [_stat(folder) for folder in Path("/proc/self/task").iterdir()]
+        for number, name, _, _ in threads:
+            if name.startswith(("gdbus", "gmain", "pool")):
+                return True
+            if number == _thread.get_native_id():  # not threading's: gevent replaces that
+                own = name
+        for number, name, state, ticks in threads:
+            # A thread has its maker's name until it has run a moment: who has run for longer, or sleeps, keeps it.
+            if name == own and number != _thread.get_native_id() and state in "RD" and ticks <= 1:
+                unnamed = True
+        if not unnamed:
+            return False
+        GLib.usleep(1000)
+
+
+def _stat(folder: Path) -> tuple[int, str, str, int]:
+    """A thread's number, name, state, and how long it has run, in the kernel's ticks."""
+    try:
+        text = (folder / "stat").read_text()
+    except OSError:  # it has ended
+        return 0, "", "X", 0
+    name, _, rest = text.partition("(")[2].rpartition(")")
+    fields = rest.split()
+    return int(folder.name), name, fields[0], int(fields[11]) + int(fields[12])
 
 
 def _start() -> None:

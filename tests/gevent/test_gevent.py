@@ -267,6 +267,7 @@ assert done.get() == "/"
 
 def test_a_thread_of_gios_that_has_not_yet_run_is_no_loop_exit() -> None:
     alive("""
+import subprocess
 processor = min(os.sched_getaffinity(0))
 os.sched_setaffinity(0, {processor})
 busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]

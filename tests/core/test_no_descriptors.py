@@ -9,10 +9,23 @@ from child import run_script
 PROGRAM = """
 import errno, faulthandler, os, resource, sys
 faulthandler.dump_traceback_later(60, exit=True)
+import asyncio, threading
 from gi.repository import Gio
-import gleenlet
+import gleenlet, gleenlet.asyncio, gleenlet.debug
 free = int(sys.argv[1])
 reader, writer = os.pipe()
+def in_thread(func):
+    errors = []
+    def body():
+        try:
+            func()
+        except BaseException as error:
+            errors.append(error)
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
 WAITS = {{
     "sleep": lambda: gleenlet.sleep(0.01),
     "run": lambda: gleenlet.run(gleenlet.sleep, 0.01),
@@ -20,9 +33,14 @@ WAITS = {{
     "writable": lambda: gleenlet.wait_writable(writer),
     "child": lambda: gleenlet.wait_child(os.posix_spawn("/bin/true", ["true"], {{}})),
     "thread": lambda: gleenlet.to_thread(int),
+    "context": lambda: in_thread(lambda: gleenlet.sleep(0.001)),
+    "asyncio": lambda: gleenlet.asyncio.run(asyncio.sleep(0.001)),
+    "await": lambda: gleenlet.run(lambda: gleenlet.asyncio.await_(asyncio.sleep(0.001))),
+    "listen": lambda: gleenlet.debug.listen().close(),
 }}
 wait = WAITS["{what}"]
-gleenlet.get_hub()
+if "{what}" != "context":
+    gleenlet.get_hub()
 limit = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, limit[1]))
 taken = []
@@ -49,7 +67,9 @@ print("ok")
 
 
 @pytest.mark.parametrize("free", [0, 1, 2, 3])
-@pytest.mark.parametrize("what", ["sleep", "run", "join", "writable", "child", "thread"])
+@pytest.mark.parametrize(
+    "what", ["sleep", "run", "join", "writable", "child", "thread", "context", "asyncio", "await", "listen"]
+)
 def test_a_wait_that_gets_no_descriptor_says_so_and_works_later(what: str, free: int) -> None:
     outcome = run_script(PROGRAM.format(what=what), str(free))
     assert outcome.stdout in ("EMFILE\nok\n", "works\nok\n"), outcome.stdout + outcome.stderr

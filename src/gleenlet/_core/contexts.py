@@ -20,21 +20,15 @@ def own_context() -> GLib.MainContext | None:
     first = os.getpid() == _thread.get_native_id()  # not threading's: gevent replaces that
     if first or GLib.MainContext.get_thread_default() is not None or GLib.MainContext.default().is_owner():
         return None
-    check_descriptors(2)
+    check_descriptor()
     context = GLib.MainContext.new()
     context.push_thread_default()
     return context
 
 
-def check_descriptors(number: int) -> None:
-    """OSError (EMFILE) where no more descriptors are free: GLib ends the process when it has none for a context."""
-    found: list[int] = []
-    try:
-        while len(found) < number:
-            found.append(os.eventfd(0))
-    finally:
-        for fd in found:
-            os.close(fd)
+def check_descriptor() -> None:
+    """OSError (EMFILE) where no descriptor is free: GLib ends the process when it has none for a context."""
+    os.close(os.eventfd(0))
 
 
 def drop_context(context: GLib.MainContext) -> None:

@@ -179,6 +179,11 @@ def _start(hub: Hub) -> asyncio.AbstractEventLoop:
     if running is not None and not isinstance(running, EventLoop) and _native.main_depth():
         return running
     loop = EventLoop()
+    try:
+        loop._waiting.make_room(hub)
+    except OSError:
+        loop.close()
+        raise
     local.loops.background[hub] = (loop, spawn(_serve, loop, name="asyncio"))
     return loop
 

@@ -211,6 +211,11 @@ class Selector(EpollSelector):
         self.hub.watch(self._selector.fileno(), self.edge)
         task._guard = refuse_wait
 
+    def make_room(self, hub: Hub) -> None:
+        """OSError where the hub finds no free descriptor to watch this one with: in a task of its own nobody waits."""
+        hub._nest(self._selector.fileno(), self.edge)
+        hub._unnest(self._selector.fileno())
+
     def forget(self) -> None:
         """The loop is closed: nothing refers to itself any more."""
         self.loop = self.added.selector = None

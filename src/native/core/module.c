@@ -133,6 +133,7 @@ static int core_exec(PyObject *module) {
         return -1;
     Py_DECREF(errors);
     Py_DECREF(gi);
+    context_peek(); /* the default context is made now: GLib ends the process where it finds no descriptor for one */
     return 0;
 }
 

@@ -47,7 +47,7 @@ def keep(task: Task[Any], drivers: list[Waiter], joined: list[Waiter]) -> None:
 
     def ended(task: Task[Any]) -> None:
         if task._state == FAILED and not asked:  # but for this callback it would have been reported
-            task._hub._report(task._value, task)
+            task.hub._report(task._value, task)
         leave(drivers, joined)
 
     task.add_done_callback(ended)

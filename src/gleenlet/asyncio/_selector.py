@@ -213,8 +213,8 @@ class Selector(EpollSelector):
 
     def make_room(self, hub: Hub) -> None:
         """OSError where the hub finds no free descriptor to watch this one with: in a task of its own nobody waits."""
-        hub._nest(self._selector.fileno(), self.edge)
-        hub._unnest(self._selector.fileno())
+        hub.watch(self._selector.fileno(), self.edge)
+        hub.unwatch(self._selector.fileno())
 
     def forget(self) -> None:
         """The loop is closed: nothing refers to itself any more."""

@@ -313,6 +313,39 @@ def test_a_deadlock_is_raised_with_the_tasks() -> None:
     assert "both (" in text
 
 
+def test_a_timeout_of_glibs_that_goes_off_again_and_again_hides_no_deadlock() -> None:
+    ticks: list[int] = []
+
+    def tick() -> bool:
+        ticks.append(1)
+        return True
+
+    timer = GLib.timeout_add(1000, tick)
+    GLib.Source.set_name_by_id(timer, "ticker")
+    try:
+        with virtual_time(patience=0.01), pytest.raises(Deadlock, match=r"no task runs.*ticker"):
+            run(Event().wait)
+    finally:
+        GLib.source_remove(timer)
+    assert len(ticks) > 1000
+
+
+def test_one_that_ends_what_a_task_waits_for_after_long_is_waited_for() -> None:
+    event = Event()
+    ticks: list[int] = []
+
+    def tick() -> bool:
+        ticks.append(1)
+        if len(ticks) == 500:
+            event.set()
+        return len(ticks) < 500
+
+    GLib.timeout_add(1000, tick)
+    with virtual_time(patience=0.01) as clock:
+        run(event.wait)
+        assert clock.elapsed == pytest.approx(500)
+
+
 def test_a_deadlock_is_raised_in_the_task_whose_block_it_is() -> None:
     def main() -> str:
         with pytest.raises(Deadlock, match=r"Event\.wait"), virtual_time(patience=0.01):

@@ -154,9 +154,10 @@ class Left:
 
 
 def settle(rounds: int) -> None:
-    """Let end what is about to end."""
-    for _ in range(rounds):
-        gc.collect()
+    """Let end what is about to end, garbage of before and what that leaves in turn among it."""
+    for done in range(rounds + 5):
+        if not gc.collect() and done >= rounds:
+            return
         if current_task() is not None:
             for _ in range(3):
                 sleep(0)

@@ -20,13 +20,14 @@ from gleenlet._core import get_ident
 from gleenlet.debug import format_tasks
 from gleenlet.testing._gevent import GeventTimers
 from gleenlet.testing._holds import Holds
-from gleenlet.testing._sources import Sources, glib, interval_us, sources_here
+from gleenlet.testing._sources import Sources, glib, interval_us, name_of, sources_here
 from gleenlet.testing._tape import draw
 
 __all__ = ["START", "Clock", "Deadlock", "virtual_time"]
 
 START = 1000.0  # what the clock shows at first: the same in each run
 FIRST, LAST = -(2**31), 2**31 - 1  # priorities
+JUMPS_IN_VAIN = 10_000  # to timeouts of GLib's that go off again and again while no task runs
 POLL_MS = 10  # how often what holds the clock is looked at again: a thread's end wakes no loop
 
 
@@ -98,6 +99,7 @@ class Clock:
         self._resting = 0
         self._still_since: float | None = None  # on the real clock: since then nothing has happened
         self._steps = -1
+        self._jumps = 0  # since a task ran or had a time limit
         self.failure: Deadlock | None = None
         self._before, self._behind = Before(), Behind()
 
@@ -209,8 +211,9 @@ class Clock:
         waited = real - self._still_since
         holds = self._holds.list()
         when = None if holds else self._next()
-        if when is not None:
-            self._still_since = None
+        if when is not None and not self._in_vain(still, waited):
+            if self._hub._next_deadline() is not None or not still:
+                self._still_since = None
             self._move(when)
             return
         self._resting = 1
@@ -222,6 +225,19 @@ class Clock:
             self._fail(f"nothing has happened for {self._limit} real seconds. The clock stands because of {holds}")
         elif not holds and waited >= (self._patience if self._may_be_woken() else 0):
             self._fail("deadlock: nothing is ready, and no time limit, timeout or running operation will change that")
+
+    def _in_vain(self, still: bool, waited: float) -> bool:
+        """Have only timeouts of GLib's gone off for very long, over and over, and no task has run?"""
+        if not still or self._hub._next_deadline() is not None or not self._hub.tasks():
+            self._jumps = 0
+            return False
+        self._jumps += 1
+        if self._jumps < JUMPS_IN_VAIN or waited < (self._patience if self._may_be_woken() else 0):
+            return False
+        self._jumps = 0
+        names = sorted({name_of(source) for number in self._due if (source := self._sources.find(number))})
+        self._fail(f"deadlock: no task runs, and only timeouts of GLib's go off again and again: {', '.join(names)}")
+        return True
 
     def _jump(self) -> None:
         """Go to the next deadline, whatever holds the clock."""

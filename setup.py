@@ -1,6 +1,7 @@
 """Builds the C modules; all else is in pyproject.toml."""
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +23,16 @@ LTO = ["-flto", "-O2"]  # a wait's way leads through several files of the core
 FLAGS += ["-Wall", "-Wextra"]
 if os.environ.get("GLEENLET_WERROR") == "1":
     FLAGS.append("-Werror")
+
+
+def refuse_untried_python() -> None:
+    """The core reads private fields of CPython: whether it may is tried for each version before it is named here."""
+    if sys.version_info >= (3, 16) and os.environ.get("GLEENLET_UNTRIED") != "1":
+        raise SystemExit(
+            f"gleenlet was never tried with Python {sys.version_info[0]}.{sys.version_info[1]}: use Python 3.11 to 3.15"
+            " or a later gleenlet, or set GLEENLET_UNTRIED=1 to build it all the same (its self-tests at import still "
+            "refuse what would crash)"
+        )
 
 
 def greenlet_include() -> str:
@@ -53,4 +64,5 @@ def extension(folder: str, name: str) -> Extension:
 
 
 if __name__ == "__main__":  # scripts/dist reads the modules and flags from here
+    refuse_untried_python()
     setup(ext_modules=[extension(folder, name) for folder, name in MODULES.items()])

@@ -98,4 +98,4 @@ class App(Gtk.Application):
 
 
 if __name__ == "__main__":
-    App(application_id="org.example.Search", flags=Gio.ApplicationFlags.NON_UNIQUE).run()
+    App(application_id="org.gleenlet.FileSearcher", flags=Gio.ApplicationFlags.NON_UNIQUE).run()

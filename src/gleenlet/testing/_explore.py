@@ -15,6 +15,7 @@ from gi.repository import GLib
 
 from gleenlet import GleenletError, Task, current_task, get_hub, sleep, spawn
 from gleenlet._core import get_ident, signals_wake
+from gleenlet.testing._holds import is_reply
 from gleenlet.testing._story import Story
 from gleenlet.testing._tape import (
     Pct,
@@ -38,7 +39,6 @@ P = ParamSpec("P")
 
 PCT_DEPTH = 3
 WAITS, WAKES = 2, 3  # events of the hub's
-REPLIES = ("Gio", "D-Bus reply")  # what waits for them is for
 NESTED_TURNS = 10  # of a nested loop
 
 
@@ -136,7 +136,7 @@ class Explorer:
                 return
             if unusual("nested_loops", "a loop begins inside the loop"):
                 at_once(nested_loop)
-            if (item.verb or "").startswith(REPLIES) and unusual("late_replies", "the reply is late"):
+            if is_reply(item) and unusual("late_replies", "the reply is late"):
                 # GLib comes to this when nothing is ready in the hub, and before any reply: those are less urgent.
                 at_once(clock._jump)
 

@@ -16,7 +16,7 @@ from gleenlet import Hub
 from gleenlet._core import Waiter, what_it_waits_for
 from gleenlet.testing._gevent import GeventTimers
 
-__all__ = ["Holds"]
+__all__ = ["Holds", "is_reply"]
 
 FROM_OUTSIDE = (
     "readable",
@@ -29,6 +29,8 @@ FROM_OUTSIDE = (
     "GStreamer",
     "X event",
 )
+REPLIES = ("Gio", "D-Bus reply")
+TOOLKITS = ("Gtk", "Adw")
 ROOMS_OUTSIDE = ("gleenlet.dbus", "gleenlet.gst", "gleenlet._glib.gio", "gleenlet._glib.children")
 
 
@@ -96,11 +98,21 @@ def is_pools(thread: threading.Thread) -> bool:
     return getattr(getattr(thread, "_target", None), "__module__", "") == "concurrent.futures.thread"
 
 
+def is_dialog(waiter: Waiter) -> bool:
+    """Is it for a toolkit's own `_async` function, `Gtk.AlertDialog.choose` for one? A user brings that."""
+    return getattr(waiter.on, "get_namespace", str)() in TOOLKITS
+
+
+def is_reply(waiter: Waiter) -> bool:
+    """Is it for a result of Gio's, or a reply of D-Bus?"""
+    return (waiter.verb or "").startswith(REPLIES) and not is_dialog(waiter)
+
+
 def from_outside(waiter: Waiter) -> bool:
     """Does it wait for something that the program itself cannot bring?"""
     verb = waiter.verb
     if verb is not None and verb != "asyncio events":
-        return verb.startswith(FROM_OUTSIDE)
+        return verb.startswith(FROM_OUTSIDE) and not is_dialog(waiter)
     frame = waiter.greenlet.gr_frame if waiter.greenlet is not None else None
     if frame is None:
         return False

@@ -49,7 +49,9 @@ class Left:
         return {id(task): f"task {task!r}" for task in self.hub.tasks() if task is not current_task()}
 
     def sources(self) -> dict[int, str]:
-        found = {number: name_of(source) for number, source in sources_here().look().items()}
+        here = sources_here()
+        found = {number: name_of(source) for number, source in here.look().items()}
+        here.let_go()
         return {
             number: f"GLib source {number}, {name}"
             for number, name in found.items()

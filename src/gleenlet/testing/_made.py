@@ -24,7 +24,7 @@ from gleenlet.testing._places import place
 
 __all__ = ["Made"]
 
-SOURCES = "timeout_add", "timeout_add_seconds", "idle_add", "io_add_watch", "child_watch_add", "unix_signal_add"
+SOURCES = "timeout_add", "timeout_add_seconds", "idle_add", "io_add_watch", "child_watch_add"
 HANDLERS = "connect", "connect_after", "connect_object", "connect_object_after"
 DESCRIPTORS = "open", "dup", "eventfd", "memfd_create", "epoll_create", "openpty", "pipe", "pipe2"
 CHILDREN = "fork", "posix_spawn", "posix_spawnp"

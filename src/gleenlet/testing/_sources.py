@@ -32,6 +32,7 @@ def glib() -> Any:
         ("g_timeout_source_new_seconds", pointer, uint),
         ("g_source_attach", uint, pointer, pointer),
         ("g_source_destroy", None, pointer),
+        ("g_source_ref", pointer, pointer),
         ("g_source_unref", None, pointer),
         ("g_source_get_ready_time", int64, pointer),
         ("g_source_set_ready_time", None, pointer, int64),
@@ -104,23 +105,38 @@ class Sources:
         self.context = library.g_main_context_get_thread_default() or library.g_main_context_default()
         self.ids: set[int] = set()
         self.seen = 0  # all ids up to here have been looked at
+        self.held: list[int] = []
 
     def find(self, number: int) -> int | None:
-        """The address of a source that is attached; None if it has gone."""
-        found: int | None = glib().g_main_context_find_source_by_id(self.context, number)
+        """The address of a source that is attached, good until `let_go`; None if it has gone.
+
+        A source of another thread's may go at any moment: whoever has attached an idle function drops his reference
+        when that may have run already. So each has one of ours meanwhile.
+        """
+        library = glib()
+        found: int | None = library.g_main_context_find_source_by_id(self.context, number)
+        if found:
+            library.g_source_ref(found)
+            self.held.append(found)
         return found
 
+    def let_go(self) -> None:
+        """Drop the references that `find` and `look` have taken."""
+        unref = glib().g_source_unref
+        while self.held:
+            unref(self.held.pop())
+
     def look(self) -> dict[int, int]:
-        """All that are attached now: id -> address, good until GLib runs again."""
+        """All that are attached now: id -> address, good until `let_go`."""
         library = glib()
         probe = library.g_idle_source_new()
         last = library.g_source_attach(probe, self.context)
         library.g_source_destroy(probe)
         library.g_source_unref(probe)
-        find, context = library.g_main_context_find_source_by_id, self.context
-        found = {number: source for number in self.ids if (source := find(context, number))}
+        find = self.find
+        found = {number: source for number in self.ids if (source := find(number))}
         for number in range(self.seen + 1, last):
-            source = find(context, number)
+            source = find(number)
             if source:
                 found[number] = source
         self.seen = last

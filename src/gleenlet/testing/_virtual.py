@@ -161,6 +161,7 @@ class Clock:
         for number in self._due.keys() - found.keys():
             del self._due[number]
         self._fired &= found.keys()
+        self._sources.let_go()
 
     def _next(self) -> float | None:
         """When the next thing is due: a timer of the hub's or a source of GLib's."""
@@ -191,6 +192,7 @@ class Clock:
                     self._raised[number] = glib().g_source_get_priority(source)
                     glib().g_source_set_priority(source, self._raised[number] - 1)
                 glib().g_source_set_ready_time(source, 0)
+        self._sources.let_go()
 
     def _lower(self) -> None:
         """Give the sources that were to be first, and have been, the priority back that they had before."""
@@ -298,6 +300,7 @@ class Clock:
             frozen = self._sources.find(number)
             if frozen is not None:
                 glib().g_source_set_ready_time(frozen, now_us + int((due - self._now) * 1e6))
+        self._sources.let_go()
 
 
 _monotonic, _sleep = time.monotonic, time.sleep

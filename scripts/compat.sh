@@ -17,7 +17,8 @@ DESKTOP=(env -u WAYLAND_DISPLAY PYTHONFAULTHANDLER=1 GDK_BACKEND=x11 GSK_RENDERE
 CHROOT_PACKAGES=(
     ca-certificates gcc libc6-dev make pkg-config procps
     python3 python3-dev python3-pip python3-setuptools python3-wheel python3-venv
-    python3-gi python3-gi-cairo python3-greenlet python3-gevent python3-pytest python3-pytest-cov python3-hypothesis
+    python3-gi python3-gi-cairo python3-greenlet python3-gevent python3-pytest python3-pytest-cov python3-pytest-xdist python3-pytest-timeout
+    python3-hypothesis python3-xlib
     python3-trio python3-aiohttp python3-httpx python3-websockets python3-aiosqlite python3-sqlalchemy
     python3-requests python3-flask python3-uvicorn
     gir1.2-gtk-4.0 gir1.2-gtk-3.0 gir1.2-adw-1 gir1.2-soup-3.0 gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
@@ -25,7 +26,7 @@ CHROOT_PACKAGES=(
     xvfb xauth dbus-daemon dbus-bin libglib2.0-bin systemd python3-dbusmock adwaita-icon-theme fonts-dejavu-core fonts-cantarell
 )
 PYTHON_PACKAGES=(
-    pytest hypothesis aiohttp aiosqlite dbus-fast distributed flask httpx requests "sqlalchemy[asyncio]" trio uvicorn websockets
+    pytest pytest-cov pytest-timeout pytest-xdist python-xlib hypothesis aiohttp aiosqlite dbus-fast distributed flask httpx requests "sqlalchemy[asyncio]" trio uvicorn websockets
 )
 VERSIONS='
 import sys, warnings

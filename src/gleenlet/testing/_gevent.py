@@ -102,7 +102,12 @@ class GeventTimers:
 
     def holds(self) -> Iterator[str]:
         loop = self.loop()
-        watchers = loop.activecnt - loop.held if loop is not None else 0
+        if loop is None:
+            return
+        pool = getattr(loop.error_handler, "_threadpool", None)  # the hub's
+        if pool is not None and len(pool):
+            yield f"{len(pool)} functions in gevent's thread pool"
+        watchers = loop.activecnt - loop.held
         if watchers > 0:
             yield f"{watchers} watchers of gevent's"
 

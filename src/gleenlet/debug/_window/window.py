@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import time
@@ -70,13 +71,21 @@ class Inspector(Gtk.Window):
         self.own_frames: dict[int, int] = {}
         self.connect("close-request", weak(self.closed))
         self.connect("realize", weak(self.realized))
+        # The list must let go of its rows while Python is there to say which.
+        self.at_exit = weak(self.let_go)
+        atexit.register(self.at_exit)
         self.start(self.look)
         self.start(self.feel)
 
     def start(self, func: Callable[..., object], *args: Any) -> None:
         self.own.add(tasks_of(self).spawn(func, *args, name=f"inspector {func.__name__}"))
 
+    def let_go(self) -> None:
+        self.list.set_model(None)
+
     def closed(self, _window: object) -> bool:
+        atexit.unregister(self.at_exit)
+        self.let_go()
         self.recorder.stop()
         if self.recording is not None:
             self.recording.stop()

@@ -3,12 +3,12 @@
  * It knows greenlets, the C stack and GLib's sources; of a task it knows the function, not its scopes nor what signals it
  * waits for. On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
  *
- * Files, from below. lanes.c, timers.c: what is ready, what is due. stack.c: floor, probe, who fits; chunk.c: where a Python
- * stack begins; unwind.c: whose stack a loop runs on. platform.h, with linux.c or plain.c: what is one system's own. source.c:
- * GLib. switch.c: home and the hand-over. seams.c: who looks on, whose time it is, who chooses. Then the kinds of items:
- * handle.c, raw.c (a Switch), waiter.c (the one way to block), job.c with func.c and fiber.c. descriptors.c: who waits for which.
- * line.c, event.c, lock.c, queue.c, ring.c: who waits in order, and for what. workers.c: other threads. ends.c: who owns a
- * hub, and how its end is told. hub.c, module.c: what Python sees.
+ * Files, from below. report.c: what went wrong. lanes.c, timers.c: what is ready, what is due. stack.c: floor, probe, who
+ * fits; chunk.c: where a Python stack begins; unwind.c: whose stack a loop runs on. platform.h, with linux.c or plain.c: what
+ * is one system's own. source.c: GLib. switch.c: home and the hand-over. seams.c: who looks on, whose time it is, who chooses.
+ * Then the kinds of items: handle.c, raw.c (a Switch), waiter.c (the one way to block), job.c with func.c and fiber.c.
+ * descriptors.c: who waits for which. line.c, event.c, lock.c, queue.c, ring.c: who waits in order, and for what. workers.c:
+ * other threads. ends.c: who owns a hub, and how its end is told. hub.c, module.c: what Python sees.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource. Items queue
  * in lanes: a Handle (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait is over) and a
@@ -220,7 +220,7 @@ struct Hub {
     Lane *normal, *idle;                    /* PRIORITY_DEFAULT, and where yields go */
     int n_lanes;
     uint8_t open, complained;               /* open: made, and neither its thread nor its context has ended */
-    uint8_t directed;                       /* there is another clock or a chooser */
+    Lane *(*choose)(struct Hub *);          /* there is another clock or a chooser: this one says what is next (seams.c) */
     Py_ssize_t n_timers;
     Timer *timers;                          /* a heap by (deadline, order) */
     Home home;
@@ -278,7 +278,7 @@ extern PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *ver
 extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
     *str_safe_point;
 
-extern PyThreadState *collector;            /* who runs the cyclic garbage collector now, or NULL (ends.c) */
+extern PyThreadState *collector;            /* who runs the cyclic garbage collector now, or NULL (stack.c) */
 
 /* The probe (F5, F11, F12): what grows with each frame of C code that somebody points to. CPython counts callbacks into
  * Python: PyGILState_Ensure in gilstate_counter, and from 3.15 on PEP 788's PyThreadState_Ensure in ensure.counter. The
@@ -360,6 +360,11 @@ Lane *get_lane(Hub *hub, int priority);
 void destroy_sources(Hub *hub);             /* GLib forgets them */
 void free_sources(Hub *hub);
 
+/* report.c */
+void report(Hub *hub, PyObject *what);
+void notify(Hub *hub, PyObject *func);
+PyObject *as_exception(PyObject *exception);
+
 /* lanes.c */
 void push(Item *item);
 Item *pop(Lane *lane);
@@ -379,10 +384,9 @@ char *find_floor(size_t reserve);
 int fits(Hub *hub, PyGreenlet *greenlet, char *stack);
 void hold(Hub *hub, Item *item);
 int may_switch(Hub *hub, PyGreenlet *current);
+int watch_collector(void);
 
 /* switch.c */
-void report(Hub *hub, PyObject *what);
-void notify(Hub *hub, PyObject *func);
 PyObject *leave(Hub *hub, PyGreenlet *current);
 void be_home(Hub *hub, int level, char *frame, Item *first);
 
@@ -415,7 +419,6 @@ PyObject *hub_observe(Hub *hub, PyObject *func);
 PyObject *hub_unobserve(Hub *hub, PyObject *func);
 PyObject *hub_set_clock(Hub *hub, PyObject *seconds);
 PyObject *hub_next_deadline(Hub *hub, PyObject *ignored);
-Lane *choose(Hub *hub);
 void observe(Hub *hub, int event, void *item);
 
 static inline Item *take(Lane *lane) { /* its head, whose turn it is */
@@ -439,7 +442,6 @@ int own_hub(Hub *hub);
 Hub *get_hub(PyGreenlet *current);
 PyObject *core_on_missing_hub(PyObject *module, PyObject *func);
 void end_hub(Hub *hub);
-int watch_collector(void);
 PyObject *core_hubs(PyObject *module, PyObject *ignored);
 PyObject *core_exit(PyObject *module, PyObject *ignored);
 PyObject *hub_close(Hub *hub, PyObject *ignored);
@@ -465,7 +467,6 @@ int ready_func(void);
 
 /* waiter.c */
 void interrupt(Waiter *waiter, PyObject *exception);
-PyObject *as_exception(PyObject *exception);
 Waiter *waiter_here(PyGreenlet **current, PyObject *on, PyObject *verb);
 Waiter *timed_waiter(PyObject *timeout, PyGreenlet **current, PyObject *on, PyObject *verb);
 PyObject *wait_for(Waiter *waiter, PyGreenlet *current, PyObject *late);

@@ -1,5 +1,4 @@
-/* Who owns a hub, and how its end is told: of its thread, of its context, of the interpreter, in a forked child; and whose
- * stack the cyclic collector is on. The rules stand in core.h (I7). */
+/* Who owns a hub, and how its end is told: of its thread, of its context, of the interpreter, in a forked child. The rules stand in core.h (I7). */
 #include "core.h"
 
 /* ---- the thread ---- */
@@ -311,27 +310,4 @@ PyObject *hub_forget_in_child(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     if (hub->open)
         context_renew_wakeup(hub->context);
     return forgotten;
-}
-
-/* ---- the collector ---- */
-
-PyThreadState *collector;
-
-static PyObject *collection(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) { /* "start" or "stop" */
-    if (n && PyUnicode_Check(args[0]))
-        collector = PyUnicode_CompareWithASCIIString(args[0], "start") ? NULL : PyThreadState_Get();
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef collection_def = {"gleenlet_collection", (PyCFunction)(void (*)(void))collection, METH_FASTCALL,
-                                     "Tells gleenlet of a collection, inside which nothing may wait."};
-
-int watch_collector(void) { /* one collection at a time in a process, so one word says who runs it */
-    PyObject *gc = PyImport_ImportModule("gc"), *callbacks = gc ? PyObject_GetAttrString(gc, "callbacks") : NULL;
-    PyObject *function = callbacks ? PyCFunction_New(&collection_def, NULL) : NULL;
-    int failed = !function || PyList_Insert(callbacks, 0, function);
-    Py_XDECREF(function);
-    Py_XDECREF(callbacks);
-    Py_XDECREF(gc);
-    return failed;
 }

@@ -71,7 +71,7 @@ static PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(igno
         finish(hub, job, result);
         fiber->job = NULL;
         Py_DECREF(job);
-        Lane *lane = hub->directed ? NULL : next_step(hub);
+        Lane *lane = hub->choose ? NULL : next_step(hub);
         if (lane && lane->head->kind == &job_kind) {
             fiber->job = (Job *)pop(lane);
             if (hub->observer)

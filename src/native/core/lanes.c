@@ -45,7 +45,7 @@ Lane *next_step(Hub *hub) { /* NULL: nothing is ready here, or the slice is over
     tell_time(hub);
     if (hub->n_timers && hub->timers[0].deadline <= hub->now)
         expire(hub);
-    if (hub->directed)
-        return choose(hub);
+    if (hub->choose)
+        return hub->choose(hub);
     return hub->now < hub->home.slice_end ? next_lane(hub) : NULL;
 }

@@ -67,36 +67,6 @@ PyObject *hub_unobserve(Hub *hub, PyObject *func) {
     return PyErr_Format(GleenletError, "this function does not observe the hub, or it is called by it just now");
 }
 
-/* ---- another clock ---- */
-
-PyObject *hub_set_clock(Hub *hub, PyObject *seconds) {
-    double now = seconds == Py_None ? 0 : PyFloat_AsDouble(seconds);
-    if ((now == -1.0 && PyErr_Occurred()) || !here(hub))
-        return NULL;
-    if (!(now >= 0 && now < 9e9))
-        return PyErr_Format(PyExc_ValueError, "a clock shows 0 or more seconds, not %S", seconds);
-    int64_t *clock = hub->clock;
-    if (seconds == Py_None)
-        hub->clock = NULL; /* prepare and check of this thread are not running now: we have the thread */
-    else if (clock || (clock = PyMem_Malloc(sizeof *clock))) {
-        int first = hub->n_timers && hub->timers[0].deadline / 1e9 == now; /* as _next_deadline() says it: to the ns */
-        *clock = first ? hub->timers[0].deadline : (int64_t)(now * 1e9 + 0.5);
-        hub->clock = clock;
-        clock = NULL;
-    } else
-        return PyErr_NoMemory();
-    PyMem_Free(clock);
-    hub->directed = hub->clock || hub->chooser;
-    hub->now = hub_clock(hub);
-    if (hub->context && hub->open)
-        context_wakeup(hub->context);
-    Py_RETURN_NONE;
-}
-
-PyObject *hub_next_deadline(Hub *hub, PyObject *Py_UNUSED(ignored)) {
-    return hub->n_timers ? PyFloat_FromDouble(hub->timers[0].deadline / 1e9) : Py_NewRef(Py_None);
-}
-
 /* ---- a chooser ---- */
 
 static PyObject *shown(Item *item) { /* as the chooser knows it: a task, a greenlet or a handle */
@@ -110,7 +80,7 @@ static PyObject *shown(Item *item) { /* as the chooser knows it: a task, a green
 
 /* Have the chooser say which of all that is ready is next, and put it in front of its lane. What it says wrong is reported,
  * and the first one is taken. */
-Lane *choose(Hub *hub) {
+static Lane *choose(Hub *hub) {
     Lane *lane = hub->home.slice_end && hub->choices-- > 0 ? first_lane(hub) : NULL;
     if (!lane || !hub->chooser)
         return lane;
@@ -150,6 +120,36 @@ Lane *choose(Hub *hub) {
     return first_lane(hub); /* the chooser has cancelled something meanwhile */
 }
 
+/* ---- another clock ---- */
+
+PyObject *hub_set_clock(Hub *hub, PyObject *seconds) {
+    double now = seconds == Py_None ? 0 : PyFloat_AsDouble(seconds);
+    if ((now == -1.0 && PyErr_Occurred()) || !here(hub))
+        return NULL;
+    if (!(now >= 0 && now < 9e9))
+        return PyErr_Format(PyExc_ValueError, "a clock shows 0 or more seconds, not %S", seconds);
+    int64_t *clock = hub->clock;
+    if (seconds == Py_None)
+        hub->clock = NULL; /* prepare and check of this thread are not running now: we have the thread */
+    else if (clock || (clock = PyMem_Malloc(sizeof *clock))) {
+        int first = hub->n_timers && hub->timers[0].deadline / 1e9 == now; /* as _next_deadline() says it: to the ns */
+        *clock = first ? hub->timers[0].deadline : (int64_t)(now * 1e9 + 0.5);
+        hub->clock = clock;
+        clock = NULL;
+    } else
+        return PyErr_NoMemory();
+    PyMem_Free(clock);
+    hub->choose = hub->clock || hub->chooser ? choose : NULL;
+    hub->now = hub_clock(hub);
+    if (hub->context && hub->open)
+        context_wakeup(hub->context);
+    Py_RETURN_NONE;
+}
+
+PyObject *hub_next_deadline(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    return hub->n_timers ? PyFloat_FromDouble(hub->timers[0].deadline / 1e9) : Py_NewRef(Py_None);
+}
+
 PyObject *get_chooser(PyObject *self, void *Py_UNUSED(closure)) {
     Hub *hub = (Hub *)self;
     return Py_NewRef(hub->chooser ? hub->chooser : Py_None);
@@ -164,7 +164,7 @@ int set_chooser(PyObject *self, PyObject *func, void *Py_UNUSED(closure)) {
         return -1;
     }
     Py_XSETREF(hub->chooser, func && func != Py_None ? Py_NewRef(func) : NULL);
-    hub->directed = hub->clock || hub->chooser;
+    hub->choose = hub->clock || hub->chooser ? choose : NULL;
     return 0;
 }
 

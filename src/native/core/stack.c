@@ -68,3 +68,26 @@ void hold(Hub *hub, Item *item) { /* steals; until a shallower dispatch */
 int may_switch(Hub *hub, PyGreenlet *current) {
     return hub->home.greenlet && hub->home.greenlet != current && callback_count(PyThreadState_Get()) == hub->home.count;
 }
+
+/* ---- the collector ---- */
+
+PyThreadState *collector;
+
+static PyObject *collection(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) { /* "start" or "stop" */
+    if (n && PyUnicode_Check(args[0]))
+        collector = PyUnicode_CompareWithASCIIString(args[0], "start") ? NULL : PyThreadState_Get();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef collection_def = {"gleenlet_collection", (PyCFunction)(void (*)(void))collection, METH_FASTCALL,
+                                     "Tells gleenlet of a collection, inside which nothing may wait."};
+
+int watch_collector(void) { /* one collection at a time in a process, so one word says who runs it */
+    PyObject *gc = PyImport_ImportModule("gc"), *callbacks = gc ? PyObject_GetAttrString(gc, "callbacks") : NULL;
+    PyObject *function = callbacks ? PyCFunction_New(&collection_def, NULL) : NULL;
+    int failed = !function || PyList_Insert(callbacks, 0, function);
+    Py_XDECREF(function);
+    Py_XDECREF(callbacks);
+    Py_XDECREF(gc);
+    return failed;
+}

@@ -1,40 +1,10 @@
-/* Home and the hand-over: who runs next, and who is told what went wrong. */
+/* Home and the hand-over: who runs next. */
 #include "core.h"
-
-void report(Hub *hub, PyObject *what) { /* the current exception, which nobody waits for */
-    PyObject *exception = take_exception();
-    PyObject *result = PyObject_CallMethodObjArgs((PyObject *)hub, str_report, exception, what, NULL);
-    if (!result)
-        PyErr_WriteUnraisable(what);
-    Py_XDECREF(result);
-    Py_XDECREF(exception);
-}
-
-int not_here(Hub *hub) { /* 0, with the reason set */
-    if (!hub->floor)
-        PyErr_SetString(GleenletError, "this hub was not initialized: hubs are made by get_hub()");
-    else if (!hub->open)
-        PyErr_SetString(GleenletError, "this hub is closed: its thread or its context has ended, or the interpreter "
-                                       "is about to");
-    else
-        PyErr_SetString(GleenletError, "this hub belongs to another thread: "
-                                       "use Hub.call_soon_threadsafe() or from_thread() to enter it from here");
-    return 0;
-}
-
-void notify(Hub *hub, PyObject *func) { /* call it; its exception is nobody's */
-    Py_INCREF(func);
-    PyObject *result = PyObject_CallNoArgs(func);
-    if (!result)
-        report(hub, func);
-    Py_XDECREF(result);
-    Py_DECREF(func);
-}
 
 /* The hand-over (F7): from a Fiber straight to the next one that is ready, else home. Returns what switch() gave to
  * whoever comes back to us. */
 PyObject *leave(Hub *hub, PyGreenlet *current) {
-    Lane *lane = as_fiber(current) && !hub->directed ? next_step(hub) : NULL;
+    Lane *lane = as_fiber(current) && !hub->choose ? next_step(hub) : NULL;
     const Kind *kind = lane ? lane->head->kind : NULL;
     PyGreenlet *target = kind && kind->hand_over ? kind->hand_over(lane, current) : NULL;
     if (target) {

@@ -188,14 +188,6 @@ static PyObject *waiter_wake(Waiter *waiter, PyObject *const *args, Py_ssize_t n
     return decide(waiter, n ? args[0] : Py_None, WOKEN);
 }
 
-PyObject *as_exception(PyObject *exception) { /* a new reference to an instance, or NULL with TypeError */
-    if (PyExceptionInstance_Check(exception))
-        return Py_NewRef(exception);
-    if (PyExceptionClass_Check(exception))
-        return PyObject_CallNoArgs(exception);
-    return PyErr_Format(PyExc_TypeError, "an exception is needed, not %.100s", Py_TYPE(exception)->tp_name);
-}
-
 /* In a callback whose caller needs what the task does, a frame of a window for one: the callback is home for this one step,
  * as for job_start(). Not where whoever waits is driving the loop himself (no greenlet), and not below the floor. */
 static PyObject *waiter_resume(Waiter *waiter, PyObject *value) {

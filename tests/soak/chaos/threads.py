@@ -251,10 +251,11 @@ def has_a_late_call_from_thread(here: Here, number: int) -> None:
     if here.world.depth:
         return
     world = here.world
-    gone, answered = threading.Event(), threading.Event()
+    begun, gone, answered = threading.Event(), threading.Event(), threading.Event()
     answers: list[object] = []
 
     def late() -> None:
+        begun.set()
         gone.wait()
         try:
             answers.append(gleenlet.from_thread(int))
@@ -266,8 +267,9 @@ def has_a_late_call_from_thread(here: Here, number: int) -> None:
         context = GLib.MainContext.new()
         context.push_thread_default()
         gleenlet.spawn(gleenlet.to_thread, late)
-        for _ in range(3):
-            gleenlet.sleep(0.0001)
+        for _ in range(20):  # where all worker threads are busy it is called off as this one ends
+            if not begun.is_set():
+                gleenlet.sleep(0.0001)
         context.pop_thread_default()
 
     one = threading.Thread(target=thread)
@@ -277,6 +279,8 @@ def has_a_late_call_from_thread(here: Here, number: int) -> None:
         one.join()
         time.sleep(0.001)
         gone.set()
+        if not begun.is_set():
+            return
         answered.wait()
         if not isinstance(answers[0], GleenletError):
             world.fault(f"from_thread() to a thread that has ended: {answers}")

@@ -6,7 +6,6 @@ A wait is registered with a question: may it still last? When nothing is ready a
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import sys
@@ -87,7 +86,6 @@ class World:
         self.wait_number = 0
         self.timed = 0  # how many waits and calls end by themselves
         self.loops = 0  # nested
-        self.starved = 0  # tasks that have taken all descriptors away
         self.in_child = False  # of a fork
         self.events = [gleenlet.Event() for _ in range(3)]
         self.locks = [gleenlet.Lock() for _ in range(2)]
@@ -328,9 +326,8 @@ class Here:
             except gleenlet.UnsafeSwitchError:
                 if not self.unsafe:
                     world.fault(f"{self}: {traceback.format_exc()}")
-            except Exception as error:
-                if not (world.starved and isinstance(error, OSError) and error.errno == errno.EMFILE):
-                    world.fault(f"{self}: {traceback.format_exc()}")
+            except Exception:
+                world.fault(f"{self}: {traceback.format_exc()}")
 
     def wait(self, may_wait: Callable[[], object] | None, func: Callable[..., T], *args: Any) -> T:
         """Call what may block. None: it ends by itself, however long that takes."""

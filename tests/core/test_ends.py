@@ -516,6 +516,28 @@ def test_a_task_that_yields_by_hand_after_a_childs_wait_goes_on(children: int) -
 
 
 @in_child()
+def test_a_task_that_yields_by_hand_goes_on_while_another_greenlet_of_its_waits() -> None:
+    raws: list[greenlet] = []
+    started = Event()
+
+    def work() -> str:
+        raws.append(greenlet(Event().wait))  # a greenlet of this task, as its parent says, whoever starts it
+        started.wait()
+        getcurrent().parent.switch()  # type: ignore[union-attr]
+        return "went on"
+
+    def main() -> str:
+        task = spawn(work)
+        sleep(0)
+        spawn(lambda: raws[0].switch())
+        sleep(0)
+        started.set()
+        return task.result()
+
+    assert run(main) == "went on"
+
+
+@in_child()
 @pytest.mark.parametrize("outcome", ["throw", "switch", "both"])
 def test_a_held_greenlet_that_gets_an_outcome_takes_no_tasks_along(outcome: str) -> None:
     ran: list[int] = []

@@ -330,3 +330,27 @@ def test_failures_of_a_group_that_is_over_are_told_with_their_task(told: Told) -
     run(main)
     settle()
     assert [task.name for task, _ in told] == ["late"]
+
+
+def test_failure_of_a_task_that_is_abandoned_with_its_thread_is_told() -> None:
+    outcome = run_script("""
+import sys, threading
+from gi.repository import GLib
+from gleenlet import Event, sleep, spawn
+def work():
+    try:
+        Event().wait()
+    finally:
+        raise ValueError("as it was dropped")
+def thread():
+    context = GLib.MainContext.new()
+    context.push_thread_default()
+    tasks.append(spawn(work))
+    sleep(0.001)
+sys.excepthook = lambda kind, error, traceback: print(kind.__name__, error)
+tasks = []
+one = threading.Thread(target=thread)
+one.start()
+one.join()
+""")
+    assert outcome.stdout == "ValueError as it was dropped\n", outcome.stdout + outcome.stderr

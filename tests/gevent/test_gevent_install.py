@@ -131,3 +131,25 @@ def test_another_backend_of_libevs_is_told_and_works_without_glib() -> None:
     )
     assert outcome.stdout == "1\n"
     assert "Unset GEVENT_BACKEND" in outcome.stderr
+
+
+def test_thread_that_ends_with_a_task_beside_gevent_ends() -> None:
+    outcome = run_script("""
+import threading
+import gevent
+from gi.repository import GLib
+import gleenlet, gleenlet.gevent
+gleenlet.gevent.install()
+gevent.sleep(0)
+def thread():
+    context = GLib.MainContext.new()
+    context.push_thread_default()
+    gleenlet.spawn(gleenlet.Event().wait)
+    gleenlet.sleep(0.001)
+    context.pop_thread_default()
+one = threading.Thread(target=thread)
+one.start()
+one.join()
+print("ended")
+""")
+    assert outcome.stdout == "ended\n", outcome.stdout + outcome.stderr

@@ -24,8 +24,11 @@ PyObject *leave(Hub *hub, PyGreenlet *current) {
 /* A task that switched to the loop's greenlet with greenlet's own switch() has yielded: let it go on below redraws. */
 static void requeue_by_hand(Hub *hub, PyGreenlet *current) {
     Fiber *fiber = hub->home.running;
-    if (hub->home.leaving || !fiber || !fiber->job || fiber->job->waiter || fiber->greenlet == current)
+    if (hub->home.leaving || !fiber || !fiber->job || fiber->greenlet == current)
         return;
+    for (Waiter *waiter = fiber->job->waiter; waiter; waiter = waiter->outer)
+        if (waiter->greenlet == fiber->greenlet) /* it waits itself; greenlets that it has made may wait meanwhile */
+            return;
     Switch *item = new_switch(hub, fiber->greenlet);
     if (!item) {
         PyErr_WriteUnraisable(NULL);

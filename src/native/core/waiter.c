@@ -274,7 +274,7 @@ static inline int block_here(Hub *hub, Waiter *waiter, PyGreenlet *current) { /*
     if (waiter->state == READY)
         push((Item *)Py_NewRef(waiter));
     PyObject *back = leave(hub, current);
-    if (hub->neighbour)
+    if (hub->neighbour && hub->open) /* else it is dropped */
         back = go_back_to_guest(waiter, back);
     Py_XDECREF(back);
     return back ? 0 : -1;

@@ -538,6 +538,44 @@ def test_a_task_that_yields_by_hand_goes_on_while_another_greenlet_of_its_waits(
 
 
 @in_child()
+@pytest.mark.parametrize("born_in", ["outer", "inner"])
+@pytest.mark.parametrize("ends_in", ["outer", "inner"])
+def test_the_end_of_a_greenlet_goes_to_the_loop_that_resumed_it(born_in: str, ends_in: str) -> None:
+    log: list[str] = []
+    again = Event()
+
+    def turn(*scheduled: greenlet) -> None:
+        loop = GLib.MainLoop()
+        for one in scheduled:
+            schedule_switch(one)
+        GLib.timeout_add(5, loop.quit)
+        loop.run()
+
+    def body() -> None:
+        get_hub().switch()
+        log.append("ends")
+
+    def inner() -> None:
+        for _ in range((born_in == "inner") + (ends_in == "inner")):
+            turn(ends)
+        log.append("inner loop ended")
+        again.wait()
+        log.append("inner waited")
+
+    ends = greenlet(body)
+    if born_in == "outer":
+        turn(ends)
+    raw = greenlet(inner)
+    GLib.idle_add(lambda: bool(raw.switch()))
+    turn()
+    if ends_in == "outer":
+        turn(ends)
+    again.set()
+    turn()
+    assert sorted(log) == ["ends", "inner loop ended", "inner waited"]
+
+
+@in_child()
 @pytest.mark.parametrize("outcome", ["throw", "switch", "both"])
 def test_a_held_greenlet_that_gets_an_outcome_takes_no_tasks_along(outcome: str) -> None:
     ran: list[int] = []

@@ -8,8 +8,34 @@ static Fiber *heir(PyGreenlet *greenlet) { /* of a dead greenlet that is not our
     return fiber;
 }
 
+static int is_first(PyGreenlet *greenlet) { /* of its thread */
+    PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
+    Py_XDECREF(parent);
+    return !parent;
+}
+
+/* The end of a greenlet goes to its parent. If that is the thread's first one, or if we start it, it is meant for the loop; so
+ * for this step the parent is home, which may be a greenlet that runs a loop inside another: to leave it in the middle of its
+ * dispatch ends the process (glib/gmain.c, g_main_dispatch). Returns the parent to give back if it does not end, or NULL. */
+static PyGreenlet *lend_parent(Hub *hub, PyGreenlet *greenlet) {
+    PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
+    if (PyGreenlet_STARTED(greenlet) && (!parent || parent == hub->home.greenlet || !is_first(parent)))
+        Py_CLEAR(parent);
+    else if (PyGreenlet_SetParent(greenlet, hub->home.greenlet)) { /* home descends from it */
+        PyErr_Clear();
+        Py_CLEAR(parent);
+    }
+    while (parent && !is_first(parent)) {
+        PyGreenlet *above = PyGreenlet_GET_PARENT(parent);
+        Py_DECREF(parent);
+        parent = above;
+    }
+    return parent;
+}
+
 /* Resume a greenlet from home. Steals it. */
 void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, PyObject *exception) {
+    PyGreenlet *parent = as_fiber(greenlet) ? NULL : lend_parent(hub, greenlet);
     PyObject *result = NULL;
     hub->home.running = as_fiber(greenlet);
     hub->steps++;
@@ -17,13 +43,15 @@ void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, Py
         result = PyGreenlet_Throw(greenlet, (PyObject *)Py_TYPE(exception), exception, NULL);
     else if (PyGreenlet_STARTED(greenlet))
         result = PyGreenlet_Switch(greenlet, args, kwargs);
-    else if (!PyObject_SetAttrString((PyObject *)greenlet, "_gleenlet_floor", Py_True) &&
-             !PyGreenlet_SetParent(greenlet, hub->home.greenlet))
+    else if (!PyObject_SetAttrString((PyObject *)greenlet, "_gleenlet_floor", Py_True))
         result = switch_at_floor(hub->floor, greenlet, args, kwargs);
     if (!hub->home.running && !PyGreenlet_ACTIVE(greenlet)) /* it has ended, so who runs on is the one it returned to */
         hub->home.running = heir(greenlet);
     if (!result)
         report(hub, (PyObject *)greenlet);
+    if (parent && PyGreenlet_ACTIVE(greenlet) && PyGreenlet_SetParent(greenlet, parent))
+        PyErr_Clear();
+    Py_XDECREF(parent);
     Py_XDECREF(result);
     Py_DECREF(greenlet);
 }

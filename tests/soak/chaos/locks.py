@@ -79,7 +79,10 @@ def waits_for_condition(here: Here, program: Program) -> None:
     mine = [False]  # was everybody notified meanwhile?
     waiting[id(mine)] = mine
     try:
-        here.wait(lambda: not mine[0] or condition.locked(), condition.wait)
+        if (
+            not here.record.shields
+        ):  # there it would have to end soon, but must get the lock back, which another may keep
+            here.wait(lambda: not mine[0] or condition.locked(), condition.wait)
         here.run(program)
     finally:
         del waiting[id(mine)]

@@ -86,6 +86,7 @@ class World:
         self.wait_number = 0
         self.timed = 0  # how many waits and calls end by themselves
         self.loops = 0  # nested
+        self.patience = PATIENCE
         self.in_child = False  # of a fork
         self.events = [gleenlet.Event() for _ in range(3)]
         self.locks = [gleenlet.Lock() for _ in range(2)]
@@ -166,7 +167,7 @@ class World:
         iterate = super(GLib.MainContext, self.context).iteration  # type: ignore[misc]
         late: list[int] = []
         done = (0, 0, 0)
-        watchdog = GLib.timeout_source_new(int(1000 * PATIENCE))
+        watchdog = GLib.timeout_source_new(int(1000 * self.patience))
         progress = (-1, -1)
 
         def look(*_: object) -> bool:
@@ -187,16 +188,16 @@ class World:
                 seen, done = done, (len(self.waits), self.operations, self.timed)
                 quiet = quiet + 1 if seen == done else 0
                 self.go_on_as_child()
-            if not self.timed and (quiet or not iterate(False)):
+            if self.timed <= 0 and (quiet or not iterate(False)):
                 break
-            if self.timed:
+            if self.timed > 0:
                 iterate(True)
                 self.go_on_as_child()
         watchdog.destroy()
         if late:
-            waits = [here for here, may_wait in self.waits.values() if may_wait is None]
+            waits = [here for here, may_wait in self.waits.values() if may_wait is None or here.record.shields]
             self.fault(f"{self.timed} things that end by themselves do not, among them {waits}")
-            self.timed = 0
+            self.timed, self.patience = 0, 0.01
 
     def check_waits(self) -> None:
         """Nothing is ready: nobody may wait for what has come, and no cancellation may be under way."""
@@ -274,7 +275,7 @@ class World:
                 self.fault(f"{record.name} was cancelled by nobody")
         elif record.begun != 1 or record.ended != 1:
             if not isinstance(task.exception(), ChaosError):
-                self.fault(f"{record.name} {task!r}: begun {record.begun}, ended {record.ended}")
+                self.fault(f"{record.name} {task!r}: begun {record.begun}, ended {record.ended}: {task.exception()!r}")
         elif (error := task.exception()) is not None:
             if not isinstance(error, ChaosError):
                 self.fault(f"{record.name} failed: {''.join(traceback.format_exception(error))}")

@@ -68,7 +68,6 @@ def collects(here: Here, number: int) -> None:
 @operation(0.1, "n", EVERYWHERE)
 def has_it_collected_always(here: Here, number: int) -> None:
     gc.set_threshold((1, 10, 700)[number % 3])
-    here.world.at_end.append(lambda: gc.set_threshold(700, 10, 10))
 
 
 class Name(str):

@@ -258,6 +258,7 @@ class World:
         for number, due in self.callbacks.items():
             if due > 0:
                 self.fault(f"done callback {number} was not called")
+        gc.set_threshold(700, 10, 10)  # what comes now takes long enough
         for last in self.at_end:
             last()
         self.raws.clear()

@@ -232,6 +232,7 @@ def groups(here: Here, number: int, one: Program, other: Program, program: Progr
     group = gleenlet.TaskGroup()
 
     def leave(error: BaseException | None) -> None:
+        here.operation = "groups"  # no more what ran in it last
         here.wait(
             lambda: any(child.task is not None and not child.task.done() for child in children),
             group.__exit__,

@@ -10,7 +10,7 @@ ROOT=$PWD
 OUT=$ROOT/build/native
 PYTHON=$ROOT/.venv/bin/python
 TESTS=(tests/core/test_{ends,seams,hub,waiter,line,wakeups,unsafe_switch,raw_greenlets,exit,task,run,callback,slabs}.py
-    tests/sync/test_{sync,lock,queue}.py tests/dbus/test_dbus_{gvariant,invoke,incoming}.py)
+    tests/sync/test_{sync,lock,queue}.py tests/dbus/test_dbus_{gvariant,invoke,incoming}.py tests/debug/test_debug_record.py)
 # valgrind is some 40 times slower: what walks each way through the core once, and no test that counts milliseconds.
 VALGRIND_TESTS='cancel or throw or timeout or failure or callback or green or garbage or pool or name or result or kept'
 VALGRIND_SKIPS='crowd or ten_thousand or starve or slice or latency or burn or ctrl_c or stall'

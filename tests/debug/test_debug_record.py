@@ -146,9 +146,10 @@ def test_greenlets_that_are_no_tasks_have_a_row_each(recorder: Recorder) -> None
 
     hub = get_hub()
     one, other = greenlet(hub.switch), greenlet(hub.switch)
-    for each in (one, other, one, other):
-        schedule_switch(each)
-    run(sleep, 0)
+    for _ in range(2):
+        schedule_switch(one)
+        schedule_switch(other)
+        run(sleep, 0)
     strangers = [(event.kind, event.task) for event in recorder.events() if event.task > 2**31]
     assert [kind for kind, _ in strangers] == ["begin", "wait"] * 2 + ["begin"] * 2
     assert len({task for _, task in strangers}) == 2

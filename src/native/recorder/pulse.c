@@ -5,6 +5,10 @@
 
 #include <stdatomic.h>
 
+#ifndef CLOCK_MONOTONIC_COARSE                 /* Linux's */
+#define CLOCK_MONOTONIC_COARSE CLOCK_MONOTONIC
+#endif
+
 #define IN_CALL 2                           /* G_HOOK_FLAG_IN_CALL, in a GSource's flags while it is dispatched */
 #define OLDEST_IDS 4096                     /* of sources, which are looked for by their number */
 #define NEWEST_IDS 262144

@@ -24,7 +24,7 @@ static int is_descriptor(PyObject *verb) {
 }
 
 static PyObject *wait_text(Record *record) {
-    PyObject *verb = record->text, *type = word(record->by);
+    PyObject *verb = record->text, *type = record->kind == WAIT || record->kind == WAIT_CALL ? word(record->by) : NULL;
     if (record->kind == WAIT_CALL)
         return type ? PyUnicode_FromFormat("%U %U", type, verb) : Py_NewRef(verb);
     if (record->kind == WAIT_TASK)

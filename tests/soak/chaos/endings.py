@@ -80,8 +80,8 @@ class Name(str):
 def leaves_a_cycle_through_a_name(here: Here) -> None:
     name = Name("me")
     name.task = task = gleenlet.spawn(int, name=name)
+    here.wait(None, task.join)  # if that is cancelled, the traceback keeps the task
     here.world.locals.setdefault("names", []).append(weakref.ref(name))
-    here.wait(None, task.join)
     here.world.at_end.append(lambda: cycles_are_gone(here))
 
 

@@ -31,7 +31,7 @@ build() { # $1: step, $2: python, then compiler flags: a package of its own in $
 tests() { # $1: step, then the command that stands for python
     local step=$1
     shift
-    PYTHONPATH=$OUT/$step:$ROOT/tests/helpers "$@" -c "
+    PYTHONPATH=$OUT/$step:$ROOT/tests/helpers:$ROOT/src "$@" -c "
 import sys, gleenlet, pytest
 assert gleenlet.__file__.startswith('$OUT'), gleenlet.__file__
 sys.exit(pytest.main(sys.argv[1:]))" -q -p no:cacheprovider -o addopts= --import-mode=importlib \

@@ -66,6 +66,7 @@ def watch_switches(on_switch: Callable[[UnsafeSwitch], object] | None = None) ->
     Returns: what stops it: its `stop()`, or the end of a `with` block. It costs each switch about a microsecond.
     Thread: any; all threads that have a hub, or get one, are watched, and the one that calls it.
 
+    >>> import greenlet
     >>> with watch_switches():
     ...     greenlet.greenlet(int).switch("7")
     7

@@ -55,6 +55,10 @@ static void leave_core(void) {
 
 static PyObject *join(PyObject *Py_UNUSED(module), PyObject *hub) { /* join(hub): it begins to run */
     leave_core();
+    if (!stack.core) {
+        PyErr_SetString(PyExc_RuntimeError, "gevent is not installed into GLib's loop");
+        return NULL;
+    }
     neighbour.self = Py_NewRef(hub);
     neighbour.next = stack.core->neighbour;
     stack.core->neighbour = &neighbour;

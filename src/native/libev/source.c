@@ -107,7 +107,7 @@ static void serve(void) { /* be the hub's home until it is suspended */
     }
     if (!gevent.hub)
         return;
-    Py_DECREF(result);
+    Py_XDECREF(result); /* the token */
     stack.nested_count = PyThreadState_Get()->gilstate_counter - 1;
 }
 

@@ -21,7 +21,7 @@ int may_enter(char *frame, int count) {
  * Where another thread runs GLib's loop, or in a forked child, libev waits by itself. */
 static PyObject *drive(void) {
     PyObject *result = enter();
-    while (result == stack.token) {
+    while (result && result == stack.token) {
         Driver driver = {.outer = stack.driver, .greenlet = PyGreenlet_GetCurrent(), .depth = glib_depth()};
         stack.driver = &driver;
         int iterated = !stack.plain && iterate_glib();

@@ -87,8 +87,8 @@ def test_what_is_typed_while_it_saves_is_saved_too(virtual_display, path):
     sleep(0)
     window.entry.set_text("xy")
     saving.join()
-    wait_property(window.state, "label", lambda label: label == "Saved")
-    assert path.read_text() == window.saved == "xy"
+    wait_property(window.state, "label", lambda label: label == "Saved" and window.saved == "xy")
+    assert path.read_text() == "xy"
     window.destroy()
 
 

@@ -46,11 +46,11 @@ def format_tasks(records: Sequence[TaskRecord] | None = None, *, stacks: bool = 
     >>> format_tasks([])
     'no tasks\\n'
     """
+    now = time.monotonic()  # looking takes its time, too
     if limit is not None and limit < 0:
         raise ValueError(f"limit must be 0 or more tasks, not {limit}")
     if records is None:
         records = tasks()
-    now = time.monotonic()
     lines = [f"{len(records)} task{'s' * (len(records) != 1)}" if records else "no tasks"]
     for shown, (record, lead, below) in enumerate(tree(records)):
         if shown == limit:

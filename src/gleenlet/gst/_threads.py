@@ -63,7 +63,7 @@ def check_thread(hub: Hub, what: str) -> None:
     if get_ident() == hub.thread:
         return
     thread = threading.current_thread()
-    if not isinstance(thread, threading._DummyThread):
+    if not thread.name.startswith("Dummy-"):  # what Python calls a thread that it has not started
         raise GleenletError(
             f"{what} was called in the thread {thread.name!r}, not in that of the pipeline's loop: "
             "enter that one, with from_thread()"

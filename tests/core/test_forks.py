@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -127,3 +129,29 @@ def test_a_failure_of_the_task_that_forked_is_reported_in_the_child() -> None:
     while get_hub().tasks():
         sleep(0.001)
     assert os.getpid() == parent
+
+
+@in_child()
+def test_a_loop_that_began_while_signals_woke_a_task_ends_in_a_forked_child() -> None:
+    task = spawn(gleenlet.wait_unix_signal, signal.SIGUSR1)
+    sleep(0)
+    loop = GLib.MainLoop()
+
+    def forks() -> bool:
+        pid = os.fork()
+        if pid:
+            statuses.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        loop.quit()
+        return False
+
+    statuses: list[int] = []
+    parent = os.getpid()
+    GLib.idle_add(forks)
+    try:
+        loop.run()  # which sets the descriptor for signals, and puts back what was set before
+    finally:
+        if os.getpid() != parent:
+            os._exit(3 if sys.exc_info()[0] is None else 4)
+    task.cancel()
+    task.join()
+    assert statuses == [3]

@@ -138,12 +138,12 @@ def restart_in_child() -> None:
     """Give a forked child a pipe of its own; its hubs' descriptors are forgotten by now."""
     if wakeup.reader < 0:
         return
-    parents = wakeup.reader, wakeup.writer
-    wakeup.reader, wakeup.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    # Under the same numbers: PyGObject's loops put back the descriptor that was set when they began.
+    for own, parents in zip(os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC), (wakeup.reader, wakeup.writer), strict=True):
+        os.dup2(own, parents, inheritable=False)
+        os.close(own)
     # From Python 3.12 on asyncio's own hook takes away what was set, whose ever it was.
-    replace((parents[1], -1) if wakeup.users else (parents[1],), wakeup.writer)
-    for fd in parents:
-        os.close(fd)
+    replace((wakeup.writer, -1) if wakeup.users else (wakeup.writer,), wakeup.writer)
     for hub in wakeup.users:
         if hub.thread == threading.get_ident():  # no other thread lives on in the child
             hub.watch(wakeup.reader, wakeup.forward)

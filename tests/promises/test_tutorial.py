@@ -106,6 +106,7 @@ def test_the_tutorials_own_tests_pass(tmp_path: Path) -> None:
         text=True,
     )
     assert "4 passed" in outcome.stdout, outcome.stdout + outcome.stderr
+    assert outcome.returncode == 0
 
 
 def test_the_tutorial_has_as_many_steps_as_it_says() -> None:

@@ -112,7 +112,9 @@ def test_after_it(numbers):
 )
 def test_it_works_with_other_plugins(tmp_path: Path) -> None:
     """Several processes, a limit that interrupts a task's wait, and coverage that knows greenlets; all in one run."""
-    (tmp_path / ".coveragerc").write_text("[run]\nconcurrency = greenlet\nsource = .\nbranch = true\ncore = ctrace\n")
+    # Its data file is its own: what our own run under coverage has written so far would be combined, and gone.
+    settings = f"concurrency = greenlet\nsource = .\nbranch = true\ncore = ctrace\ndata_file = {tmp_path}/.coverage\n"
+    (tmp_path / ".coveragerc").write_text(f"[run]\n{settings}")
     plugins = [f"-p{name}" for name in ("xdist.plugin", "pytest_timeout", "pytest_cov.plugin")]
     outcome = run_pytest(
         tmp_path,

@@ -52,10 +52,13 @@ def server(program: str, package: str, *args: str, keep: Callable[[str], bool] =
             raise RuntimeError(f"{program} did not start")
         yield said
     finally:
+        assert process.stdin is not None
         if said and keep(said):
             kept.append(process)
+            # A number that nobody closes, not even Python on its way out: it is open until the process is gone. A bus
+            # that was launched for this display goes with it, and GIO ends a process that loses its bus.
+            os.dup(process.stdin.fileno())
         else:
-            assert process.stdin is not None
             process.stdin.close()
             process.wait()
 

@@ -1,10 +1,7 @@
 """The core: it switches greenlets, and imports nothing of ours outside itself. This is its door."""
 
-from gleenlet._core import (
-    _native,
-    forks,
-    plain_loops,
-)  # _native first: it refuses subinterpreters before they load GLib
+# _native first: it refuses subinterpreters before the others load GLib
+from gleenlet._core import _native, forks, plain_loops
 from gleenlet._core._native import (
     CANCELLED,
     DONE,

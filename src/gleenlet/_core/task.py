@@ -262,7 +262,7 @@ class Task(_native.Job, Generic[T_co]):
             self._callbacks = None
             if self._state != FAILED:
                 return
-            if self._held and not self.hub.closed and not isinstance(self._value, SystemExit | KeyboardInterrupt):
+            if self._held and not isinstance(self._value, SystemExit | KeyboardInterrupt):
                 ask_later(self)
             else:
                 self.hub._report(self._value, self)

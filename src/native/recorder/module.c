@@ -79,11 +79,6 @@ static PyObject *names(PyObject *Py_UNUSED(module), PyObject *args) {
     Hub *hub;
     if (!check(args, &tape, &hub))
         return NULL;
-    typedef struct {
-        PyObject *name;
-        uint32_t number;
-        int named;
-    } Name;
     Name *all = PyMem_RawMalloc((hub->n_jobs + 1) * sizeof *all);
     if (!all)
         return PyErr_NoMemory();
@@ -93,18 +88,7 @@ static PyObject *names(PyObject *Py_UNUSED(module), PyObject *args) {
         if (tally && tally->serial == tape->serial)
             all[n++] = (Name){name_of(job), tally->number, job->name && job->name != Py_None};
     }
-    PyObject *dict = PyDict_New();
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *text = dict ? label(all[i].name, all[i].number, all[i].named) : NULL;
-        PyObject *number = text ? PyLong_FromUnsignedLong(all[i].number) : NULL;
-        if (!number || PyDict_SetItem(dict, number, text))
-            Py_CLEAR(dict);
-        Py_XDECREF(number);
-        Py_XDECREF(text);
-        Py_XDECREF(all[i].name);
-    }
-    PyMem_RawFree(all);
-    return dict;
+    return label_all(all, n);
 }
 
 /* tally(tape, task): (number, spawned or None, switches, running, ready, waiting), in seconds; None: not seen yet */

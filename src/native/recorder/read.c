@@ -8,7 +8,7 @@ static PyObject *says[N_SAYS], *none, *ends[3];
 static const int said[] = {SAYS_SPAWN, SAYS_BEGIN,  SAYS_YIELD, SAYS_WAIT, SAYS_WAIT, SAYS_WAIT, SAYS_WAIT,
                            SAYS_WAKE,  SAYS_CANCEL, SAYS_END,  SAYS_HOME, SAYS_STALL, SAYS_FRAME};
 
-PyObject *label(PyObject *name, uint32_t who, int named) { /* a new reference, or NULL with an error */
+static PyObject *label(PyObject *name, uint32_t who, int named) { /* a new reference, or NULL with an error */
     if (!name)
         return PyUnicode_FromFormat("task #%u", who);
     return named ? Py_NewRef(name) : PyUnicode_FromFormat("%U #%u", name, who);
@@ -119,33 +119,38 @@ PyObject *tape_read(Tape *tape, PyObject *args) {
     return list;
 }
 
+/* A dict of labels by number; steals the names and frees the list. */
+PyObject *label_all(Name *all, Py_ssize_t n) {
+    PyObject *dict = PyDict_New();
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *text = dict ? label(all[i].name, all[i].number, all[i].named) : NULL;
+        PyObject *number = text ? PyLong_FromUnsignedLong(all[i].number) : NULL;
+        if (!number || PyDict_SetItem(dict, number, text))
+            Py_CLEAR(dict);
+        Py_XDECREF(number);
+        Py_XDECREF(text);
+        Py_XDECREF(all[i].name);
+    }
+    PyMem_RawFree(all);
+    return dict;
+}
+
 /* labels(): of the tasks that events name, by number. The names are taken first, for the same reason. */
 PyObject *tape_labels(Tape *tape, PyObject *Py_UNUSED(ignored)) {
     Py_ssize_t n = 0, most = 0;
     for (Block *block = tape->oldest; block; block = block->next)
         for (int i = 0; i < block->n; i++)
             most += block->records[i].kind == SPAWN || block->records[i].kind == END;
-    Record *taken = PyMem_RawMalloc((most + 1) * sizeof *taken);
-    if (!taken)
+    Name *all = PyMem_RawMalloc((most + 1) * sizeof *all);
+    if (!all)
         return PyErr_NoMemory();
     for (Block *block = tape->oldest; block; block = block->next)
-        for (int i = 0; i < block->n; i++)
-            if (block->records[i].kind == SPAWN || block->records[i].kind == END) {
-                taken[n++] = block->records[i];
-                Py_XINCREF(block->records[i].text);
-            }
-    PyObject *dict = PyDict_New();
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *text = dict ? label(taken[i].text, taken[i].who, taken[i].named) : NULL;
-        PyObject *number = text ? PyLong_FromUnsignedLong(taken[i].who) : NULL;
-        if (!number || PyDict_SetItem(dict, number, text))
-            Py_CLEAR(dict);
-        Py_XDECREF(number);
-        Py_XDECREF(text);
-        Py_XDECREF(taken[i].text);
-    }
-    PyMem_RawFree(taken);
-    return dict;
+        for (int i = 0; i < block->n; i++) {
+            Record *record = &block->records[i];
+            if (record->kind == SPAWN || record->kind == END)
+                all[n++] = (Name){Py_XNewRef(record->text), record->who, record->named};
+        }
+    return label_all(all, n);
 }
 
 static PyStructSequence_Field fields[] = {

@@ -64,6 +64,12 @@ typedef struct {
     int64_t spent[3];                       /* ns */
 } Tally;
 
+typedef struct {
+    PyObject *name;                         /* owned, or NULL */
+    uint32_t number;
+    int named;
+} Name;
+
 enum { RUNNING_TIME, READY_TIME, WAITING_TIME };
 
 extern PyTypeObject TapeType, PulseType;
@@ -87,5 +93,5 @@ int ready_pulse(void);
 PyObject *tape_read(Tape *tape, PyObject *args);
 PyObject *tape_labels(Tape *tape, PyObject *ignored);
 int ready_reading(PyObject *module);
-PyObject *label(PyObject *name, uint32_t who, int named);
+PyObject *label_all(Name *all, Py_ssize_t n);
 #endif

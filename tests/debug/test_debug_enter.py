@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
+from child import started
 from gleenlet import GleenletError
 from gleenlet.debug import _enter
 from gleenlet.debug._command import main
@@ -56,24 +55,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLATPAK_ID", raising=False)
 
 
-@contextlib.contextmanager
-def started(program: str) -> Iterator[tuple[int, IO[str]]]:
-    child = subprocess.Popen(
-        [sys.executable, "-c", program],
-        env=os.environ | {"GLEENLET_DEBUG": "", "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        yield child.pid, child.stdout
-    finally:
-        child.kill()
-        child.communicate()
-
-
 def asleep(pid: int) -> None:
     while not polled(pid):
         time.sleep(0.001)
@@ -82,7 +63,7 @@ def asleep(pid: int) -> None:
 @remote_exec
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_process_that_sleeps_and_did_not_listen_is_asked(loop: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with started(PROGRAM + LOOPS[loop]) as (pid, _):
+    with started(PROGRAM + LOOPS[loop], debug="") as (pid, _):
         asleep(pid)
         assert main(["pstree", str(pid)]) == 0
         assert "work (<string>:" in capsys.readouterr().out
@@ -92,7 +73,7 @@ def test_a_process_that_sleeps_and_did_not_listen_is_asked(loop: str, capsys: py
 
 @remote_exec
 def test_a_process_that_is_none_of_ours_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    with started(OTHER) as (pid, _):
+    with started(OTHER, debug="") as (pid, _):
         assert main(["ps", str(pid)]) == 1
     text = capsys.readouterr().err
     assert f"process {pid} does not listen" in text
@@ -104,7 +85,7 @@ def test_a_process_that_is_in_c_code_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_enter, "SECONDS", 0.1)
-    with started(STUCK) as (pid, _):
+    with started(STUCK, debug="") as (pid, _):
         assert main(["ps", str(pid)]) == 1
     assert "its main thread is in C code" in capsys.readouterr().err
 
@@ -116,7 +97,7 @@ def test_an_older_python_says_what_it_lacks() -> None:
 
 
 def test_a_context_that_sleeps_is_woken_from_outside() -> None:
-    with started(WOKEN) as (pid, output):
+    with started(WOKEN, debug="") as (pid, output):
         assert output.readline() == "sleeps\n"
         asleep(pid)
         wake(pid)
@@ -124,11 +105,11 @@ def test_a_context_that_sleeps_is_woken_from_outside() -> None:
 
 
 def test_who_does_not_poll_is_left_alone() -> None:
-    with started(STUCK) as (pid, _):
+    with started(STUCK, debug="") as (pid, _):
         assert polled(pid) == []
         wake(pid)
         os.kill(pid, 0)
-    with started(OTHER) as (pid, _):
+    with started(OTHER, debug="") as (pid, _):
         wake(pid)
 
 
@@ -201,5 +182,5 @@ def test_a_process_that_is_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None
 def test_one_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "remote_exec", lambda pid, script: None, raising=False)
     monkeypatch.setattr(_enter, "SECONDS", 0.05)
-    with started(STUCK) as (pid, _), pytest.raises(GleenletError, match="is in C code"):
+    with started(STUCK, debug="") as (pid, _), pytest.raises(GleenletError, match="is in C code"):
         enter(pid)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import socket
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from child import ROOT
+from child import ROOT, started
 from gleenlet import GleenletError, run, sleep, spawn
 from gleenlet.debug import Listener, _folder, _listen, listen, start_as_asked
 from gleenlet.debug._command import main
@@ -57,24 +56,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@contextlib.contextmanager
-def started(program: str, debug: str = "1") -> Iterator[int]:
-    child = subprocess.Popen(
-        [sys.executable, "-c", program],
-        env=os.environ | {"GLEENLET_DEBUG": debug, "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        yield child.pid
-    finally:
-        child.kill()
-        child.communicate()
-
-
 def command(*arguments: object) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "gleenlet", *map(str, arguments)],
@@ -88,7 +69,7 @@ def command(*arguments: object) -> str:
 
 @pytest.fixture
 def pid(folder: Path) -> Iterator[int]:
-    with started(PROGRAM) as pid:
+    with started(PROGRAM, debug="1") as (pid, _):
         yield pid
 
 
@@ -147,14 +128,14 @@ def test_json_is_as_the_schema_says(pid: int, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_process_that_is_stuck_answers(folder: Path) -> None:
-    with started(STUCK) as pid:
+    with started(STUCK, debug="1") as (pid, _):
         text = command("pstree", pid)
     assert "'stuck-1' running; stuck (<string>:6)" in text
 
 
 @pytest.mark.parametrize("debug", ["", "0"])
 def test_a_process_that_does_not_listen_says_how_to_have_it_listen(folder: Path, debug: str) -> None:
-    with started(STUCK, debug) as pid:
+    with started(STUCK, debug) as (pid, _):
         text = command("ps", pid)
     assert text.startswith(f"gleenlet: process {pid} does not listen")
     assert "GLEENLET_DEBUG=1" in text
@@ -234,7 +215,7 @@ def test_a_closed_listener_leaves_no_socket_and_no_thread(folder: Path) -> None:
 
 
 def test_a_socket_that_a_dead_process_left_is_removed(folder: Path) -> None:
-    with started(STUCK) as pid:
+    with started(STUCK, debug="1") as (pid, _):
         pass  # killed
     assert list((folder / "gleenlet").iterdir()) == [folder / "gleenlet" / f"{pid}.sock"]
     assert main(["ps"]) == 1

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import IO, Any, ParamSpec
 
 P = ParamSpec("P")
 
@@ -104,6 +104,29 @@ def run_script(
         out.seek(0)
         err.seek(0)
         return Outcome(process.returncode, out.read().decode(), err.read().decode(), timed_out)
+
+
+@contextlib.contextmanager
+def started(program: str, debug: str) -> Iterator[tuple[int, IO[str]]]:
+    """A program that has printed "ready" and goes on until the block ends: its process, and what it prints.
+
+    Args:
+        debug: its GLEENLET_DEBUG.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=os.environ | {"GLEENLET_DEBUG": debug, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        yield child.pid, child.stdout
+    finally:
+        child.kill()
+        child.communicate()
 
 
 def in_child(**options: Any) -> Callable[[Callable[P, None]], Callable[P, None]]:

@@ -282,12 +282,12 @@ def test_another_thread_with_the_same_identifier_is_another_thread() -> None:
 @pytest.mark.parametrize("begun", [True, False])
 def test_from_thread_to_a_thread_that_ends_says_so(begun: bool) -> None:
     answers: list[object] = []
-    asked, over = threading.Event(), threading.Event()
+    called, over, answered = threading.Event(), threading.Event(), threading.Event()
 
     def late() -> None:
+        called.set()
         if not begun:
             over.wait()
-        asked.set()
         try:
             answers.append(from_thread(sleep, 1000))
         except BaseException as error:
@@ -296,13 +296,10 @@ def test_from_thread_to_a_thread_that_ends_says_so(begun: bool) -> None:
 
     def thread() -> None:
         spawn(to_thread, late)
-        sleep(0.001)
-        if begun:
-            asked.wait()
-            while len(get_hub().tasks()) < 2:
-                sleep(0.001)
+        # A call that no thread has taken up yet when its hub ends is never begun.
+        while not called.is_set() or (begun and len(get_hub().tasks()) < 2):
+            sleep(0.001)
 
-    answered = threading.Event()
     in_thread(lambda: with_context(thread))
     over.set()
     assert answered.wait(60)

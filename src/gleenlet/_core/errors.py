@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from greenlet import GreenletExit
 
-__all__ = ["Cancelled", "GleenletError", "UnsafeSwitchError"]
+__all__ = ["Cancelled", "GleenletError", "QueueEmpty", "QueueFull", "QueueShutDown", "UnsafeSwitchError"]
 
 
 class GleenletError(RuntimeError):
@@ -33,3 +33,15 @@ class Cancelled(GreenletExit):
     >>> issubclass(Cancelled, Exception)
     False
     """
+
+
+class QueueEmpty(Exception):
+    """`get_nowait()` found nothing that is not promised to a waiting getter."""
+
+
+class QueueFull(Exception):
+    """`put_nowait()` found no place that is not promised to a waiting putter."""
+
+
+class QueueShutDown(Exception):
+    """The queue was shut down: nothing can be put, or nothing is left to get."""

@@ -3,12 +3,14 @@
  * It knows greenlets, the C stack and GLib's sources; of a task it knows the function, not its scopes nor what signals it
  * waits for. On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
  *
- * Files, from below. report.c: what went wrong. lanes.c, timers.c: what is ready, what is due. stack.c: floor, probe, who
- * fits; chunk.c: where a Python stack begins; unwind.c: whose stack a loop runs on. platform.h, with linux.c or plain.c: what
- * is one system's own. source.c: GLib. switch.c: home and the hand-over. seams.c: who looks on, whose time it is, who chooses.
- * Then the kinds of items: handle.c, raw.c (a Switch), waiter.c (the one way to block), job.c with func.c and fiber.c.
- * descriptors.c: who waits for which. line.c, event.c, lock.c, queue.c, ring.c: who waits in order, and for what. workers.c:
- * other threads. ends.c: who owns a hub, and how its end is told. hub.c, module.c: what Python sees.
+ * Files, from below: none calls into one that comes later, but by a pointer that it was given. words.h. report.c: what went
+ * wrong. lanes.c, timers.c: what is ready, what is due. ring.c, func.c, chunk.c: a deque, a task's function, where a Python
+ * stack begins. source.c: what we call of GLib. platform.h, with linux.c or plain.c: what is one system's own. stack.c: floor,
+ * probe, who fits. seams.c: who looks on, whose time it is, who chooses. Then kinds of items and who runs them: handle.c,
+ * raw.c (a Switch), switch.c (home and the hand-over), fiber.c; ends.c: who owns a hub, and how its end is told; waiter.c
+ * (the one way to block), job.c. line.c, event.c, lock.c, queue.c, descriptors.c: who waits in order, and for what.
+ * workers.c: other threads. unwind.c: whose stack a loop runs on. dispatch.c: what GLib calls. hub.c, module.c: what Python
+ * sees.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource. Items queue
  * in lanes: a Handle (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait is over) and a
@@ -56,6 +58,8 @@
 #define _PyGreenlet_API greenlet_api        /* greenlet.h gives each file a table of functions; this is one for all */
 extern void **greenlet_api;
 
+#include "words.h"
+
 #define IDLE_PRIORITY 201                   /* yields: below redraws (120) and below everything idle (200) */
 #define SLICE_NS 2000000LL                  /* how long tasks may run before all others get a turn: an eighth of a frame */
 #define AGE_NS 10000000LL                   /* ready work passed over for so long is served whatever its priority */
@@ -67,7 +71,6 @@ extern void **greenlet_api;
 
 typedef struct Hub Hub;
 typedef struct Fiber Fiber;
-typedef struct Watch Watch;
 typedef struct Waiter Waiter;
 
 typedef struct {                            /* GPollFD */
@@ -155,13 +158,16 @@ struct Waiter {
     struct Waiter *outer;                   /* of the same task, begun before: several greenlets of one may wait */
     PyObject *on, *verb;                    /* what it waits for, for who asks; NULL: nobody said */
     int64_t since;                          /* when the wait began, on the hub's clock */
-    struct Waiter *beside, *ahead;          /* its neighbours in a Line; or the next one for the same descriptor and direction */
+    struct Waiter *beside, *ahead;          /* its neighbours in a Line */
     char *stack;                            /* of a greenlet that is not ours: where it blocked; NULL: unknown */
 };
 
-typedef struct {
-    ITEM_HEAD
+#define CALL_HEAD                                                                                                     \
+    ITEM_HEAD                                                                                                         \
     PyObject *func, *args, *kwargs, *context;
+
+typedef struct {
+    CALL_HEAD
 } Handle;
 
 typedef struct {
@@ -172,9 +178,7 @@ typedef struct {
 } Switch;
 
 typedef struct Job {
-    ITEM_HEAD
-    PyObject *func;                         /* after the end its name, if somebody may still ask for it */
-    PyObject *args, *kwargs, *context;
+    CALL_HEAD                               /* func: after the end its name, if somebody may still ask for it */
     PyObject *value;                        /* result or exception */
     PyObject *pending;                      /* interruption that no wait has raised yet; shields put it off */
     PyObject *strike;                       /* the same, but shields do not: a scope inside them gives up */
@@ -186,8 +190,20 @@ typedef struct Job {
     struct Job *previous, *following;       /* the hub's unfinished jobs */
     void *tally;                            /* what an observer keeps of it, of PyMem_Malloc(); NULL: nothing */
     int shields;
+    uint8_t plain;                          /* a Task, of no subclass that may refer to more */
     uint8_t held;                           /* somebody had it at its end */
 } Job;
+
+/* Who waits, in order: a Waiter is in it as long as its wait lasts and it is not woken (I6). It is part of what is waited on,
+ * which the wait keeps, or of a hub. */
+typedef struct {
+    Waiter *first, *last;
+} Line;
+
+typedef struct {                            /* of one descriptor */
+    Line readers, writers;
+    PyObject *nested;                       /* called whenever something new is ready in it */
+} Watch;
 
 /* What a greenlet of ours is known by: it is its __dict__. The greenlet itself is of greenlet's own type, for that
  * checks the type of each greenlet a dozen times a switch, and a subclass is a search every time. */
@@ -260,12 +276,6 @@ typedef struct {                            /* a deque in C */
     Py_ssize_t head, count, size;           /* size: 0 or a power of two */
 } Ring;
 
-/* Who waits, in order: a Waiter is in it as long as its wait lasts and it is not woken (I6). It is part of what is waited on,
- * which the wait keeps. */
-typedef struct {
-    Waiter *first, *last;
-} Line;
-
 typedef struct {                            /* what Event, Lock and the others begin with */
     PyObject_HEAD
     unsigned long thread;                   /* 0: nobody has used it yet */
@@ -274,23 +284,8 @@ typedef struct {                            /* what Event, Lock and the others b
 
 extern PyTypeObject HubType, WaiterType, HandleType, SwitchType, JobType, FiberType, LineType, ThreadBoundType,
     EventType, LockType, WorkType, WorkersType;
-extern PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_join, *verb_read, *verb_write;
-extern PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
-    *str_safe_point;
 
-extern PyThreadState *collector;            /* who runs the cyclic garbage collector now, or NULL (stack.c) */
-
-/* The probe (F5, F11, F12): what grows with each frame of C code that somebody points to. CPython counts callbacks into
- * Python: PyGILState_Ensure in gilstate_counter, and from 3.15 on PEP 788's PyThreadState_Ensure in ensure.counter. The
- * cyclic collector, which keeps the heads of its lists on the C stack, is told by gc.callbacks. */
-static inline int callback_count(PyThreadState *state) {
-#if PY_VERSION_HEX >= 0x030F0000
-    int ensured = (int)state->ensure.counter;
-#else
-    int ensured = 0;
-#endif
-    return state->gilstate_counter + ensured + (collector == state);
-}
+extern PyObject *GleenletError, *QueueEmpty, *QueueFull, *QueueShutDown; /* errors.py's */
 
 static inline unsigned long this_thread(void) { return (unsigned long)pthread_self(); } /* PyThread_get_thread_ident() */
 
@@ -302,6 +297,14 @@ static inline int here(Hub *hub) { /* is this the hub's thread, and is the hub o
 
 static inline Fiber *as_fiber(PyGreenlet *greenlet) { /* NULL: it is not ours */
     return greenlet->dict && Py_IS_TYPE(greenlet->dict, &FiberType) ? (Fiber *)greenlet->dict : NULL;
+}
+
+static inline void init_item(void *made, Hub *hub, const Kind *kind) { /* all else is zero */
+    Item *item = made;
+    item->hub = (Hub *)Py_NewRef(hub);
+    item->lane = hub->normal;
+    item->timer = -1;
+    item->kind = kind;
 }
 
 static inline int64_t clock_ns(void) {
@@ -332,31 +335,17 @@ static inline void raise_exception(PyObject *exception) { /* steals */
     Py_DECREF(exception);
 }
 
-/* F4. greenlet copies to the heap the part of the C stack that two greenlets share. A greenlet's stack begins where
- * it is first switched to, so a greenlet born here, deeper than any frame of the loop, shares none with the loop: no
- * switch ever moves a frame that GLib or GObject points to. Padding is one subtraction from the stack pointer and
- * touches no page (all is compiled without stack-clash probing). */
-__attribute__((noinline, unused)) static PyObject *switch_at_floor(char *floor, PyGreenlet *greenlet, PyObject *args,
-                                                           PyObject *kwargs) {
-    char *frame = __builtin_frame_address(0);
-    char *padding = __builtin_alloca(frame > floor ? frame - floor : 16);
-    __asm__ volatile("" ::"r"(padding) : "memory");
-    PyObject *result = PyGreenlet_Switch(greenlet, args, kwargs);
-    __asm__ volatile("" ::"r"(padding) : "memory");
-    return result;
-}
-
 /* source.c */
-int load_glib(void);
 void *context_peek(void);                   /* the thread's default context, borrowed */
 int context_acquire(void *context);         /* with a reference, if this thread may run it now */
 void context_release(void *context);
 int context_iterate(void *context, int may_block); /* without the GIL */
-void context_renew_wakeup(void *context);
+int context_polls(void *context, PollFD *fds, int size); /* how many: what it would poll, if this thread may run it */
 void context_wakeup(void *context);
 int main_depth(void);
 void *glib_function(void);                  /* any one, to find the library by */
 Lane *get_lane(Hub *hub, int priority);
+void when_destroyed(Lane *lane, void (*func)(void *lane));
 void destroy_sources(Hub *hub);             /* GLib forgets them */
 void free_sources(Hub *hub);
 
@@ -379,13 +368,6 @@ void expire(Hub *hub);
 void ask_clock(Hub *hub);
 void tell_time(Hub *hub);
 
-/* stack.c */
-char *find_floor(size_t reserve);
-int fits(Hub *hub, PyGreenlet *greenlet, char *stack);
-void hold(Hub *hub, Item *item);
-int may_switch(Hub *hub, PyGreenlet *current);
-int watch_collector(void);
-
 /* switch.c */
 PyObject *leave(Hub *hub, PyGreenlet *current);
 void be_home(Hub *hub, int level, char *frame, Item *first);
@@ -396,17 +378,17 @@ void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, Py
 PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n);
 
 /* handle.c */
+PyObject *call(Handle *handle);
 Handle *new_handle(Hub *hub, PyObject *func, PyObject *args);
 PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n);
 
 /* job.c */
-extern const Kind job_kind;
-void finish(Hub *hub, Job *job, PyObject *result);
 int ready_job(void);
 
 /* fiber.c */
-void job_run(Hub *hub, Item *item);
-PyGreenlet *job_hand_over(Lane *lane, PyGreenlet *current);
+extern const Kind job_kind;
+void finish(Hub *hub, Job *job, PyObject *result);
+PyObject *hub_tasks(Hub *hub, PyObject *ignored);
 Job *owner(PyGreenlet *greenlet);
 int ready_fiber_type(void);
 
@@ -452,9 +434,10 @@ extern PyTypeObject ThreadType;
 PyObject *core_wait_fd(PyObject *module, PyObject *const *args, Py_ssize_t n);
 PyObject *hub_watch(Hub *hub, PyObject *const *args, Py_ssize_t n);
 PyObject *hub_unwatch(Hub *hub, PyObject *file);
-int visit_watches(Hub *hub, visitproc visit, void *arg);
 void poll_ready(Hub *hub);
-void close_poll(Hub *hub);
+
+/* dispatch.c */
+int ready_dispatch(void);
 
 /* unwind.c */
 PyObject *core_runs_loop(PyObject *module, PyObject *ignored);
@@ -486,6 +469,9 @@ void ring_clear(Ring *ring);
 /* line.c */
 PyObject *wait_in_line(Line *line, PyObject *on, PyObject *verb, int (*pass_on)(PyObject *), PyObject *whose);
 void pass_it_on(int (*pass_on)(PyObject *), PyObject *whose);
+void stand_in(Line *line, Waiter *waiter);
+void leave_line(Line *line, Waiter *waiter);
+int wake_first(Line *line, PyObject *value, enum Outcome outcome);
 int wake_next(Line *line);
 Py_ssize_t line_length(const Line *line);
 int claim_first(ThreadBound *self, PyObject *what);

@@ -4,31 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
-/* Who waits for one descriptor. A Waiter is in a list as long as its wait_fd() runs and it is not woken (I6). */
-struct Watch {
-    Waiter *readers, *writers;
-    PyObject *nested;                       /* called whenever something new is ready in it */
-};
-
 static unsigned mask(const Watch *watch) {
-    return (watch->readers ? READABLE : 0) | (watch->writers ? WRITABLE : 0);
-}
-
-void close_poll(Hub *hub) {
-    Watch *watches = hub->watches;
-    int n = hub->n_watches;
-    forget_descriptors(hub);
-    hub->watches = NULL;
-    hub->n_watches = 0;
-    for (int fd = 0; fd < n; fd++)
-        Py_XDECREF(watches[fd].nested);
-    PyMem_Free(watches);
-}
-
-int visit_watches(Hub *hub, visitproc visit, void *arg) {
-    for (int fd = 0; fd < hub->n_watches; fd++)
-        Py_VISIT(hub->watches[fd].nested);
-    return 0;
+    return (watch->readers.first ? READABLE : 0) | (watch->writers.first ? WRITABLE : 0);
 }
 
 static int not_open(int fd) {
@@ -67,34 +44,26 @@ static Watch *watch_of(Hub *hub, int fd) {
     return &hub->watches[fd];
 }
 
-/* An outcome for all in one of a descriptor's lists; it is looked up anew each time, for a guest's notify() may wait
- * for other descriptors. `stays` is passed over. */
-static int wake_all(Hub *hub, int fd, int writers, PyObject *value, enum Outcome outcome, Waiter *stays) {
-    for (;;) {
-        Watch *watch = &hub->watches[fd];
-        Waiter **link = writers ? &watch->writers : &watch->readers;
-        if (*link == stays && stays)
-            link = &stays->beside;
-        Waiter *waiter = *link;
-        if (!waiter)
-            return 0;
-        *link = waiter->beside;
-        waiter->beside = NULL;
-        Py_INCREF(waiter);
-        int failed = wake(waiter, value, outcome) < 0;
-        Py_DECREF(waiter);
-        if (failed)
-            return -1;
-    }
+/* Looked up anew each time: the table may grow while a guest is told, and is gone after the hub's end or a fork. */
+static Line *line_of(Hub *hub, int fd, int writes) {
+    return fd >= hub->n_watches ? NULL : writes ? &hub->watches[fd].writers : &hub->watches[fd].readers;
 }
 
-static int tell_others(Hub *hub, int fd, Waiter *waiter) { /* but this one, the newest */
-    Watch *watch = &hub->watches[fd];
-    if ((watch->readers == waiter && !watch->writers) || (watch->writers == waiter && !watch->readers))
+static int wake_all(Hub *hub, int fd, int writes, PyObject *value, enum Outcome outcome, Waiter *newest) { /* but him */
+    Line *line;
+    while ((line = line_of(hub, fd, writes)) && line->first && line->first != newest)
+        if (wake_first(line, value, outcome) < 0)
+            return -1;
+    return 0;
+}
+
+static int tell_others(Hub *hub, int fd, Waiter *newest) {
+    const Watch *watch = &hub->watches[fd];
+    if ((watch->readers.first == newest || !watch->readers.first) && (watch->writers.first == newest || !watch->writers.first))
         return 0;
     PyObject *text = PyUnicode_FromFormat("descriptor %d was closed while a task waited for it", fd);
     PyObject *error = PyObject_CallFunction(PyExc_OSError, "iN", EBADF, text);
-    int failed = !error || wake_all(hub, fd, 0, error, THROWN, waiter) || wake_all(hub, fd, 1, error, THROWN, waiter);
+    int failed = !error || wake_all(hub, fd, 0, error, THROWN, newest) || wake_all(hub, fd, 1, error, THROWN, newest);
     Py_XDECREF(error);
     return failed;
 }
@@ -136,18 +105,15 @@ PyObject *core_wait_fd(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ss
     Hub *hub = waiter ? waiter->hub : NULL;
     PyObject *result = NULL;
     if (waiter && watch_of(hub, fd)) {
-        Waiter **link = writes ? &hub->watches[fd].writers : &hub->watches[fd].readers;
-        while (*link)
-            link = &(*link)->beside;
-        *link = waiter;
+        stand_in(line_of(hub, fd, writes), waiter);
         if (!arm_for(hub, fd, waiter))
             result = wait_for(waiter, current, NULL);
-        /* After a fork, or if it was woken, it is in no list. */
-        link = fd >= hub->n_watches ? NULL : writes ? &hub->watches[fd].writers : &hub->watches[fd].readers;
-        while (link && *link && *link != waiter)
-            link = &(*link)->beside;
-        if (link && *link)
-            *link = waiter->beside;
+        Line *line = line_of(hub, fd, writes);
+        Waiter *there = line ? line->first : NULL; /* after a fork, or if it was woken, it is in no line */
+        while (there && there != waiter)
+            there = there->beside;
+        if (there)
+            leave_line(line, waiter);
     }
     Py_XDECREF(waiter);
     Py_XDECREF(current);

@@ -1,5 +1,6 @@
-/* Who owns a hub, and how its end is told: of its thread, of its context, of the interpreter, in a forked child. The rules stand in core.h (I7). */
-#include "core.h"
+/* Who owns a hub, and how its end is told: of its thread, of its context, of the interpreter, in a forked child. The rules
+ * stand in core.h (I7). */
+#include "platform.h"
 
 /* ---- the thread ---- */
 
@@ -29,21 +30,30 @@ static int finalizing(void) {
 }
 
 static Thread *this_threads_hubs(int make) { /* borrowed; NULL: there is none, or an error is set */
-    PyObject *dict = PyThreadState_GetDict(), *key = PyUnicode_InternFromString("gleenlet.hubs");
-    Thread *thread = dict && key ? (Thread *)PyDict_GetItemWithError(dict, key) : NULL;
-    if (!thread && make && dict && key && !PyErr_Occurred() && (thread = PyObject_New(Thread, &ThreadType))) {
+    PyObject *dict = PyThreadState_GetDict();
+    Thread *thread = dict ? (Thread *)PyDict_GetItemWithError(dict, str_hubs) : NULL;
+    if (!thread && make && dict && !PyErr_Occurred() && (thread = PyObject_New(Thread, &ThreadType))) {
         thread->hubs = NULL;
         thread->thread = this_thread();
-        if (PyDict_SetItem(dict, key, (PyObject *)thread))
+        if (PyDict_SetItem(dict, str_hubs, (PyObject *)thread))
             Py_CLEAR(thread);
         else
             Py_DECREF(thread);
     }
-    Py_XDECREF(key);
     return thread;
 }
 
-int own_hub(Hub *hub) { /* by this thread */
+static void context_ended(void *data) { /* in whatever thread */
+    Lane *lane = data;
+    if (!lane->hub || !Py_IsInitialized())
+        return;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    if (lane->hub)
+        end_hub(lane->hub);
+    PyGILState_Release(gil);
+}
+
+int own_hub(Hub *hub) { /* by this thread, until it or the context ends */
     if (ending) {
         PyErr_SetString(GleenletError, "this thread is ending: there is no loop here any more");
         return -1;
@@ -55,6 +65,7 @@ int own_hub(Hub *hub) { /* by this thread */
     while (*link)
         link = &(*link)->next;
     *link = (Hub *)Py_NewRef(hub);
+    when_destroyed(hub->idle, context_ended);
     return 0;
 }
 
@@ -101,22 +112,10 @@ static void abandon(Hub *hub) { /* it has ended; in its own thread, above the fl
         item->queued = 0;
         Py_DECREF(item);
     }
-    /* A job leaves the list when it ends. One that does not end, or a switch by hand, must not keep us here. */
-    for (Py_ssize_t n = hub->n_jobs; n > 0 && hub->jobs; n--) {
-        Job *job = (Job *)Py_NewRef(hub->jobs);
-        drop_job(hub, job);
-        if (hub->jobs == job && job->following) { /* still there: to the end of the list */
-            Job *last = job;
-            while (last->following)
-                last = last->following;
-            hub->jobs = job->following;
-            hub->jobs->previous = NULL;
-            last->following = job;
-            job->previous = last;
-            job->following = NULL;
-        }
-        Py_DECREF(job);
-    }
+    PyObject *tasks = hub_tasks(hub, NULL);
+    for (Py_ssize_t i = tasks ? PyList_GET_SIZE(tasks) : 0; i-- > 0;)
+        drop_job(hub, (Job *)PyList_GET_ITEM(tasks, i));
+    Py_XDECREF(tasks);
     PyObject *waiters = PyDict_Values(hub->foreign);
     for (Py_ssize_t i = 0; waiters && i < PyList_GET_SIZE(waiters); i++)
         Py_CLEAR(((Waiter *)PyList_GET_ITEM(waiters, i))->greenlet);
@@ -165,13 +164,24 @@ static void say_ended(Hub *hub) { /* to who waits in another thread */
     PyErr_Restore(type, value, traceback);
 }
 
+static void forget_watches(Hub *hub) {
+    Watch *watches = hub->watches;
+    int n = hub->n_watches;
+    forget_descriptors(hub);
+    hub->watches = NULL;
+    hub->n_watches = 0;
+    for (int fd = 0; fd < n; fd++)
+        Py_XDECREF(watches[fd].nested);
+    PyMem_Free(watches);
+}
+
 void end_hub(Hub *hub) {
     if (!hub->open)
         return;
     hub->open = 0;
     hub->home.slice_end = 0;
     Py_INCREF(hub);
-    close_poll(hub);
+    forget_watches(hub);
     destroy_sources(hub);
     say_ended(hub);
     if (this_thread() == hub->thread && !ending && !finalizing()) {
@@ -269,6 +279,7 @@ PyObject *core_hubs(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
 /* _forget_in_child() -> the tasks that are forgotten. In a forked child: keep the task that runs, forget all else, as the
  * child has it only because memory is copied whole. Nothing is ended or freed: no code of the parent's may run here. */
 PyObject *hub_forget_in_child(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    PollFD fds[256];
     PyGreenlet *current = PyGreenlet_GetCurrent();
     Job *mine = current ? owner(current) : NULL;
     PyObject *forgotten = PyList_New(0), *exit = PyObject_CallNoArgs(PyExc_GreenletExit);
@@ -306,8 +317,9 @@ PyObject *hub_forget_in_child(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     hub->pool = NULL;
     hub->n_pool = 0;
     PyDict_Clear(hub->foreign);
-    close_poll(hub);
+    forget_watches(hub);
     if (hub->open)
-        context_renew_wakeup(hub->context);
+        for (int i = 0, n = context_polls(hub->context, fds, 256); i < n; i++)
+            renew_wakeup(fds[i].fd);
     return forgotten;
 }

@@ -1,5 +1,5 @@
 /* Fiber: a greenlet of ours, born at the floor, that runs one Job after another. */
-#include "core.h"
+#include "stack.h"
 
 static void fiber_dealloc(Fiber *fiber) { /* never while it is active (I5) */
     PyObject_GC_UnTrack(fiber);
@@ -33,6 +33,64 @@ __attribute__((noinline)) static void leave_pool(Hub *hub, Fiber *fiber) {
         }
 }
 
+__attribute__((noinline)) void finish(Hub *hub, Job *job, PyObject *result) { /* steals; result or exception is set */
+    if (result && job->pending) { /* cancelled in its last step: as in asyncio, that counts */
+        Py_DECREF(result);
+        result = NULL;
+        raise_exception(job->pending);
+        job->pending = NULL;
+    }
+    if (result) {
+        job->value = result;
+        job->state = DONE;
+    } else {
+        job->value = take_exception();
+        job->state = PyErr_GivenExceptionMatches(job->value, PyExc_GreenletExit) ? CANCELLED : FAILED;
+    }
+    if (hub->observer)
+        observe(hub, ENDS, job);
+    if (job->previous)
+        job->previous->following = job->following;
+    else
+        hub->jobs = job->following;
+    if (job->following)
+        job->following->previous = job->previous;
+    hub->n_jobs--;
+    job->fiber = NULL;
+    Py_CLEAR(job->pending);
+    job->held = Py_REFCNT(job) > 2; /* by somebody else than the list and the Fiber */
+    Py_XSETREF(job->func, job->name == Py_None && (job->held || job->state == FAILED) ? func_name(job->func) : NULL);
+    if (!job->func) /* no memory for it: it goes without */
+        PyErr_Clear();
+    Py_CLEAR(job->args);
+    Py_CLEAR(job->kwargs);
+    PyObject_GC_Track(job->context); /* I5: from here on both may be garbage */
+    if (PyObject_IS_GC(job->value) || !job->plain) /* else it is in no cycle */
+        PyObject_GC_Track(job);
+    Py_CLEAR(job->context);
+    if (job->callbacks || job->state == FAILED) {
+        PyObject *done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);
+        for (int i = 0; !done && i < 10 && PyErr_ExceptionMatches(PyExc_MemoryError); i++) { /* nobody must wait on */
+            PyErr_Clear();
+            done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);
+        }
+        if (!done)
+            report(hub, (PyObject *)job);
+        Py_XDECREF(done);
+    }
+    Py_DECREF(job); /* the list's */
+}
+
+PyObject *hub_tasks(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    PyObject *list = PyList_New(0);
+    for (Job *job = hub->jobs; list && job; job = job->following)
+        if (PyList_Append(list, (PyObject *)job))
+            Py_CLEAR(list);
+    if (list && PyList_Reverse(list))
+        Py_CLEAR(list);
+    return list;
+}
+
 /* The body of every Fiber: one job after another, without a switch between them where the next one is not started. */
 static PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     PyGreenlet *current = PyGreenlet_GetCurrent();
@@ -58,16 +116,8 @@ static PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(igno
         else if (job->pending) {
             raise_exception(job->pending);
             job->pending = NULL;
-        } else if (!PyContext_Enter(job->context)) {
-            PyObject *context = Py_NewRef(job->context);
-            result = PyObject_Call(job->func, job->args, job->kwargs);
-            PyObject *exception = result ? NULL : take_exception();
-            if (PyContext_Exit(context))
-                PyErr_Clear();
-            Py_DECREF(context);
-            if (exception)
-                raise_exception(exception);
-        }
+        } else
+            result = call((Handle *)job);
         finish(hub, job, result);
         fiber->job = NULL;
         Py_DECREF(job);
@@ -133,8 +183,8 @@ Job *owner(PyGreenlet *greenlet) { /* the task that this greenlet works for: its
     return job;
 }
 
-/* What job_kind does. From home only where there is no idle Fiber: birth needs the floor. */
-void job_run(Hub *hub, Item *item) {
+/* From home only where there is no idle Fiber: birth needs the floor. */
+static void job_run(Hub *hub, Item *item) {
     Job *job = (Job *)item;
     Fiber *fiber = hub->pool;
     PyGreenlet *greenlet;
@@ -170,7 +220,7 @@ void job_run(Hub *hub, Item *item) {
     Py_DECREF(greenlet);
 }
 
-PyGreenlet *job_hand_over(Lane *lane, PyGreenlet *Py_UNUSED(current)) {
+static PyGreenlet *job_hand_over(Lane *lane, PyGreenlet *Py_UNUSED(current)) {
     Hub *hub = lane->hub;
     Fiber *fiber = hub->pool;
     if (!fiber)
@@ -180,6 +230,8 @@ PyGreenlet *job_hand_over(Lane *lane, PyGreenlet *Py_UNUSED(current)) {
     hub->n_pool--;
     return fiber->greenlet;
 }
+
+const Kind job_kind = {JOB, push, job_run, job_hand_over};
 
 int ready_fiber_type(void) {
     FiberType.tp_base = &PyDict_Type;

@@ -6,16 +6,12 @@
 #endif
 
 static PyTypeObject *partial_type;
-static PyObject *str_name, *str_func, *str_call;
 
 int ready_func(void) {
     PyObject *functools = PyImport_ImportModule("functools");
     partial_type = functools ? (PyTypeObject *)PyObject_GetAttrString(functools, "partial") : NULL;
     Py_XDECREF(functools);
-    return partial_type && (str_name = PyUnicode_InternFromString("__name__")) &&
-                   (str_func = PyUnicode_InternFromString("func")) && (str_call = PyUnicode_InternFromString("__call__"))
-               ? 0
-               : -1;
+    return partial_type ? 0 : -1;
 }
 
 /* The Python function that calling `callable` comes to, borrowed; or NULL. */

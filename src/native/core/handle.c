@@ -63,23 +63,28 @@ PyTypeObject HandleType = {
     .tp_methods = handle_methods,
 };
 
+PyObject *call(Handle *handle) { /* or a Job, in its context */
+    PyObject *context = Py_NewRef(handle->context), *result = NULL, *exception = NULL;
+    if (!PyContext_Enter(context)) {
+        result = PyObject_Call(handle->func, handle->args, handle->kwargs);
+        exception = result ? NULL : take_exception();
+        if (PyContext_Exit(context))
+            PyErr_Clear();
+    }
+    Py_DECREF(context);
+    if (exception)
+        raise_exception(exception);
+    return result;
+}
+
 static void handle_run(Hub *hub, Item *item) {
     Handle *handle = (Handle *)item;
     handle->state = DONE;
-    if (handle->func && PyContext_Enter(handle->context))
-        report(hub, handle->func);
-    else if (handle->func) {
-        PyObject *func = Py_NewRef(handle->func), *context = Py_NewRef(handle->context);
-        PyObject *result = PyObject_Call(func, handle->args, handle->kwargs);
-        PyObject *exception = result ? NULL : take_exception();
-        PyContext_Exit(context);
-        if (exception) {
-            raise_exception(exception);
-            report(hub, func);
-        }
+    if (handle->func) { /* else it was cancelled */
+        PyObject *result = call(handle);
+        if (!result)
+            report(hub, handle->func);
         Py_XDECREF(result);
-        Py_DECREF(context);
-        Py_DECREF(func);
     }
     Py_DECREF(handle);
 }
@@ -90,10 +95,7 @@ Handle *new_handle(Hub *hub, PyObject *func, PyObject *args) { /* neither queued
     Handle *handle = (Handle *)HandleType.tp_alloc(&HandleType, 0);
     if (!handle)
         return NULL;
-    handle->hub = (Hub *)Py_NewRef(hub);
-    handle->lane = hub->normal;
-    handle->timer = -1;
-    handle->kind = &handle_kind;
+    init_item(handle, hub, &handle_kind);
     handle->func = Py_NewRef(func);
     handle->args = Py_NewRef(args);
     if (!(handle->context = PyContext_CopyCurrent()))

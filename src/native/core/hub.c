@@ -1,5 +1,5 @@
 /* Hub: what _hub.py's class is made of. The invariants stand in core.h. */
-#include "core.h"
+#include "stack.h"
 
 #include <math.h>
 #include <structmember.h>
@@ -42,7 +42,9 @@ static int hub_traverse(Hub *hub, visitproc visit, void *arg) {
         Py_VISIT(neighbour->self);
     Py_VISIT(hub->fatal);
     Py_VISIT(hub->chooser);
-    return visit_watches(hub, visit, arg);
+    for (int fd = 0; fd < hub->n_watches; fd++)
+        Py_VISIT(hub->watches[fd].nested);
+    return 0;
 }
 
 static void hub_dealloc(Hub *hub) { /* it has ended or was never made; nothing is queued: each item keeps its hub */
@@ -105,16 +107,6 @@ static PyObject *hub_must_yield(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     for (int i = 0; !yields && i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY; i++)
         yields = hub->lanes[i]->head != NULL;
     return PyBool_FromLong(yields);
-}
-
-static PyObject *hub_tasks(Hub *hub, PyObject *Py_UNUSED(ignored)) {
-    PyObject *list = PyList_New(0);
-    for (Job *job = hub->jobs; list && job; job = job->following)
-        if (PyList_Append(list, (PyObject *)job))
-            Py_CLEAR(list);
-    if (list && PyList_Reverse(list))
-        Py_CLEAR(list);
-    return list;
 }
 
 static PyObject *hub_time(Hub *hub, PyObject *Py_UNUSED(ignored)) { return PyFloat_FromDouble(hub_clock(hub) / 1e9); }

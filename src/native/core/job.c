@@ -32,8 +32,6 @@ static void job_dealloc(Job *job) {
     Py_TYPE(job)->tp_free(job);
 }
 
-const Kind job_kind = {JOB, push, job_run, job_hand_over};
-
 static PyObject *zero;                      /* GLib.PRIORITY_DEFAULT: there is one int 0 in CPython */
 
 static PyObject *plain_text(PyObject *object) { /* of str itself */
@@ -68,10 +66,9 @@ static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_U
         Py_XDECREF(context);
         return NULL;
     }
-    job->hub = (Hub *)Py_NewRef(hub);
+    init_item(job, hub, &job_kind);
     job->lane = lane;
-    job->timer = -1;
-    job->kind = &job_kind;
+    job->plain = type->tp_base == &JobType;
     job->func = Py_NewRef(func);
     job->args = Py_NewRef(args);
     job->kwargs = PyDict_GET_SIZE(kwargs) ? Py_NewRef(kwargs) : NULL;
@@ -88,54 +85,6 @@ static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_U
     if (queue)
         push((Item *)Py_NewRef(job));
     return (PyObject *)job;
-}
-
-__attribute__((noinline)) void finish(Hub *hub, Job *job, PyObject *result) { /* steals; result or exception is set */
-    if (result && job->pending) { /* cancelled in its last step: as in asyncio, that counts */
-        Py_DECREF(result);
-        result = NULL;
-        raise_exception(job->pending);
-        job->pending = NULL;
-    }
-    if (result) {
-        job->value = result;
-        job->state = DONE;
-    } else {
-        job->value = take_exception();
-        job->state = PyErr_GivenExceptionMatches(job->value, PyExc_GreenletExit) ? CANCELLED : FAILED;
-    }
-    if (hub->observer)
-        observe(hub, ENDS, job);
-    if (job->previous)
-        job->previous->following = job->following;
-    else
-        hub->jobs = job->following;
-    if (job->following)
-        job->following->previous = job->previous;
-    hub->n_jobs--;
-    job->fiber = NULL;
-    Py_CLEAR(job->pending);
-    job->held = Py_REFCNT(job) > 2; /* by somebody else than the list and the Fiber */
-    Py_XSETREF(job->func, job->name == Py_None && (job->held || job->state == FAILED) ? func_name(job->func) : NULL);
-    if (!job->func) /* no memory for it: it goes without */
-        PyErr_Clear();
-    Py_CLEAR(job->args);
-    Py_CLEAR(job->kwargs);
-    PyObject_GC_Track(job->context); /* I5: from here on both may be garbage */
-    if (PyObject_IS_GC(job->value) || Py_TYPE(job)->tp_base != &JobType) /* else it is in no cycle: a plain Task's slots */
-        PyObject_GC_Track(job);
-    Py_CLEAR(job->context);
-    if (job->callbacks || job->state == FAILED) {
-        PyObject *done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);
-        for (int i = 0; !done && i < 10 && PyErr_ExceptionMatches(PyExc_MemoryError); i++) { /* nobody must wait on */
-            PyErr_Clear();
-            done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);
-        }
-        if (!done)
-            report(hub, (PyObject *)job);
-        Py_XDECREF(done);
-    }
-    Py_DECREF(job); /* the list's */
 }
 
 static Waiter *wait_to_interrupt(Job *job) { /* the task's own, else the newest of a greenlet that it has made */

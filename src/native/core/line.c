@@ -6,13 +6,13 @@
 
 /* ---- Line ---- */
 
-static void append(Line *line, Waiter *waiter) {
+void stand_in(Line *line, Waiter *waiter) { /* at its end */
     waiter->ahead = line->last;
     *(line->last ? &line->last->beside : &line->first) = waiter;
     line->last = waiter;
 }
 
-static void leave_line(Line *line, Waiter *waiter) {
+void leave_line(Line *line, Waiter *waiter) {
     *(waiter->ahead ? &waiter->ahead->beside : &line->first) = waiter->beside;
     *(waiter->beside ? &waiter->beside->ahead : &line->last) = waiter->ahead;
     waiter->ahead = waiter->beside = NULL;
@@ -32,7 +32,7 @@ PyObject *wait_in_line(Line *line, PyObject *on, PyObject *verb, int (*pass_on)(
     Waiter *waiter = waiter_here(&current, on, verb);
     PyObject *result = NULL;
     if (waiter) {
-        append(line, waiter);
+        stand_in(line, waiter);
         result = wait_for(waiter, current, NULL);
         if (waiter->ahead || line->first == waiter)
             leave_line(line, waiter);
@@ -44,10 +44,10 @@ PyObject *wait_in_line(Line *line, PyObject *on, PyObject *verb, int (*pass_on)(
     return result;
 }
 
-static int wake_first(Line *line, PyObject *value) { /* 1; 0: it was too late for him; -1: an error is set */
+int wake_first(Line *line, PyObject *value, enum Outcome outcome) { /* 1; 0: it was too late for him; -1: an error is set */
     Waiter *waiter = (Waiter *)Py_NewRef(line->first);
     leave_line(line, waiter);
-    int woken = wake(waiter, value, WOKEN);
+    int woken = wake(waiter, value, outcome);
     Py_DECREF(waiter);
     return woken;
 }
@@ -55,7 +55,7 @@ static int wake_first(Line *line, PyObject *value) { /* 1; 0: it was too late fo
 int wake_next(Line *line) { /* 1; 0: there is none; -1: an error is set */
     int woken = 0;
     while (!woken && line->first)
-        woken = wake_first(line, Py_None);
+        woken = wake_first(line, Py_None, WOKEN);
     return woken;
 }
 
@@ -108,7 +108,7 @@ static PyObject *pyline_wake(PyLine *self, PyObject *const *args, Py_ssize_t n) 
         return NULL;
     while (woken < most && self->line.first) {
         PyObject *place = PyLong_FromSsize_t(woken);
-        int one = place ? wake_first(&self->line, place) : -1;
+        int one = place ? wake_first(&self->line, place, WOKEN) : -1;
         Py_XDECREF(place);
         if (one < 0)
             return NULL;

@@ -1,10 +1,29 @@
 /* The module gleenlet._core._native: its functions, types and constants. */
 #include "platform.h"
+#include "stack.h"
 
 void **greenlet_api;
-PyObject *verb_sleep, *verb_event, *verb_lock, *verb_get, *verb_put, *verb_join, *verb_read, *verb_write;
-PyObject *GleenletError, *str_block, *str_finished, *str_report, *str_complain, *str_stack_saved, *str_ended,
-    *str_safe_point;
+PyObject *GleenletError, *QueueEmpty, *QueueFull, *QueueShutDown;
+
+#define WORD(name, text) PyObject *name;
+WORDS(WORD)
+#undef WORD
+
+static int know_words(void) {
+#define WORD(name, text) (name = PyUnicode_InternFromString(text)) &&
+    return WORDS(WORD) 1 ? 0 : -1;
+#undef WORD
+}
+
+static int know_errors(void) {
+    PyObject *errors = PyImport_ImportModule("gleenlet._core.errors");
+    int known = errors && (GleenletError = PyObject_GetAttrString(errors, "GleenletError")) &&
+                (QueueEmpty = PyObject_GetAttrString(errors, "QueueEmpty")) &&
+                (QueueFull = PyObject_GetAttrString(errors, "QueueFull")) &&
+                (QueueShutDown = PyObject_GetAttrString(errors, "QueueShutDown"));
+    Py_XDECREF(errors);
+    return known ? 0 : -1;
+}
 
 static PyObject *core_current_task(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     PyGreenlet *current = PyGreenlet_GetCurrent();
@@ -100,7 +119,7 @@ static int check_probe(void) {
 }
 
 static int core_exec(PyObject *module) {
-    PyObject *errors = NULL, *gi = NULL;
+    PyObject *gi = NULL;
 #ifdef Py_GIL_DISABLED
     PyErr_SetString(PyExc_ImportError, "gleenlet needs Python's global lock: this is a free-threaded build of Python, "
                                        "and neither greenlet nor the core's probe of the C stack works without it");
@@ -111,27 +130,14 @@ static int core_exec(PyObject *module) {
         return -1;
     }
     PyGreenlet_Import();
-    if (!greenlet_api || !(gi = PyImport_ImportModule("gi._gi")) || load_glib() ||
-        !(errors = PyImport_ImportModule("gleenlet._core.errors")) ||
-        !(GleenletError = PyObject_GetAttrString(errors, "GleenletError")) ||
-        !(str_finished = PyUnicode_InternFromString("_finished")) ||
-        !(str_report = PyUnicode_InternFromString("_report")) ||
-        !(str_complain = PyUnicode_InternFromString("_complain")) ||
-        !(str_safe_point = PyUnicode_InternFromString("_safe_point")) ||
-        !(str_block = PyUnicode_InternFromString("_block")) ||
-        !(str_stack_saved = PyUnicode_InternFromString("_stack_saved")) ||
-        !(verb_sleep = PyUnicode_InternFromString("timer")) || !(verb_event = PyUnicode_InternFromString("Event.wait")) ||
-        !(verb_lock = PyUnicode_InternFromString("Lock.acquire")) || !(verb_get = PyUnicode_InternFromString("Queue.get")) ||
-        !(verb_put = PyUnicode_InternFromString("Queue.put")) || !(verb_read = PyUnicode_InternFromString("readable")) ||
-        !(verb_write = PyUnicode_InternFromString("writable")) || !(verb_join = PyUnicode_InternFromString("Queue.join")) ||
-        !(str_ended = PyUnicode_InternFromString("_ended")) || ready_job() || ready_fiber_type() || ready_func() || add_types(module) || add_queues(module) ||
+    if (!greenlet_api || !(gi = PyImport_ImportModule("gi._gi")) || ready_dispatch() || know_words() || know_errors() ||
+        ready_job() || ready_fiber_type() || ready_func() || add_types(module) || add_queues(module) ||
         watch_collector() || check_probe() ||
         PyModule_AddIntConstant(module, "IDLE_PRIORITY", IDLE_PRIORITY) ||
         PyModule_AddStringConstant(module, "PLATFORM", platform_name) ||
         PyModule_AddIntConstant(module, "DONE", DONE) || PyModule_AddIntConstant(module, "FAILED", FAILED) ||
         PyModule_AddIntConstant(module, "CANCELLED", CANCELLED))
         return -1;
-    Py_DECREF(errors);
     Py_DECREF(gi);
     context_peek(); /* the default context is made now: GLib ends the process where it finds no descriptor for one */
     return 0;

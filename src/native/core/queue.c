@@ -24,7 +24,7 @@ typedef struct {
     Py_ssize_t unfinished;
 } Queue;
 
-static PyObject *heappush, *heappop, *heapify, *QueueEmpty, *QueueFull, *QueueShutDown;
+static PyObject *heappush, *heappop, *heapify;
 
 static int queue_traverse(Queue *queue, visitproc visit, void *arg) {
     Py_VISIT(queue->heap);
@@ -451,24 +451,12 @@ static PyTypeObject PriorityQueueType = {
     .tp_new = heap_new,
 };
 
-static PyObject *new_error(PyObject *module, const char *name, const char *doc) {
-    PyObject *error = PyErr_NewExceptionWithDoc(name, doc, NULL, NULL);
-    return error && !PyModule_AddObjectRef(module, strchr(name, '.') + 1, error) ? error : NULL;
-}
-
 int add_queues(PyObject *module) {
     PyObject *heapq = PyImport_ImportModule("heapq");
     int failed = !heapq || !(heappush = PyObject_GetAttrString(heapq, "heappush")) ||
                  !(heappop = PyObject_GetAttrString(heapq, "heappop")) ||
-                 !(heapify = PyObject_GetAttrString(heapq, "heapify")) ||
-                 !(QueueEmpty = new_error(module, "gleenlet.QueueEmpty", "`get_nowait()` found nothing that is not "
-                                                                         "promised to a waiting getter.")) ||
-                 !(QueueFull = new_error(module, "gleenlet.QueueFull", "`put_nowait()` found no place that is not "
-                                                                       "promised to a waiting putter.")) ||
-                 !(QueueShutDown = new_error(module, "gleenlet.QueueShutDown", "The queue was shut down: nothing can be "
-                                                                               "put, or nothing is left to get.")) ||
-                 PyModule_AddType(module, &QueueType) || PyModule_AddType(module, &LifoQueueType) ||
-                 PyModule_AddType(module, &PriorityQueueType);
+                 !(heapify = PyObject_GetAttrString(heapq, "heapify")) || PyModule_AddType(module, &QueueType) ||
+                 PyModule_AddType(module, &LifoQueueType) || PyModule_AddType(module, &PriorityQueueType);
     Py_XDECREF(heapq);
     return failed;
 }

@@ -1,5 +1,5 @@
 /* Greenlets that somebody else made, and switches by hand: resumed from the loop (Python's half is raw.py). */
-#include "core.h"
+#include "stack.h"
 
 static Fiber *heir(PyGreenlet *greenlet) { /* of a dead greenlet that is not ours: the first that lives, if that is ours */
     PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
@@ -92,10 +92,7 @@ Switch *new_switch(Hub *hub, PyGreenlet *greenlet) { /* not yet queued */
     if (!item)
         return NULL;
     memset((char *)item + sizeof(PyObject), 0, sizeof *item - sizeof(PyObject));
-    item->hub = (Hub *)Py_NewRef(hub);
-    item->lane = hub->normal;
-    item->timer = -1;
-    item->kind = &switch_kind;
+    init_item(item, hub, &switch_kind);
     item->greenlet = (PyGreenlet *)Py_NewRef(greenlet);
     return item;
 }

@@ -1,5 +1,6 @@
 /* The floor, the probe, and which greenlets fit: how no switch moves a frame of the loop (I1 to I3). */
 #include "platform.h"
+#include "stack.h"
 
 char *find_floor(size_t reserve) {
     char *top;

@@ -1,5 +1,5 @@
 /* Home and the hand-over: who runs next. */
-#include "core.h"
+#include "stack.h"
 
 /* The hand-over (F7): from a Fiber straight to the next one that is ready, else home. Returns what switch() gave to
  * whoever comes back to us. */

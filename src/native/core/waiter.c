@@ -1,5 +1,5 @@
 /* Waiter: the one private way to block, and who blocks where. The invariants stand in core.h. */
-#include "core.h"
+#include "stack.h"
 
 #include <structmember.h>
 
@@ -103,10 +103,7 @@ static Waiter *new_waiter(Hub *hub) {
     memset(begin, 0, 64);
     memset(begin + 64, 0, 64);
     memset(begin + 128, 0, sizeof(Waiter) - sizeof(PyObject) - 128);
-    waiter->hub = (Hub *)Py_NewRef(hub);
-    waiter->lane = hub->normal;
-    waiter->timer = -1;
-    waiter->kind = &waiter_kind;
+    init_item(waiter, hub, &waiter_kind);
     return waiter;
 }
 

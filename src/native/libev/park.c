@@ -1,6 +1,8 @@
 /* To the hub and back: where libev would wait, the hub is suspended. */
 #include "guest.h"
 
+#include "../core/stack.h"
+
 #include <sys/epoll.h>
 
 #define GUEST_SLICE_NS 1000000LL   /* how long gevent runs before GLib is looked at */

@@ -20,13 +20,14 @@ CHROOT_PACKAGES=(
     python3-gi python3-gi-cairo python3-greenlet python3-gevent python3-pytest python3-pytest-cov python3-pytest-xdist python3-pytest-timeout
     python3-hypothesis python3-xlib
     python3-trio python3-aiohttp python3-httpx python3-websockets python3-aiosqlite python3-sqlalchemy
-    python3-requests python3-flask python3-uvicorn
+    python3-requests python3-flask python3-uvicorn python3-rich
     gir1.2-gtk-4.0 gir1.2-gtk-3.0 gir1.2-adw-1 gir1.2-soup-3.0 gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
     gstreamer1.0-plugins-base gir1.2-dex-1
     xvfb xauth dbus-daemon dbus-bin libglib2.0-bin systemd python3-dbusmock adwaita-icon-theme fonts-dejavu-core fonts-cantarell
+    nodejs sysprof
 )
 PYTHON_PACKAGES=(
-    pytest pytest-cov pytest-timeout pytest-xdist python-xlib hypothesis aiohttp aiosqlite dbus-fast distributed flask httpx requests "sqlalchemy[asyncio]" trio uvicorn websockets
+    pytest pytest-cov pytest-timeout pytest-xdist python-xlib hypothesis aiohttp aiosqlite dbus-fast distributed flask httpx perfetto requests rich "sqlalchemy[asyncio]" trio uvicorn websockets
 )
 VERSIONS='
 import sys, warnings

@@ -1,8 +1,11 @@
-"""Libraries that bring their own event loop: uvicorn's server in a task, and trio's loop, which freezes the others."""
+"""Libraries that bring their own event loop: uvicorn's server in a task, and trio's loop."""
 
 from __future__ import annotations
 
+import os
+import signal
 import urllib.request
+import warnings
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ import uvicorn
 import gleenlet
 import gleenlet.asyncio
 from child import in_child
-from gleenlet import run, shutdown, sleep, spawn, to_thread
+from gleenlet import Event, get_hub, run, shutdown, sleep, spawn, to_thread
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -58,9 +61,49 @@ def test_uvicorn_serves_in_a_task_after_install() -> None:
 
 
 @in_child()
-def test_trios_loop_in_a_task_is_warned_of() -> None:
-    async def waits() -> None:
-        await trio.sleep(0)
+def test_trios_loop_in_a_task_gives_no_warning_and_leaves_signals_as_they_were() -> None:
+    warnings.simplefilter("error", RuntimeWarning)
+    _, writer = os.pipe2(os.O_NONBLOCK)
 
-    with pytest.warns(RuntimeWarning, match="runs an event loop in a task"):
-        run(trio.run, waits)
+    async def waits() -> None:
+        await trio.sleep(0.001)
+
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    def main() -> None:
+        before = signal.set_wakeup_fd(writer)  # as a loop does that waits; trio warns of one that is set
+        trio.run(waits)
+        with pytest.raises(ZeroDivisionError):
+            trio.run(fails)
+        assert signal.set_wakeup_fd(before) == writer
+
+    run(main)
+
+
+@in_child()
+def test_a_guest_of_trios_that_begins_in_a_task_gives_no_warning() -> None:
+    warnings.simplefilter("error", RuntimeWarning)
+
+    async def waits() -> str:
+        await trio.sleep(0.001)
+        return "done"
+
+    def main() -> None:
+        ended = Event()
+        outcomes: list[Any] = []
+
+        def done(outcome: Any) -> None:
+            outcomes.append(outcome)
+            ended.set()
+
+        trio.lowlevel.start_guest_run(
+            waits,
+            run_sync_soon_threadsafe=get_hub().call_soon_threadsafe,
+            done_callback=done,
+            host_uses_signal_set_wakeup_fd=True,
+        )
+        ended.wait()
+        assert outcomes[0].unwrap() == "done"
+
+    run(main)

@@ -233,6 +233,20 @@ def test_abandoned_tasks_are_dropped_as_greenlet_drops_them_and_not_cancelled() 
     assert log == ["dropped", "no loop any more"]
 
 
+def test_who_asks_for_an_abandoned_task_finds_it_cancelled() -> None:
+    tasks: list[Task[None]] = []
+
+    def thread() -> None:
+        tasks.append(spawn(sleep, 1000))
+        sleep(0)
+
+    in_thread(lambda: with_context(thread))
+    for ask in tasks[0].result, tasks[0].exception:
+        with pytest.raises(gleenlet.Cancelled) as raised:
+            ask()
+        assert isinstance(raised.value.__cause__, greenlets.GreenletExit)
+
+
 @in_child()
 def test_a_task_that_refuses_to_end_does_not_hold_its_thread_back() -> None:
     def stubborn() -> None:
@@ -335,6 +349,46 @@ def test_hubs_come_and_go_while_another_threads_loop_looks_at_their_sources() ->
 # ---- contexts ----
 
 
+def refuses_all_use(hub: Hub) -> None:
+    """With the true reason, also in another thread than its own."""
+    for use in (
+        hub.check_thread,
+        hub.switch,
+        hub.wakeup,
+        lambda: hub.call_soon(print),
+        lambda: hub.call_soon_threadsafe(print),
+        lambda: hub.call_later(0, print),
+        lambda: hub.call_at(0, print),
+        lambda: hub.watch(0, print),
+    ):
+        with pytest.raises(GleenletError, match="closed"):
+            use()
+
+
+def test_a_hub_that_ended_with_its_thread_refuses_all_use() -> None:
+    ended: list[Hub] = []
+    in_thread(lambda: ended.append(get_hub()))
+    refuses_all_use(ended[0])
+
+
+def test_a_greenlet_is_suspended_in_no_hub_but_its_threads() -> None:
+    hubs: list[Hub] = []
+    ready, go_on = threading.Event(), threading.Event()
+
+    def waits() -> None:
+        hubs.append(get_hub())
+        ready.set()
+        go_on.wait()
+
+    thread = threading.Thread(target=waits)
+    thread.start()
+    ready.wait()
+    with pytest.raises(GleenletError, match="another thread"):
+        hubs[0].switch()
+    go_on.set()
+    thread.join()
+
+
 @in_child()
 def test_contexts_that_come_and_go_leave_nothing() -> None:
     def once() -> None:
@@ -367,8 +421,7 @@ def test_a_hub_ends_with_its_context() -> None:
     with_context(leave_a_task)
     assert log == ["dropped"]
     assert ended[0].closed
-    with pytest.raises(GleenletError, match="closed"):
-        ended[0].call_soon_threadsafe(print)
+    refuses_all_use(ended[0])
     run(sleep, 0)  # this thread's other hub goes on
     assert not get_hub().closed
 

@@ -1,4 +1,4 @@
-"""Forks under a wait at top level, and what groups and failures become in the child."""
+"""Forks under a wait at top level, and what groups, limits, iterations and failures become in the child."""
 
 from __future__ import annotations
 
@@ -110,6 +110,100 @@ def test_a_groups_tasks_are_cancelled_in_a_forked_child_that_goes_on_in_its_bloc
         assert wait_child(pid) == 3
 
     run(main)
+
+
+@in_child()
+@pytest.mark.parametrize("limit", ["timeout", "move_on_after"])
+@pytest.mark.parametrize("due", [False, True])
+def test_a_limit_of_the_task_that_forked_counts_in_the_child_and_no_other_does(limit: str, due: bool) -> None:
+    ran: list[str] = []
+
+    def bystander() -> None:
+        with gleenlet.timeout(1000):
+            sleep(1000)
+
+    def main() -> None:
+        other = spawn(bystander)
+        sleep(0)
+        get_hub().call_soon(ran.append, "the parent's")
+        get_hub().call_later(0, ran.append, "the parent's")
+        try:
+            with getattr(gleenlet, limit)(0 if due else 0.01) as block:
+                pid = os.fork()
+                sleep(1000)
+        except TimeoutError:
+            assert limit == "timeout"
+        assert block.expired()
+        if not pid:
+            sleep(0.001)
+            os._exit(3 if other.cancelled() and not ran and not get_hub()._timers else 4)
+        assert wait_child(pid) == 3
+        assert len(ran) == 2
+        other.cancel()
+
+    run(main)
+
+
+@in_child()
+def test_a_limit_at_top_level_counts_in_a_child_that_is_forked_there() -> None:
+    with gleenlet.move_on_after(0.01) as block:
+        pid = os.fork()
+        sleep(1000)
+    assert block.expired()
+    if not pid:
+        os._exit(3)
+    assert wait_child(pid) == 3
+
+
+@in_child()
+def test_an_iteration_over_tasks_goes_on_in_the_child_where_those_of_the_parent_are_cancelled() -> None:
+    def main() -> None:
+        tasks = [spawn(int), spawn(sleep, 1000), spawn(sleep, 1000)]
+        ended = gleenlet.as_completed(tasks)
+        assert next(ended) is tasks[0]
+        pid = os.fork()
+        if not pid:
+            mine = spawn(int)
+            assert mine.result() == 0
+            left = list(ended)
+            os._exit(3 if set(left) == set(tasks[1:]) and all(task.cancelled() for task in left) else 4)
+        assert wait_child(pid) == 3
+        for task in tasks:
+            task.cancel()
+        assert set(ended) == set(tasks[1:])
+
+    run(main)
+
+
+@in_child()
+def test_a_top_level_iteration_goes_on_with_what_the_task_that_forked_was() -> None:
+    parent = os.getpid()
+    statuses: list[int] = []
+
+    def forks() -> None:
+        pid = os.fork()
+        if pid:
+            statuses.append(wait_child(pid))
+            other.cancel()
+
+    other, forker = spawn(sleep, 1000), spawn(forks)
+    assert list(gleenlet.as_completed([other, forker])) == [forker, other]
+    assert other.cancelled()
+    if os.getpid() != parent:
+        os._exit(3)
+    assert statuses == [3]
+
+
+@in_child()
+def test_the_child_of_a_worker_thread_has_a_loop_though_the_application_runs_in_another() -> None:
+    def forks() -> int:
+        pid = os.fork()
+        if not pid:
+            sleep(0.001)
+            os._exit(run(lambda: spawn(lambda: 3).result()))
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    assert run(gleenlet.to_thread, forks) == 3
 
 
 @in_child(warns="...ZeroDivisionError...")

@@ -29,6 +29,7 @@ from gleenlet._core._native import (
 from gleenlet._core.blame import describe, explain, user_frame, where
 from gleenlet._core.doors import publish
 from gleenlet._core.errors import Cancelled, GleenletError, QueueEmpty, QueueFull, QueueShutDown, UnsafeSwitchError
+from gleenlet._core.forks import Limit
 from gleenlet._core.green import callback, check_decorated, green
 from gleenlet._core.hub import Hub, all_hubs, get_hub, new_hubs
 from gleenlet._core.raw import schedule_switch, schedule_throw
@@ -48,6 +49,7 @@ __all__ = [
     "Handle",
     "Hub",
     "LifoQueue",
+    "Limit",
     "Line",
     "Lock",
     "Parent",

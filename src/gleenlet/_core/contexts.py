@@ -17,13 +17,36 @@ def own_context() -> GLib.MainContext | None:
     Who waits here would dispatch the application's sources in this thread otherwise, GTK's for one, whenever no other
     thread happens to do so.
     """
+    default = GLib.MainContext.default()
     first = os.getpid() == _thread.get_native_id()  # not threading's: gevent replaces that
-    if first or GLib.MainContext.get_thread_default() is not None or GLib.MainContext.default().is_owner():
+    if GLib.MainContext.get_thread_default() is not None or default.is_owner():
+        return None
+    if first and not (forked and lost(default)):
         return None
     check_descriptor()
     context = GLib.MainContext.new()
     context.push_thread_default()
     return context
+
+
+forked = False
+"""Is this process a forked child?"""
+
+
+def lost(default: GLib.MainContext) -> bool:
+    """Has the child been forked in another thread than the one that ran it? Nobody can run it here, then."""
+    if not default.acquire():
+        return True
+    default.release()
+    return False
+
+
+def forks() -> None:
+    global forked
+    forked = True
+
+
+os.register_at_fork(after_in_child=forks)
 
 
 def check_descriptor() -> None:

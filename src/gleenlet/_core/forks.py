@@ -1,4 +1,4 @@
-"""What a forked child keeps of its parent's tasks and waits: the task that forked, and nothing else.
+"""What a forked child keeps of its parent's tasks and waits: the task that forked with its limits, and nothing else.
 
 The others are the parent's, and so is what they wait for; here they are cancelled, without running. Whoever drove the
 loop, at top level, is below the task that forked, on the same stack: it goes on driving until that has ended.
@@ -16,6 +16,18 @@ from gleenlet._core.errors import GleenletError
 from gleenlet._core.task import Parent, Task
 from gleenlet._core.wakeup import restart_in_child
 
+__all__ = ["Limit"]
+
+
+class Limit:
+    """Whose bound method is to be called at a deadline: that of a task that goes on in the child counts there, too."""
+
+    __slots__ = ()
+
+    def _forked(self, task: Task[Any] | None) -> None:
+        """Called in the child, whose hub has forgotten the call; `task` is the one that forked."""
+        raise NotImplementedError
+
 
 def forget() -> None:
     """Called by Python in the child, in the thread that forked: there is no other."""
@@ -23,15 +35,19 @@ def forget() -> None:
         drivers = [waiter for waiter in hub._foreign.values() if waiter.greenlet is None]
         hub._switches.clear()
         hub._farewells.clear()
-        forgotten: list[Task[Any]] = hub._forget_in_child()
+        forgotten, handles = hub._forget_in_child()
         joined = [waiter for waiter in drivers if any(among(waiter, task._callbacks) for task in forgotten)]
         for task in forgotten:
             for callback in task._callbacks or ():
                 if isinstance(callback, Parent):
                     callback._child_done(task)
-        for task in hub.tasks():
+        task = next(iter(hub.tasks()), None)
+        for handle in handles:
+            limit = getattr(handle._func, "__self__", None)
+            if isinstance(limit, Limit):
+                limit._forked(task)
+        if task is not None:
             keep(task, drivers, joined)
-            break
         else:
             leave(drivers, joined)
     restart_in_child()

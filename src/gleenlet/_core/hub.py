@@ -122,7 +122,8 @@ class Hub(_native.Hub):
         """Suspend the current greenlet until somebody calls `schedule_switch` or `schedule_throw` for it.
 
         Returns: what was given to `schedule_switch`: None, one value, or a tuple of them.
-        Raises: what was given to `schedule_throw`; UnsafeSwitchError: a GLib callback is on the stack here.
+        Raises: what was given to `schedule_throw`; UnsafeSwitchError: a GLib callback is on the stack here;
+            GleenletError: the hub is another thread's, or closed.
 
         >>> from greenlet import getcurrent
         >>> from gleenlet import schedule_switch
@@ -130,6 +131,7 @@ class Hub(_native.Hub):
         >>> get_hub().call_soon(schedule_switch, task_greenlet, "hello") and get_hub().switch()
         'hello'
         """
+        self.check_thread()
         current = getcurrent()
         waiter = self._switches[current] = Waiter(None, None, "Hub.switch")
         try:
@@ -164,19 +166,6 @@ class Hub(_native.Hub):
             raise TypeError(f"on_error() needs a function, or None, not {type(func).__name__}")
         before, self._on_error = self._on_error, func
         return before
-
-    def check_thread(self) -> None:
-        """Raise if this is not the hub's thread. Raises: GleenletError. Thread: any.
-
-        >>> get_hub().check_thread()
-        """
-        if not self.floor:
-            raise GleenletError("this hub was not initialized: hubs are made by get_hub()")
-        if _native.get_ident() != self.thread:
-            raise GleenletError(
-                "this hub belongs to another thread: use Hub.call_soon_threadsafe() or from_thread() "
-                "to enter it from here"
-            )
 
     # ---- called by _core ----
 

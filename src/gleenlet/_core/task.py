@@ -154,8 +154,6 @@ class Task(_native.Job, Generic[T_co]):
             raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
         if self._state == DONE:
             return cast(T_co, self._value)
-        if self._state == CANCELLED and not isinstance(self._value, Cancelled):
-            raise Cancelled from self._value
         raise self._error()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -175,6 +173,10 @@ class Task(_native.Job, Generic[T_co]):
     def _error(self) -> BaseException:
         """What it ended by, to be raised: with the traceback of then, without the frames of those who asked before."""
         error = cast(BaseException, self._value)
+        if self._state == CANCELLED and not isinstance(error, Cancelled):
+            ended = Cancelled()
+            ended.__cause__ = error
+            return ended
         try:
             traceback = self._traceback
         except AttributeError:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from gleenlet._core._native import Hub
 
-__all__ = ["SignalListener", "restart_in_child", "signals_wake"]
+__all__ = ["SignalListener", "lend", "restart_in_child", "signals_wake", "take_back"]
 
 
 class Wakeup:
@@ -132,6 +134,23 @@ class SignalListener:
             self.hears = False
             wakeup.listeners.remove(self.heard)
             wakeup.release(self.hub)
+
+
+_lent: list[tuple[weakref.ref[Any], int]] = []
+"""To which tasks, and what was set before."""
+
+
+def lend(task: Any) -> None:
+    """No descriptor is set any more: a loop that takes the whole thread begins in `task`, and wants to set its own."""
+    if threading.current_thread() is threading.main_thread():
+        _lent.append((weakref.ref(task), signal.set_wakeup_fd(-1)))
+
+
+def take_back(task: Any) -> None:
+    """That loop has ended: what was set before it is set again, unless somebody else has set one."""
+    if _lent and _lent[-1][0]() is task:
+        _, fd = _lent.pop()
+        replace((-1,), fd)
 
 
 def restart_in_child() -> None:

@@ -14,6 +14,7 @@ from gleenlet._core import (
     GleenletError,
     Handle,
     Hub,
+    Limit,
     Task,
     current_task,
 )
@@ -135,7 +136,7 @@ class Strike:
         return self.shield.struck
 
 
-class _Limit:
+class _Limit(Limit):
     """A block whose task is cancelled at a deadline."""
 
     __slots__ = ("_handle", "_state", "_strike", "_when")
@@ -197,6 +198,10 @@ class _Limit:
             return False
         self._state = "expired"
         return self._strike.take_back() <= self._strike.before
+
+    def _forked(self, task: Task[Any] | None) -> None:
+        if self._strike.task is task or isinstance(self._strike.task, TopLevel):
+            self.reschedule(self._when)
 
     def _expire(self) -> None:
         self._handle = None

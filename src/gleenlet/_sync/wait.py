@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -88,21 +89,31 @@ def as_completed(tasks: Iterable[Task[T]], timeout: float | None = None) -> Iter
 
 def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task[T]]:
     finished: list[Task[T]] = []
+    running: set[Task[T]] = set()
     waiter: Waiter | None = None
+    process = os.getpid()
 
     def ended(task: Task[T]) -> None:
-        finished.append(task)
-        if waiter is not None:
-            waiter.wake()
+        if task in running:
+            running.remove(task)
+            finished.append(task)
+            if waiter is not None:
+                waiter.wake()
 
     for task in tasks:
         if task.done():
             finished.append(task)
         else:
+            running.add(task)
             task.add_done_callback(ended)
     try:
         for step in range(len(tasks)):
             while step >= len(finished):
+                if process != (process := os.getpid()):  # forked meanwhile: what was the parent's has ended untold
+                    for task in tasks:
+                        if task.done():
+                            ended(task)
+                    continue
                 waiter = Waiter(None if deadline is None else max(deadline - get_hub().time(), 0), tasks, "tasks")
                 if waiter.wait(True) and step >= len(finished):
                     raise TimeoutError

@@ -276,16 +276,21 @@ PyObject *core_hubs(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     return list;
 }
 
-/* _forget_in_child() -> the tasks that are forgotten. In a forked child: keep the task that runs, forget all else, as the
- * child has it only because memory is copied whole. Nothing is ended or freed: no code of the parent's may run here. */
+static int note_handle(PyObject *handles, Item *item) {
+    return item->kind->is == HANDLE && PyList_Append(handles, (PyObject *)item) ? -1 : 0;
+}
+
+/* _forget_in_child() -> the tasks and the handles that are forgotten. In a forked child: keep the task that runs, forget all
+ * else, as the child has it only because memory is copied whole. Nothing is ended or freed: no code of the parent's may run here. */
 PyObject *hub_forget_in_child(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     PollFD fds[256];
     PyGreenlet *current = PyGreenlet_GetCurrent();
     Job *mine = current ? owner(current) : NULL;
-    PyObject *forgotten = PyList_New(0), *exit = PyObject_CallNoArgs(PyExc_GreenletExit);
+    PyObject *forgotten = PyList_New(0), *handles = PyList_New(0), *exit = PyObject_CallNoArgs(PyExc_GreenletExit);
     Py_XDECREF(current);
-    if (!forgotten || !exit) {
+    if (!forgotten || !handles || !exit) {
         Py_XDECREF(forgotten);
+        Py_XDECREF(handles);
         Py_XDECREF(exit);
         return NULL;
     }
@@ -309,10 +314,18 @@ PyObject *hub_forget_in_child(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     hub->n_jobs = hub->jobs != NULL;
     if (hub->jobs)
         mine->previous = mine->following = NULL;
-    for (int i = 0; i < hub->n_lanes; i++)
+    for (int i = 0; i < hub->n_lanes; i++) {
+        for (Item *item = hub->lanes[i]->head; item; item = item->next)
+            if (note_handle(handles, item))
+                PyErr_Clear();
         hub->lanes[i]->head = NULL;
-    while (hub->n_timers)
-        timer_remove(hub->timers[0].item);
+    }
+    while (hub->n_timers) {
+        Item *item = hub->timers[0].item;
+        timer_remove(item);
+        if (note_handle(handles, item))
+            PyErr_Clear();
+    }
     hub->held = NULL;
     hub->pool = NULL;
     hub->n_pool = 0;
@@ -321,5 +334,5 @@ PyObject *hub_forget_in_child(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     if (hub->open)
         for (int i = 0, n = context_polls(hub->context, fds, 256); i < n; i++)
             renew_wakeup(fds[i].fd);
-    return forgotten;
+    return Py_BuildValue("(NN)", forgotten, handles);
 }

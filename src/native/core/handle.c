@@ -2,6 +2,7 @@
 #include "core.h"
 
 #include <math.h>
+#include <structmember.h>
 
 static int handle_traverse(Handle *handle, visitproc visit, void *arg) {
     Py_VISIT(handle->hub);
@@ -52,6 +53,8 @@ static PyMethodDef handle_methods[] = {
     {"when", (PyCFunction)handle_when, METH_NOARGS, "The deadline on the hub's clock, in seconds."},
     {NULL}};
 
+static PyMemberDef handle_members[] = {{"_func", T_OBJECT, offsetof(Handle, func), READONLY, NULL}, {NULL}};
+
 PyTypeObject HandleType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Handle",
     .tp_doc = "A function that the loop will call, as asyncio's Handle; made by Hub.call_soon() and its kin.",
@@ -61,6 +64,7 @@ PyTypeObject HandleType = {
     .tp_clear = (inquiry)handle_clear,
     .tp_dealloc = (destructor)handle_dealloc,
     .tp_methods = handle_methods,
+    .tp_members = handle_members,
 };
 
 PyObject *call(Handle *handle) { /* or a Job, in its context */

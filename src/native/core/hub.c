@@ -66,6 +66,10 @@ static PyObject *hub_wakeup(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     Py_RETURN_NONE;
 }
 
+static PyObject *hub_check_thread(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    return here(hub) ? Py_NewRef(Py_None) : NULL;
+}
+
 static PyObject *hub_acquire(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     return here(hub) ? PyBool_FromLong(context_acquire(hub->context)) : NULL;
 }
@@ -118,6 +122,8 @@ static PyMethodDef hub_methods[] = {
      "Is the slice over, or does another task wait for its turn?"},
     {"wakeup", (PyCFunction)hub_wakeup, METH_NOARGS, "wakeup($self, /)\n--\n\n"
      "Have the context look at its sources again. Thread: any."},
+    {"check_thread", (PyCFunction)hub_check_thread, METH_NOARGS, "check_thread($self, /)\n--\n\n"
+     "Raise unless this is the hub's thread, and neither has ended. Raises: GleenletError. Thread: any."},
     {"_close", (PyCFunction)hub_close, METH_NOARGS, NULL},
     {"watch", (PyCFunction)(void (*)(void))hub_watch, METH_FASTCALL, "watch($self, file, func, /)\n--\n\n"
      "Have the loop call `func()` whenever something new can be read from a descriptor, until `unwatch`; it must not wait.\n\n"

@@ -12,6 +12,7 @@ from gi.repository import GLib
 
 from child import run_script
 from gleenlet import (
+    GleenletError,
     get_hub,
     sleep,
     spawn,
@@ -143,3 +144,82 @@ def test_descriptor_that_is_always_ready_leaves_the_loop_its_turns(pair: tuple[s
     GLib.idle_add(draw)
     assert task.join()
     assert 0 < waits < 100  # no slice went on after its end
+
+
+# ---- watched ones ----
+
+
+def test_what_was_waited_for_can_be_watched_and_waited_for_again(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    hub = get_hub()
+    seen: list[bytes] = []
+    for text in b"1", b"2":
+        with pytest.raises(TimeoutError):
+            wait_readable(one, timeout=0)
+        hub.watch(one, lambda: seen.append(one.recv(10)))
+        other.send(text)
+        while text not in seen:
+            sleep(0)
+        hub.unwatch(one)
+    assert seen == [b"1", b"2"]
+
+
+def test_one_watches_or_waits_and_who_comes_second_is_told(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    hub = get_hub()
+    seen: list[bytes] = []
+    hub.watch(one, lambda: seen.append(one.recv(10)))
+    with pytest.raises(GleenletError, match=r"is watched: Hub.unwatch\(\) it"):
+        wait_readable(one, timeout=0)
+    with pytest.raises(GleenletError, match=r"is watched already: unwatch\(\) it first"):
+        hub.watch(one, print)
+    for text in b"1", b"2":
+        other.send(text)
+        while text not in seen:
+            sleep(0)
+    hub.unwatch(one)
+
+    task = spawn(wait_readable, one)
+    sleep(0)
+    with pytest.raises(GleenletError, match="a task waits for descriptor"):
+        hub.watch(one, print)
+    other.send(b"3")
+    task.result()
+
+
+def test_a_number_that_means_another_file_by_now_is_free_to_be_watched_and_waited_for() -> None:
+    hub = get_hub()
+    seen: list[int] = []
+
+    def again(number: int) -> tuple[int, int]:
+        """A pipe whose reading end has this number, which was another file's."""
+        os.close(number)
+        reader, writer = os.pipe()
+        if reader != number:
+            os.dup2(reader, number)
+            os.close(reader)
+        return number, writer
+
+    number, first = os.pipe()
+    hub.watch(number, lambda: seen.append(1))
+    number, second = again(number)
+    waits = spawn(wait_readable, number)
+    sleep(0)
+    number, third = again(number)
+    hub.watch(number, lambda: seen.append(len(os.read(number, 10))))
+    with pytest.raises(OSError, match="was closed while a task waited for it"):
+        waits.result()
+    os.write(third, b"three")
+    while not seen:
+        sleep(0)
+    assert seen == [5]
+    hub.unwatch(number)
+    for fd in number, first, second, third:
+        os.close(fd)
+
+
+def test_a_closed_socket_is_named() -> None:
+    with socket.socket() as one:
+        pass
+    with pytest.raises(ValueError, match=r"<socket.socket \[closed\].* is closed"):
+        wait_readable(one)

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 any_: Any = gleenlet
 obj = Gio.SimpleAction.new("save", None)
+root: Any = Gio.File.new_for_path("/")
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "child": (lambda: any_.wait_child("x"), "pid must be a process's id or its subprocess.Popen, not str"),
     "child: None": (lambda: any_.wait_child(None), "pid must be .* not NoneType"),
@@ -26,6 +27,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "signal: object": (lambda: any_.wait_signal("obj", "x"), "obj must be a GObject, which emits signals, not str"),
     "signal: class": (lambda: any_.wait_signal(Gio.SimpleAction, "x"), "not the class SimpleAction"),
     "signals": (lambda: any_.signals(obj, 3), "signals.. needs an object and a signal's name"),
+    "signals: pair": (lambda: any_.signals(obj, 3), r", not \(<.*SimpleAction.*, 3\)"),
     "signals: limit": (lambda: any_.signals(obj, "notify", limit="x"), "limit must be a whole number, not str"),
     "property": (lambda: any_.wait_property(obj, b"x", bool), "name must be a property's name.*, not bytes"),
     "property: int": (lambda: any_.wait_property(obj, 3), "name must be a property's name.*, not int"),
@@ -48,12 +50,33 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "wait": (lambda: any_.wait(3), "wait.. needs a list or another iterable of tasks, not int"),
     "as_completed": (lambda: any_.as_completed(3), "as_completed.. needs a list or another iterable of tasks, not int"),
     "to_thread": (lambda: any_.to_thread(3), "to_thread.. needs a function, not int"),
+    "run_outside": (lambda: any_.run_outside(3), "run_outside.. needs a function, not int"),
+    "call": (lambda: any_.call(root.read_async, cancellable=3), "cancellable must be a Gio.Cancellable, not int"),
+    "predicate": (lambda: any_.Condition().wait_for(3), "wait_for.. needs a function without arguments, not int"),
+    "watch": (lambda: get_hub().watch(0, 3), "watch.. needs a function, not int"),  # type: ignore[arg-type]
+    "priority": (lambda: any_.spawn(int, priority="x"), "priority must be a whole number, .*PRIORITY_LOW, not str"),
+    "green's priority": (lambda: any_.green(int, priority="x"), "priority must be a whole number, .*, not str"),
+    "task": (lambda: any_.Task(int), r"tasks are made by spawn\(func, ...\)"),
 }
 
 
 @pytest.mark.parametrize(("use", "text"), WRONG.values(), ids=WRONG)
 def test_a_wrong_argument_is_named(use: Callable[[], object], text: str) -> None:
     with pytest.raises(TypeError, match=text.replace("datetime.timedelta", "timedelta")):
+        use()
+
+
+@pytest.mark.parametrize(
+    ("use", "text"),
+    {
+        lambda: any_.spawn(int, priority=1 << 40): "priority must be one of GLib's, .*PRIORITY_LOW, not 1099511627776",
+        lambda: any_.wait_child(1 << 40): "pid must be that of one process, not 1099511627776",
+        lambda: any_.wait_readable(1 << 70): "descriptor 1180591620717411303424 is not open",
+        lambda: any_.wait_readable(-1): "descriptor -1 is not open",
+    }.items(),
+)
+def test_a_number_out_of_range_is_named(use: Callable[[], object], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
         use()
 
 

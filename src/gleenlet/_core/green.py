@@ -57,6 +57,8 @@ def green(
     """
     if when_busy not in ("parallel", "drop", "queue", "restart"):
         raise ValueError(f'when_busy must be "parallel", "drop", "queue" or "restart", not {when_busy!r}')
+    if not isinstance(priority, int):
+        raise TypeError(f"priority must be a whole number, such as GLib.PRIORITY_LOW, not {type(priority).__name__}")
     if func is None:
         return functools.partial(green, priority=priority, when_busy=when_busy, returns=returns)
     check_decorated("green", func)

@@ -67,7 +67,7 @@ def wait_child(pid: int | Process, timeout: float | None = None) -> int:
     number = pid if isinstance(pid, int) else getattr(pid, "pid", None)
     if not isinstance(number, int):
         raise TypeError(f"pid must be a process's id or its subprocess.Popen, not {type(pid).__name__}")
-    if number <= 0:
+    if not 0 < number < 1 << 31:
         raise ValueError(f"pid must be that of one process, not {number}")
     with reaping:
         child = children.setdefault(number, Child())

@@ -59,6 +59,8 @@ def call(
     operation = operation_of(function) if finish is None else read(function, finish)
     if cancellable is not None and not operation.cancellable:
         raise TypeError(f"{operation.name} takes no cancellable")
+    if cancellable is not None and not isinstance(cancellable, Gio.Cancellable):
+        raise TypeError(f"cancellable must be a Gio.Cancellable, not {type(cancellable).__name__}")
     end = operation.finish
     own = new_cancellable()
     waiter = Waiter(None, function, "Gio")

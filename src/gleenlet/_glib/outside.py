@@ -23,7 +23,8 @@ def run_outside(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
     must not wait itself. A cancelled caller goes at once: what has not begun is called off; what runs goes on, its
     result is dropped, its exception is reported. Outside tasks `func` is called as it is.
 
-    Returns: its result. Raises: its exception. Cancelled, UnsafeSwitchError: as in `sleep`.
+    Returns: its result. Raises: its exception. TypeError: `func` cannot be called. Cancelled, UnsafeSwitchError: as
+    in `sleep`.
     Thread: the hub's own.
 
     >>> from gi.repository import GLib
@@ -31,6 +32,8 @@ def run_outside(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
     >>> loop = GLib.MainLoop()
     >>> GLib.idle_add(loop.quit) and run(run_outside, loop.run)
     """
+    if not callable(func):
+        raise TypeError(f"run_outside() needs a function, not {type(func).__name__}")
     hub = get_hub()
     if hub._home is None or getcurrent() is hub._home:
         return func(*args, **kwargs)

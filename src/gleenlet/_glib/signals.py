@@ -204,7 +204,7 @@ class signals(Generic[Emission]):
             raise ValueError(f"limit must be 1 or more, not {limit}")
         if when_full not in ("raise", "drop_oldest", "drop_newest"):
             raise ValueError(f'when_full must be "raise", "drop_oldest" or "drop_newest", not {when_full!r}')
-        self._numbered = not (len(pairs) == 2 and isinstance(pairs[1], str))
+        self._numbered = not (len(pairs) == 2 and not isinstance(pairs[0], tuple))
         self._pairs: tuple[Pair, ...] = pairs if self._numbered else (pairs,)
         check_pairs("signals", self._pairs)
         self.dropped = 0

@@ -147,8 +147,10 @@ class Condition:
     def wait_for(self, predicate: Callable[[], T]) -> T:
         """Wait until `predicate()` is true, and return its value; the lock is held whenever it is called.
 
-        Raises: as `wait`.
+        Raises: as `wait`; TypeError: `predicate` cannot be called.
         """
+        if not callable(predicate):
+            raise TypeError(f"wait_for() needs a function without arguments, not {type(predicate).__name__}")
         while not (result := predicate()):
             self.wait()
         return result

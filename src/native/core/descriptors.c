@@ -15,7 +15,7 @@ static int not_open(int fd) {
 
 static int fd_of(PyObject *file) {
     PyObject *number = PyLong_Check(file) ? Py_NewRef(file) : PyObject_CallMethod(file, "fileno", NULL);
-    int overflow = 0;
+    int overflow = 0; /* fd is -1 then */
     long fd = number ? PyLong_AsLongAndOverflow(number, &overflow) : -1;
     Py_XDECREF(number);
     if (PyErr_Occurred()) {
@@ -26,7 +26,10 @@ static int fd_of(PyObject *file) {
         }
         return -1;
     }
-    return fd < 0 || fd > INT_MAX || overflow ? not_open(fd < 0 && fd > INT_MIN ? (int)fd : -1) : (int)fd;
+    if (fd >= 0 && fd <= INT_MAX)
+        return (int)fd;
+    PyErr_Format(PyExc_ValueError, PyLong_Check(file) ? "descriptor %R is not open" : "%R is closed: it has no descriptor", file);
+    return -1;
 }
 
 static Watch *watch_of(Hub *hub, int fd) {
@@ -85,7 +88,30 @@ static PyObject *refuse_fd(int fd, int error) {
     return NULL;
 }
 
+/* One who watches and one who waits would take each other's reports. Whoever has closed the file without a word is in
+ * nobody's way. */
+static int is_watched(Hub *hub, int fd) { /* -1: an error is set */
+    int error = hub->watches[fd].nested ? arm(hub, fd, READABLE, NESTED_AGAIN) : ENOENT;
+    if (error == ENOENT)
+        Py_CLEAR(hub->watches[fd].nested);
+    return error == ENOENT ? 0 : error ? refuse_fd(fd, error), -1 : 1;
+}
+
+static int is_waited_for(Hub *hub, int fd) { /* the same */
+    unsigned events = mask(&hub->watches[fd]);
+    int error = events ? arm(hub, fd, events, AGAIN) : ENOENT;
+    if (error == ENOENT)
+        return tell_others(hub, fd, NULL);
+    return error ? refuse_fd(fd, error), -1 : 1;
+}
+
 static int arm_for(Hub *hub, int fd, Waiter *waiter) {
+    int watched = is_watched(hub, fd);
+    if (watched) {
+        if (watched > 0)
+            PyErr_Format(GleenletError, "descriptor %d is watched: Hub.unwatch() it, and then wait for it", fd);
+        return -1;
+    }
     int error = arm(hub, fd, mask(&hub->watches[fd]), AGAIN);
     if (error == ENOENT) {
         if (tell_others(hub, fd, waiter))
@@ -149,12 +175,24 @@ PyObject *hub_watch(Hub *hub, PyObject *const *args, Py_ssize_t n) {
     int fd = n == 2 && here(hub) ? fd_of(args[0]) : -1;
     if (n != 2)
         return PyErr_Format(PyExc_TypeError, "watch() takes a descriptor and a function");
-    if (fd < 0 || !watch_of(hub, fd))
+    if (fd < 0)
         return NULL;
-    int error = arm(hub, fd, READABLE, NESTED);
+    if (!PyCallable_Check(args[1]))
+        return PyErr_Format(PyExc_TypeError, "watch() needs a function, not %.100s", Py_TYPE(args[1])->tp_name);
+    if (!watch_of(hub, fd))
+        return NULL;
+    int watched = is_watched(hub, fd), waited_for = watched ? 0 : is_waited_for(hub, fd);
+    if (watched > 0 || waited_for > 0)
+        PyErr_Format(GleenletError, watched ? "descriptor %d is watched already: unwatch() it first"
+                                            : "a task waits for descriptor %d: nobody else can watch it meanwhile", fd);
+    if (watched || waited_for)
+        return NULL;
+    int error = arm(hub, fd, READABLE, NESTED_AGAIN);
+    if (error == ENOENT)
+        error = arm(hub, fd, READABLE, NESTED);
     if (error)
         return refuse_fd(fd, error);
-    Py_XSETREF(hub->watches[fd].nested, Py_NewRef(args[1]));
+    hub->watches[fd].nested = Py_NewRef(args[1]);
     Py_RETURN_NONE;
 }
 

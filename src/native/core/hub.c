@@ -129,7 +129,8 @@ static PyMethodDef hub_methods[] = {
      "Have the loop call `func()` whenever something new can be read from a descriptor, until `unwatch`; it must not wait.\n\n"
      "Args:\n"
      "    file: a descriptor, or an object with `fileno()`; nobody else waits for it meanwhile.\n\n"
-     "Raises: ValueError: it is closed or cannot be polled. GleenletError: the hub is another thread's, or closed."},
+     "Raises: ValueError: it is closed or cannot be polled. TypeError: `func` cannot be called. GleenletError: it is watched\n"
+     "already, or a task waits for it; the hub is another thread's, or closed."},
     {"unwatch", (PyCFunction)hub_unwatch, METH_O, "unwatch($self, file, /)\n--\n\nUndo `watch`; nothing if there is none."},
     {"_forget_in_child", (PyCFunction)hub_forget_in_child, METH_NOARGS, NULL},
     {"_acquire", (PyCFunction)hub_acquire, METH_NOARGS, NULL},

@@ -42,21 +42,30 @@ static PyObject *plain_text(PyObject *object) { /* of str itself */
 }
 
 static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_UNUSED(names)) {
-    PyObject *func, *args, *kwargs, *name;
-    int priority, queue;
+    PyObject *func, *args, *kwargs, *name, *number;
+    int queue, overflow;
+    long priority;
     PyObject **given = ((PyTupleObject *)arguments)->ob_item;
     if (PyTuple_GET_SIZE(arguments) == 6 && PyTuple_Check(given[1]) && PyDict_Check(given[2]) &&
         given[3] == zero && PyBool_Check(given[5])) { /* as spawn() calls it: PyArg_ParseTuple takes a tenth of its time */
         func = given[0], args = given[1], kwargs = given[2], priority = 0, name = given[4], queue = given[5] == Py_True;
-    } else if (!PyArg_ParseTuple(arguments, "OO!O!iOp", &func, &PyTuple_Type, &args, &PyDict_Type, &kwargs, &priority,
-                                 &name, &queue))
+    } else if (PyTuple_GET_SIZE(arguments) != 6)
+        return PyErr_Format(PyExc_TypeError, "tasks are made by spawn(func, ...)");
+    else if (!PyArg_ParseTuple(arguments, "OO!O!OOp", &func, &PyTuple_Type, &args, &PyDict_Type, &kwargs, &number, &name, &queue))
         return NULL;
+    else if (!PyIndex_Check(number))
+        return PyErr_Format(PyExc_TypeError, "priority must be a whole number, such as GLib.PRIORITY_LOW, not %.100s",
+                            Py_TYPE(number)->tp_name);
+    else if ((priority = PyLong_AsLongAndOverflow(number, &overflow)) == -1 && PyErr_Occurred())
+        return NULL;
+    else if (overflow || priority != (int)priority)
+        return PyErr_Format(PyExc_ValueError, "priority must be one of GLib's, such as GLib.PRIORITY_LOW, not %R", number);
     if (!func_runs(func))
         return NULL;
     PyGreenlet *current = PyGreenlet_GetCurrent();
     Hub *hub = current ? get_hub(current) : NULL;
     Py_XDECREF(current);
-    Lane *lane = hub && here(hub) ? (priority ? get_lane(hub, priority) : hub->normal) : NULL;
+    Lane *lane = hub && here(hub) ? (priority ? get_lane(hub, (int)priority) : hub->normal) : NULL;
     PyObject *context = lane ? PyContext_CopyCurrent() : NULL;
     Job *job = context ? (Job *)type->tp_alloc(type, 0) : NULL;
     /* One of str itself: with attributes it could be in a cycle with a task that the collector no longer looks at. */

@@ -68,9 +68,8 @@ int arm(Hub *hub, int fd, unsigned events, enum Arm how) {
     int error = hub->polls ? 0 : open_epoll(hub);
     if (error)
         return error;
-    if (how == NESTED)
-        return control(hub, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET);
-    return control(hub, how == ANEW ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, events | EPOLLONESHOT);
+    return control(hub, how == ANEW || how == NESTED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd,
+                   how == NESTED || how == NESTED_AGAIN ? EPOLLIN | EPOLLET : events | EPOLLONESHOT);
 }
 
 void disarm(Hub *hub, int fd) { control(hub, EPOLL_CTL_DEL, fd, 0); } /* no matter if it is closed already */

@@ -70,10 +70,11 @@ static int new_poll(Hub *hub, int fd) { /* 0 or errno */
 int arm(Hub *hub, int fd, unsigned events, enum Arm how) {
     struct stat file;
     Poll *poll = poll_of(hub, fd);
-    int error = 0;
-    if (how == AGAIN && (!poll || !same_file(poll)))
-        return ENOENT;
-    if (how != AGAIN) {
+    int error = 0, nested = how == NESTED || how == NESTED_AGAIN;
+    if (how == AGAIN || how == NESTED_AGAIN) {
+        if (!poll || !same_file(poll))
+            return ENOENT;
+    } else {
         if (fstat(fd, &file))
             return errno;
         if (S_ISREG(file.st_mode) || S_ISDIR(file.st_mode))
@@ -83,10 +84,10 @@ int arm(Hub *hub, int fd, unsigned events, enum Arm how) {
         poll = hub->polls->polls[fd];
         poll->device = file.st_dev;
         poll->inode = file.st_ino;
-        poll->nested = how == NESTED;
     }
+    poll->nested = nested;
     poll->fd.fd = fd;
-    poll->fd.events = poll->events = how == NESTED ? READABLE : events;
+    poll->fd.events = poll->events = nested ? READABLE : events;
     if (!poll->polled && poll_in_lanes(hub, &poll->fd))
         return ENOMEM;
     poll->polled = 1;

@@ -20,7 +20,7 @@ enum { READABLE = 1, WRITABLE = 4 };        /* as poll(2) and GLib have them */
 enum Arm {
     AGAIN,                                  /* ENOENT: its number is new here, or means another file now */
     ANEW,
-    NESTED,                                 /* what is an epoll itself: reported whenever something new is ready there */
+    NESTED_AGAIN, NESTED,                   /* what is an epoll itself: reported whenever something new is ready there */
 };
 
 #define REPORTS 256                         /* in one dispatch; the others come next */

@@ -375,11 +375,21 @@ def test_tracebacks_show_both_halves() -> None:
 
 @in_child(warns="")
 @pytest.mark.parametrize("name", ["await_", "run"])
-def test_a_thread_that_ends_in_the_middle_of_await_leaves_nothing_and_says_nothing(name: str) -> None:
+@pytest.mark.parametrize("has_context", [True, False])
+def test_a_thread_that_ends_in_the_middle_of_await_leaves_nothing_and_says_nothing(
+    name: str, has_context: bool
+) -> None:
+    async def one() -> None:
+        begun.append(1)
+        await asyncio.sleep(1000)
+
     async def forever() -> None:
-        await asyncio.gather(asyncio.sleep(1000), asyncio.sleep(2000))
+        await asyncio.gather(one(), one())
 
     def body() -> None:
+        if not has_context:  # the hub ends when what is local to the thread goes
+            gleenlet.run(main)
+            return
         context = GLib.MainContext()
         context.push_thread_default()
         gleenlet.run(main)
@@ -388,8 +398,10 @@ def test_a_thread_that_ends_in_the_middle_of_await_leaves_nothing_and_says_nothi
     def main() -> None:
         wait: Any = {"await_": await_, "run": run}[name]
         waiting.append(spawn(wait, forever()))
-        sleep(0.001)
+        while len(begun) < 2:
+            sleep(0)
 
+    begun: list[int] = []
     waiting: list[Task[None]] = []
     thread = threading.Thread(target=body)
     thread.start()

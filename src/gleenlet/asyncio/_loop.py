@@ -84,27 +84,28 @@ class EventLoop(SelectorEventLoop):
 
     def _run_in(self, task: Task[Any]) -> None:
         attached = False
-        selector, running = self._waiting, local.loops.running
+        selector, loops = self._waiting, local.loops  # at the thread's end `local` has others, new and empty
+        running = loops.running
         try:
             self._check_closed()
             self._check_running()
             selector.around = selector.foreign
-            selector.attach(task, local.loops)
+            selector.attach(task, loops)
             attached = True
             if not running:
-                local.loops.hooks = sys.get_asyncgen_hooks()
+                loops.hooks = sys.get_asyncgen_hooks()
             running.append(self)
-            local.loops.hooked = self
+            loops.hooked = self
             announce(task.hub)
             _with_room(super().run_forever)
         finally:
             if attached:
                 selector.detach()
                 running.remove(self)
-                local.loops.hooked = None
+                loops.hooked = None
                 _set_running_loop(None)
                 if not running:
-                    sys.set_asyncgen_hooks(*local.loops.hooks)
+                    sys.set_asyncgen_hooks(*loops.hooks)
                 announce(task.hub)
 
     @contextmanager

@@ -192,6 +192,37 @@ def test_raw_greenlet_started_by_hand_in_a_callback_may_wait() -> None:
     assert log == ["resumed"]
 
 
+def test_the_end_of_a_greenlet_ends_no_wait_of_its_parents() -> None:
+    log: list[Any] = []
+
+    def child() -> None:
+        get_hub().switch()
+        log.append("child")
+
+    def body() -> None:
+        children.append(greenlet(child))
+        children[0].switch()  # it waits, and so comes back at once
+        log.append(get_hub().switch())
+
+    def main() -> None:
+        try:
+            schedule_switch(children[0])
+            sleep(0)
+            log.append("between")
+            schedule_switch(parent, "parent")
+            sleep(0)
+        finally:
+            loop.quit()
+
+    children: list[greenlet] = []
+    parent = greenlet(body)
+    loop = GLib.MainLoop()
+    GLib.idle_add(lambda: bool(parent.switch()) or bool(spawn(main) and False))
+    loop.run()
+    assert log == ["child", "between", "parent"]
+    assert children[0].dead and parent.dead
+
+
 def test_child_greenlet_of_a_task_waits_for_it() -> None:
     def child() -> str:
         sleep(0.001)

@@ -1,10 +1,21 @@
 /* Greenlets that somebody else made, and switches by hand: resumed from the loop (Python's half is raw.py). */
 #include "stack.h"
 
-static Fiber *heir(PyGreenlet *greenlet) { /* of a dead greenlet that is not ours: the first that lives, if that is ours */
+/* Where the end of a greenlet goes: the first above it that lives; NULL: there is none. */
+static PyGreenlet *heir(PyGreenlet *greenlet) {
     PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
-    Fiber *fiber = !parent ? NULL : PyGreenlet_ACTIVE(parent) ? as_fiber(parent) : heir(parent);
-    Py_XDECREF(parent);
+    while (parent && !PyGreenlet_ACTIVE(parent)) {
+        PyGreenlet *above = PyGreenlet_GET_PARENT(parent);
+        Py_DECREF(parent);
+        parent = above;
+    }
+    return parent;
+}
+
+static Fiber *fiber_after(PyGreenlet *greenlet) { /* who runs on after one that is not ours, if that is ours */
+    PyGreenlet *next = heir(greenlet);
+    Fiber *fiber = next ? as_fiber(next) : NULL;
+    Py_XDECREF(next);
     return fiber;
 }
 
@@ -14,18 +25,29 @@ static int is_first(PyGreenlet *greenlet) { /* of its thread */
     return !parent;
 }
 
-/* The end of a greenlet goes to its parent. If that is the thread's first one, or if we start it, it is meant for the loop; so
- * for this step the parent is home, which may be a greenlet that runs a loop inside another: to leave it in the middle of its
- * dispatch ends the process (glib/gmain.c, g_main_dispatch). Returns the parent to give back if it does not end, or NULL. */
+/* It is in a wait of its own, and so for nobody's end. Not a task's: who works for one does so by his parent. */
+static int waits_alone(Hub *hub, PyGreenlet *greenlet) {
+    Waiter *waiter = (Waiter *)PyDict_GetItemWithError(hub->foreign, (PyObject *)greenlet);
+    if (!waiter)
+        PyErr_Clear();
+    return waiter && waiter->greenlet && !waiter->job;
+}
+
+/* The end of a greenlet goes to its parent. If that is the thread's first one, or waits for something else, or if we start it,
+ * it is meant for the loop; so for this step the parent is home, which may be a greenlet that runs a loop inside another: to
+ * leave it in the middle of its dispatch ends the process (glib/gmain.c, g_main_dispatch). Returns the parent to give back if it
+ * does not end, or NULL. */
 static PyGreenlet *lend_parent(Hub *hub, PyGreenlet *greenlet) {
-    PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
-    if (PyGreenlet_STARTED(greenlet) && (!parent || parent == hub->home.greenlet || !is_first(parent)))
+    PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet), *next = heir(greenlet);
+    int started = PyGreenlet_STARTED(greenlet);
+    if (started && (!next || next == hub->home.greenlet || !(is_first(next) || waits_alone(hub, next))))
         Py_CLEAR(parent);
     else if (PyGreenlet_SetParent(greenlet, hub->home.greenlet)) { /* home descends from it */
         PyErr_Clear();
         Py_CLEAR(parent);
     }
-    while (parent && !is_first(parent)) {
+    Py_XDECREF(next);
+    while (!started && parent && !is_first(parent)) {
         PyGreenlet *above = PyGreenlet_GET_PARENT(parent);
         Py_DECREF(parent);
         parent = above;
@@ -46,7 +68,7 @@ void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, Py
     else if (!PyObject_SetAttrString((PyObject *)greenlet, "_gleenlet_floor", Py_True))
         result = switch_at_floor(hub->floor, greenlet, args, kwargs);
     if (!hub->home.running && !PyGreenlet_ACTIVE(greenlet)) /* it has ended, so who runs on is the one it returned to */
-        hub->home.running = heir(greenlet);
+        hub->home.running = fiber_after(greenlet);
     if (!result)
         report(hub, (PyObject *)greenlet);
     if (parent && PyGreenlet_ACTIVE(greenlet) && PyGreenlet_SetParent(greenlet, parent))

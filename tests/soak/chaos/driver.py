@@ -5,10 +5,12 @@ It runs nothing of gleenlet: a crash, a hang or a wrong answer is a line of text
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -77,14 +79,22 @@ def run_child(seed: int, episodes: str, seconds: float, weights: str, program: P
             file.flush()
             command += ["--program", file.name]
         process = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | settings(seed), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            command,
+            cwd=ROOT,
+            env=os.environ | settings(seed),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
         try:
             process.wait(min(seconds, 3600) + LONGEST)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
             out.write("\nTimeout (beyond its watchdog)")
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # what it has forked goes with it
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         out.seek(0)
         report = Report(seed, process.returncode, out.read())
     for line in report.output.splitlines():

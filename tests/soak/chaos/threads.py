@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
+import signal
 import threading
 import time
 import traceback
@@ -13,7 +15,7 @@ from typing import Any
 
 from gi.repository import GLib
 from tests.soak.chaos.program import Program, operation
-from tests.soak.chaos.world import Here, World
+from tests.soak.chaos.world import PATIENCE, Here, World
 
 import gleenlet
 from gleenlet import GleenletError
@@ -242,6 +244,7 @@ def has_threads_that_only_look(here: Here, number: int) -> None:
     busy.set_priority(GLib.PRIORITY_DEFAULT)
     busy.set_callback(lambda *_: True)
     busy.attach(here.world.context)
+    here.world.in_child_first.append(busy.destroy)  # the threads are not there, and nobody else would
     start(here, several)
 
 
@@ -316,6 +319,10 @@ def in_child(world: World, number: int) -> int:
     status = 0
     world.in_child = world.over = True
     records = world.records[:]
+    faulthandler.register(signal.SIGALRM, chain=True)  # the parent's watchdog is a thread, and so not here
+    signal.alarm(int(2 * PATIENCE))
+    for first in world.in_child_first:
+        first()
     try:
         begun = [record.begun for record in records]
         for _ in range(number % 40):

@@ -88,6 +88,7 @@ class World:
         self.loops = 0  # nested
         self.patience = PATIENCE
         self.in_child = False  # of a fork
+        self.in_child_first: list[Callable[[], object]] = []  # what is called there
         self.events = [gleenlet.Event() for _ in range(3)]
         self.locks = [gleenlet.Lock() for _ in range(2)]
         self.rlock = gleenlet.RLock()

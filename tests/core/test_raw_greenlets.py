@@ -220,7 +220,8 @@ def test_the_end_of_a_greenlet_ends_no_wait_of_its_parents() -> None:
     GLib.idle_add(lambda: bool(parent.switch()) or bool(spawn(main) and False))
     loop.run()
     assert log == ["child", "between", "parent"]
-    assert children[0].dead and parent.dead
+    assert children[0].dead
+    assert parent.dead
 
 
 def test_child_greenlet_of_a_task_waits_for_it() -> None:

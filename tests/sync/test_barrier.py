@@ -105,6 +105,37 @@ def test_indices_are_in_order_of_arrival_after_a_cancellation() -> None:
     assert log == [0]
 
 
+def test_who_was_cancelled_but_has_not_gone_on_yet_takes_no_place() -> None:
+    barrier, log = Barrier(2), list[int]()
+    slow = spawn(barrier.wait, priority=100)
+    settle()
+    slow.cancel()
+    for _ in range(2):
+        spawn(lambda: log.append(barrier.wait()))
+    settle()
+    assert slow.cancelled()
+    assert sorted(log) == [0, 1]
+
+
+def test_nor_does_who_goes_on_to_wait_as_that_is_taken_back() -> None:
+    barrier, log = Barrier(2), list[int]()
+    slow = spawn(barrier.wait, priority=100)
+    settle()
+
+    def main() -> None:
+        slow.cancel()
+        others = [spawn(barrier.wait, priority=-100) for _ in range(2)]
+        log.extend(task.result() for task in others)
+        assert barrier.n_waiting == 0
+        slow.uncancel()
+        assert barrier.n_waiting == 1
+
+    spawn(main, priority=-100).result()
+    assert barrier.wait() == 1
+    assert slow.result() == 0
+    assert log == [0, 1]
+
+
 def test_reset_breaks_the_wait_of_who_is_there() -> None:
     barrier, log = Barrier(3), list[str]()
     start(log, "a", barrier.wait)

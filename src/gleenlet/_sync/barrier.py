@@ -79,7 +79,7 @@ class Barrier(ThreadBound):
         if self._broken:
             raise BrokenBarrierError("the barrier was aborted: reset() makes it usable again")
         if self.n_waiting == self._parties - 1:
-            self._leaving += self._inside.wake()
+            self._leaving += self._inside.wake_counted()
             return self._parties - 1
         index = self._inside.wait(self, self._leave)
         if self._leave():

@@ -44,12 +44,16 @@ PyObject *wait_in_line(Line *line, PyObject *on, PyObject *verb, int (*pass_on)(
     return result;
 }
 
-int wake_first(Line *line, PyObject *value, enum Outcome outcome) { /* 1; 0: it was too late for him; -1: an error is set */
-    Waiter *waiter = (Waiter *)Py_NewRef(line->first);
+static int wake_one(Line *line, Waiter *waiter, PyObject *value, enum Outcome outcome) {
+    Py_INCREF(waiter);
     leave_line(line, waiter);
     int woken = wake(waiter, value, outcome);
     Py_DECREF(waiter);
     return woken;
+}
+
+int wake_first(Line *line, PyObject *value, enum Outcome outcome) { /* 1; 0: it was too late for him; -1: an error is set */
+    return wake_one(line, line->first, value, outcome);
 }
 
 int wake_next(Line *line) { /* 1; 0: there is none; -1: an error is set */
@@ -117,6 +121,21 @@ static PyObject *pyline_wake(PyLine *self, PyObject *const *args, Py_ssize_t n) 
     return PyLong_FromSsize_t(woken);
 }
 
+static PyObject *pyline_wake_counted(PyLine *self, PyObject *Py_UNUSED(ignored)) {
+    for (Py_ssize_t woken = 0;; woken++) {
+        Waiter *waiter = self->line.first;
+        while (waiter && waiter->state != WAITING)
+            waiter = waiter->beside;
+        PyObject *place = PyLong_FromSsize_t(woken);
+        if (!place || !waiter)
+            return place;
+        int failed = wake_one(&self->line, waiter, place, WOKEN) < 0;
+        Py_DECREF(place);
+        if (failed)
+            return NULL;
+    }
+}
+
 static Py_ssize_t pyline_length(PyLine *self) { return line_length(&self->line); }
 
 static PyMethodDef pyline_methods[] = {
@@ -125,6 +144,8 @@ static PyMethodDef pyline_methods[] = {
      "pass_on() is called where this raises though it was woken: what it was given is the next one's."},
     {"wake", (PyCFunction)(void (*)(void))pyline_wake, METH_FASTCALL,
      "wake(n): the first n, or all; return how many there were."},
+    {"wake_counted", (PyCFunction)pyline_wake_counted, METH_NOARGS,
+     "All whom len() counts: not who has been cancelled, but not gone on yet. Return how many there were."},
     {NULL}};
 
 static PySequenceMethods pyline_as_sequence = {.sq_length = (lenfunc)pyline_length};

@@ -60,7 +60,8 @@ def starts_raw(here: Here, number: int) -> None:
     raws = here.world.raws
     if raws and here.world.hub._home is not None:  # as in runs_raw
         raw, inside = raws.pop(number % len(raws))
-        inside.unsafe = here.unsafe
+        inside.record, inside.scopes, inside.unsafe = here.record, here.scopes, here.unsafe  # now it is this one's
+        inside.raw = raw if here.record.task is None else None
         raw.parent = getcurrent()
         come_back(raw.switch())
 
@@ -71,7 +72,9 @@ def schedules_raw(here: Here, number: int) -> None:
     raws = here.world.raws
     if raws:
         raw, inside = raws.pop(number % len(raws))
+        inside.record = Record(f"a greenlet of {inside.record.name}")  # which no task's cancellation reaches
         inside.record.checked = inside.unsafe = False
+        inside.scopes, inside.raw = 0, raw
         gleenlet.schedule_switch(raw)
 
 

@@ -214,10 +214,14 @@ def test_the_end_of_a_greenlet_ends_no_wait_of_its_parents() -> None:
         finally:
             loop.quit()
 
+    def begin() -> None:
+        parent.switch()
+        spawn(main)
+
     children: list[greenlet] = []
     parent = greenlet(body)
     loop = GLib.MainLoop()
-    GLib.idle_add(lambda: bool(parent.switch()) or bool(spawn(main) and False))
+    GLib.idle_add(begin)
     loop.run()
     assert log == ["child", "between", "parent"]
     assert children[0].dead

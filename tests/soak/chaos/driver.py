@@ -24,6 +24,7 @@ from tests.soak.chaos.program import Program, paths, without
 ROOT = Path(__file__).resolve().parents[3]
 EPISODES = 100_000  # a child stops by its clock
 NAMES = re.compile(r"(a (callback|greenlet) of )*#\d+( in \w+: \w+)?|0x\w+|\d+")
+TAIL = 30  # lines of the output of what has failed
 LONGEST = 60  # seconds beyond a child's own: then it hangs where its watchdog cannot see
 
 
@@ -198,11 +199,13 @@ def run_children(
                     continue
                 failed.append(report)
                 print(f"seed {report.seed}, episode {report.episode}: {report.what}", flush=True)
-                if shrink and report.episode >= 0:
+                if not shrink:
+                    print("\n".join(report.output.splitlines()[-TAIL:]), flush=True)
+                elif report.episode >= 0:
                     program, again = smaller(report, weights, shrink)
                     if again is report:
                         print(
-                            "\n".join(report.output.splitlines()[-30:]),
+                            "\n".join(report.output.splitlines()[-TAIL:]),
                             "  not alone: the episodes before it matter",
                             sep="\n",
                         )

@@ -19,6 +19,7 @@ from greenlet import getcurrent, greenlet
 
 import gleenlet
 from child import in_child
+from descriptors import take_all_descriptors
 from gleenlet import (
     Event,
     GleenletError,
@@ -707,10 +708,14 @@ def test_a_trace_function_that_raises_at_a_tasks_start_loses_no_task(idle: int) 
 
 @pytest.mark.skipif(PLATFORM == "plain", reason="what GLib is woken by there is not known")
 @in_child()
-def test_a_forked_child_takes_none_of_its_parents_wake_ups() -> None:
+@pytest.mark.parametrize("free", [True, False])
+def test_a_forked_child_takes_none_of_its_parents_wake_ups(free: bool) -> None:
     def main() -> None:
         reader, writer = os.pipe()
+        taken = [] if free else take_all_descriptors()
         pid = os.fork()
+        for fd in taken:
+            os.close(fd)
         if not pid:
             os.close(writer)
             while not os.get_blocking(reader) or not is_over(reader):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from child import TESTS
 from inside_gevent import alive, outcome_of
 
 pytest.importorskip("gevent")
@@ -137,3 +138,22 @@ gleenlet.gevent.run(loop.run)
     assert "ValueError: in a callback" in outcome.stderr
     assert "KeyboardInterrupt: in a callback" in outcome.stderr
     assert (outcome.stdout, outcome.status) == ("went on\n", 4)
+
+
+def test_where_no_descriptor_is_free_the_loop_is_an_error_and_libev_does_not_end_the_process() -> None:
+    alive(f"""
+import errno
+sys.path.insert(0, {str(TESTS / "helpers")!r})
+from descriptors import take_all_descriptors
+taken = take_all_descriptors()
+try:
+    gevent.get_hub()
+except OSError as error:
+    assert error.errno == errno.EMFILE
+else:
+    sys.exit("no error")
+for fd in taken:
+    os.close(fd)
+gevent.sleep(0.02)
+check(0.02)
+""")

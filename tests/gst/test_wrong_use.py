@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import gi
@@ -11,6 +12,7 @@ gi.require_version("Gst", "1.0")
 from gi.repository import GObject, Gst
 
 from child import in_child
+from descriptors import take_all_descriptors
 from gleenlet import GleenletError, run, to_thread
 from gleenlet.gst import pipeline, push, samples
 
@@ -92,3 +94,18 @@ def test_a_step_in_another_thread_is_refused_and_disturbs_no_other() -> None:
             return [sample.get_buffer().get_size() for sample in samples(p.get_by_name("sink"))]  # type: ignore[union-attr]
 
     assert run(main) == [3]
+
+
+@in_child(warns="")
+def test_where_no_descriptor_is_free_there_is_an_error_and_gstreamer_says_nothing() -> None:
+    taken = take_all_descriptors()
+    for fd in [*taken[:2], None]:
+        with pytest.raises(OSError, match="Too many open files"):
+            pipeline("fakesrc num-buffers=1 ! fakesink")
+        if fd is not None:
+            os.close(fd)
+    for fd in taken[2:]:
+        os.close(fd)
+    with pipeline("fakesrc num-buffers=1 ! fakesink") as p:
+        p.play()
+        p.wait_eos()

@@ -27,6 +27,7 @@ from gleenlet._core._native import (
     wait_fd,
 )
 from gleenlet._core.blame import describe, explain, user_frame, where
+from gleenlet._core.contexts import check_descriptors
 from gleenlet._core.doors import publish
 from gleenlet._core.errors import Cancelled, GleenletError, QueueEmpty, QueueFull, QueueShutDown, UnsafeSwitchError
 from gleenlet._core.forks import Limit
@@ -70,6 +71,7 @@ __all__ = [
     "callback",
     "callback_depth",
     "check_decorated",
+    "check_descriptors",
     "check_runs",
     "current_task",
     "describe",

@@ -7,7 +7,7 @@ import os
 
 from gi.repository import GLib
 
-__all__ = ["drop_context", "own_context", "runs_application"]
+__all__ = ["check_descriptors", "drop_context", "own_context", "runs_application"]
 
 
 def own_context() -> GLib.MainContext | None:
@@ -23,7 +23,7 @@ def own_context() -> GLib.MainContext | None:
         return None
     if first and not (forked and lost(default)):
         return None
-    check_descriptor()
+    check_descriptors(1)
     context = GLib.MainContext.new()
     context.push_thread_default()
     return context
@@ -49,9 +49,15 @@ def forks() -> None:
 os.register_at_fork(after_in_child=forks)
 
 
-def check_descriptor() -> None:
-    """OSError (EMFILE) where no descriptor is free: GLib ends the process when it has none for a context."""
-    os.close(os.eventfd(0))
+def check_descriptors(number: int) -> None:
+    """OSError (EMFILE) where not so many are free: for what ends the process, or goes on without, if it finds none."""
+    taken: list[int] = []
+    try:
+        while len(taken) < number:
+            taken.append(os.eventfd(0))
+    finally:
+        for fd in taken:
+            os.close(fd)
 
 
 def drop_context(context: GLib.MainContext) -> None:

@@ -158,9 +158,16 @@ def restart_in_child() -> None:
     if wakeup.reader < 0:
         return
     # Under the same numbers: PyGObject's loops put back the descriptor that was set when they began.
-    for own, parents in zip(os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC), (wakeup.reader, wakeup.writer), strict=True):
-        os.dup2(own, parents, inheritable=False)
-        os.close(own)
+    try:
+        own = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # no descriptor is free: then it gets the numbers of the two that are closed here
+        os.close(wakeup.reader)
+        os.close(wakeup.writer)
+        wakeup.reader, wakeup.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    else:
+        for end, parents in zip(own, (wakeup.reader, wakeup.writer), strict=True):
+            os.dup2(end, parents, inheritable=False)
+            os.close(end)
     # From Python 3.12 on asyncio's own hook takes away what was set, whose ever it was.
     replace((wakeup.writer, -1) if wakeup.users else (wakeup.writer,), wakeup.writer)
     for hub in wakeup.users:

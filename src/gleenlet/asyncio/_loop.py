@@ -58,6 +58,7 @@ class EventLoop(SelectorEventLoop):
     """
 
     _all: ClassVar[weakref.WeakSet[EventLoop]] = weakref.WeakSet()  # for gleenlet.debug
+    _closed = True  # until it is made
 
     def __init__(self) -> None:
         EventLoop._all.add(self)
@@ -65,7 +66,12 @@ class EventLoop(SelectorEventLoop):
         # attributes would not work for the loop, which costs a tenth of its speed.
         self._waiting = Selector()
         self._waiting.loop = self
-        super().__init__(self._waiting)
+        try:
+            super().__init__(self._waiting)
+        except BaseException:  # there is no pipe to close
+            self._waiting.close()
+            self._closed = True
+            raise
 
     def run_forever(self) -> None:
         """Run until `stop()`, as asyncio's."""

@@ -210,7 +210,10 @@ def number_of(value: Any) -> int:
 
 def from_fd(index: int, fds: list[Any]) -> FileDescriptor:
     if not 0 <= index < len(fds):
-        raise ValueError(f"the message has no descriptor {index}, it came with {len(fds)}")
+        raise ValueError(
+            f"the message has no descriptor {index}, it came with {len(fds)}: its sender gave no more, or this process "
+            "had none free for it"
+        )
     return fds[index]  # type: ignore[no-any-return]
 
 

@@ -7,12 +7,14 @@ request is short, each connection has a few seconds, and there are few at a time
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import os
 import socket
 import struct
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any, Self
@@ -32,6 +34,7 @@ __all__ = ["Listener", "listen", "peer", "start_as_asked"]
 SECONDS = 5.0  # for a request and its answer
 LONGEST = 65536  # bytes of a request
 AT_ONCE = 8  # connections
+PAUSE = 0.1  # seconds, until a descriptor may be free
 
 _listener: Listener | None = None
 
@@ -118,8 +121,11 @@ class Listener:
         while not self.closed:
             try:
                 connection, _ = self._socket.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ECONNABORTED):
+                    return  # closed
+                time.sleep(PAUSE)  # until a descriptor is free: who asks waits
+                continue
             if self._free.acquire(blocking=False):
                 threading.Thread(target=self._serve, args=(connection,), name="gleenlet.debug", daemon=True).start()
             else:

@@ -18,7 +18,7 @@ import warnings
 from _thread import get_native_id
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from gi.repository import GLib  # _libev takes GLib from the library that this loads
 from greenlet import getcurrent
@@ -30,7 +30,7 @@ except ImportError as error:
         'gleenlet.gevent needs gevent with its compiled libev loop: pip install "gleenlet[gevent]"'
     ) from error
 
-from gleenlet._core import GleenletError, UnsafeSwitchError, Waiter, get_hub, user_frame
+from gleenlet._core import GleenletError, UnsafeSwitchError, Waiter, check_descriptors, get_hub, user_frame
 from gleenlet.gevent import _libev
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ __all__ = ["GLibLoop", "install", "run"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+NEEDED = 8  # descriptors; libev's loop takes some of them
 SLICE = 0.001  # seconds gevent may run callbacks before GLib is looked at; its own 0.005 halves a 60 Hz timer
 
 
@@ -58,6 +59,10 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
     held = 0  # how often by hold(), of what libev counts as active
     breaking: Any = None  # the callback that breaks once more: see thrown()
     before: Any = None  # the plain loop object that install() found
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        check_descriptors(NEEDED)  # libev ends the process where it finds none, in here
+        return super().__new__(cls, *args, **kwargs)  # type: ignore[no-any-return]
 
     def __init__(self, flags: Any = None, default: bool | None = None, ptr: int = 0) -> None:
         super().__init__(flags, default, ptr)

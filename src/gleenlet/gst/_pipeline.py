@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 from gi.repository import GLib, Gst
 
 from gleenlet import GleenletError, Hub
+from gleenlet._core import check_descriptors
 from gleenlet.gst._bus import Bus, Limit, heard
 from gleenlet.gst._errors import PipelineError, core_error
 from gleenlet.gst._threads import check_thread, in_thread
@@ -21,6 +22,7 @@ from gleenlet.gst._threads import check_thread, in_thread
 T = TypeVar("T")
 
 FAR = 2**63 / Gst.SECOND  # seconds: where GStreamer's time ends
+NEEDED = 8  # descriptors: each bin's bus takes one, and goes on without, with criticals of GStreamer's
 NULL_GRACE = 2.0  # seconds that a task, cancelled while its pipeline goes to NULL, still waits for that
 
 
@@ -35,7 +37,7 @@ def pipeline(description: str | Gst.Element, *, eos_on_exit: float | None = None
     Raises:
         PipelineError: the description has an error, or names what is not installed.
         TypeError: `description` is neither. ValueError: `eos_on_exit` is negative or NaN.
-        GleenletError: the element is inside another.
+        GleenletError: the element is inside another. OSError: not enough descriptors are free.
 
     Thread: the one whose loop tells its messages.
 
@@ -45,6 +47,7 @@ def pipeline(description: str | Gst.Element, *, eos_on_exit: float | None = None
     """
     if eos_on_exit is not None and not eos_on_exit >= 0:
         raise ValueError(f"eos_on_exit must be 0 or more seconds or None, not {eos_on_exit!r}")
+    check_descriptors(NEEDED)
     if not Gst.is_initialized():
         Gst.init(None)
     element = description

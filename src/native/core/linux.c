@@ -24,8 +24,9 @@ struct Polls {
 int find_stack(char **top, size_t *size) {
     pthread_attr_t attributes;
     void *bottom;
-    if (pthread_getattr_np(pthread_self(), &attributes))
-        return -1;
+    int error = pthread_getattr_np(pthread_self(), &attributes); /* the main thread's is in a file under /proc */
+    if (error)
+        return error;
     pthread_attr_getstack(&attributes, &bottom, size);
     pthread_attr_destroy(&attributes);
     *top = (char *)bottom + *size;
@@ -36,8 +37,11 @@ void renew_wakeup(int fd) {
     char path[64], name[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(path, name, sizeof name);
-    int fresh = length < 20 || memcmp(name, "anon_inode:[eventfd]", 20) ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fresh >= 0) {
+    if (length < 20 || memcmp(name, "anon_inode:[eventfd]", 20))
+        return;
+    close(fd); /* first, as this may be the last one; the child has no other thread that could take the number */
+    int fresh = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fresh >= 0 && fresh != fd) {
         dup3(fresh, fd, O_CLOEXEC);
         close(fresh);
     }

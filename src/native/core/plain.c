@@ -37,7 +37,7 @@ int find_stack(char **top, size_t *size) {
     if (!getrlimit(RLIMIT_STACK, &limit) && limit.rlim_cur < *size) /* the main thread's */
         *size = limit.rlim_cur;
     *top = __builtin_frame_address(0);
-    return *size ? 0 : -1;
+    return *size ? 0 : ENOTSUP;
 }
 
 void renew_wakeup(int Py_UNUSED(fd)) {}

@@ -6,7 +6,7 @@
 
 extern const char platform_name[];
 
-/* Where this thread's stack begins, at the top, and how long it is; -1: that cannot be found out. */
+/* Where this thread's stack begins, at the top, and how long it is. 0, or errno: that cannot be found out. */
 int find_stack(char **top, size_t *size);
 
 /* In a forked child: if this is the descriptor that GLib wakes a context's poll with, let its number mean one of the

@@ -2,11 +2,18 @@
 #include "platform.h"
 #include "stack.h"
 
+#include <errno.h>
+
 char *find_floor(size_t reserve) {
     char *top;
     size_t size;
-    if (find_stack(&top, &size)) {
-        PyErr_SetString(GleenletError, "this thread's stack cannot be found out (pthread_getattr_np failed)");
+    int error = find_stack(&top, &size);
+    if (error) {
+        errno = error;
+        if (error == EMFILE || error == ENFILE)
+            PyErr_SetFromErrno(PyExc_OSError);
+        else
+            PyErr_Format(GleenletError, "this thread's stack cannot be found out: %s", strerror(error));
         return NULL;
     }
     if (!reserve) {

@@ -210,10 +210,7 @@ def number_of(value: Any) -> int:
 
 def from_fd(index: int, fds: list[Any]) -> FileDescriptor:
     if not 0 <= index < len(fds):
-        raise ValueError(
-            f"the message has no descriptor {index}, it came with {len(fds)}: its sender gave no more, or this process "
-            "had none free for it"
-        )
+        raise ValueError(f"the message has no descriptor {index}, it came with {len(fds)}: or none was free here")
     return fds[index]  # type: ignore[no-any-return]
 
 

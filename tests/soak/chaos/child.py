@@ -14,8 +14,10 @@ import json
 import os
 import random
 import sys
+import threading
 import time
 import warnings
+from collections import Counter
 from typing import Any
 
 from gi.repository import GLib
@@ -94,8 +96,13 @@ def begin_without_descriptors() -> None:
     gleenlet.sleep(0.0001)
 
 
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+def descriptors() -> Counter[str]:
+    """How many of each kind are open."""
+    found: Counter[str] = Counter()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # the one that lists them
+            found[os.readlink(f"/proc/self/fd/{name}").partition("[")[0]] += 1
+    return found
 
 
 def main() -> int:
@@ -128,7 +135,8 @@ def main() -> int:
             install()
     elif kind == "begins_without_descriptors":
         begin_without_descriptors()
-    operations, baseline, end = 0, 0, time.monotonic() + options.seconds
+    baseline: Counter[str] = Counter()
+    operations, end = 0, time.monotonic() + options.seconds
     for number in numbers:
         faulthandler.dump_traceback_later(WATCHDOG, exit=True)
         print("episode", number, flush=True)
@@ -151,8 +159,13 @@ def main() -> int:
         if time.monotonic() > end:
             break
     gc.collect()
-    if baseline and (more := descriptors() - baseline) > 10:
-        print("fault", f"{more} more descriptors are open than after some programs", flush=True)
+    if baseline and (more := descriptors() - baseline).total() > 10:
+        print(
+            "fault",
+            f"descriptors that were not open after some programs: {dict(more)}",
+            threading.enumerate(),
+            flush=True,
+        )
         return 1
     if kind == "exits_at_random":
         world = World(gleenlet.get_hub())

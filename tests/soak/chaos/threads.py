@@ -121,6 +121,7 @@ def small_world(outer: World, number: int, program: Program) -> None:
         world.over = True
     outer.operations += world.operations
     outer.faults.extend(world.faults)
+    world.leave_context()
     outer.locals.setdefault("threads", []).append((world.hub, threading.get_ident()))
     refuse_later(outer, world.hub)
 
@@ -146,6 +147,7 @@ def in_thread_that_shuts_down(outer: World, number: int, program: Program) -> No
         gleenlet.shutdown(0.01)
         if not all(task.cancelled() for task in sleepers):
             world.fault(f"shutdown() left {sleepers}")
+        world.leave_context()
         outer.operations += world.operations
         outer.faults.extend(world.faults)
     finally:

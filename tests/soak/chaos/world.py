@@ -76,7 +76,7 @@ class World:
 
     def __init__(self, hub: gleenlet.Hub, depth: int = 0) -> None:
         self.hub = hub
-        self.context = GLib.MainContext.ref_thread_default()
+        self.context: Any = GLib.MainContext.ref_thread_default()
         self.depth = depth  # of threads in threads
         self.operations = 0
         self.faults: list[str] = []
@@ -157,6 +157,10 @@ class World:
                     record.undelivered = False
 
     # ---- the end ----
+
+    def leave_context(self) -> None:
+        """It ends with its thread: the callbacks that are left in it refer to us, which no collector sees in GLib."""
+        self.context = None
 
     def go_on_as_child(self) -> None:
         """In the child of a fork the loop turns until the task that forked has ended the process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import ctypes
 import gc
 import os
@@ -26,6 +27,7 @@ from gleenlet import (
     Hub,
     Lock,
     Task,
+    TaskGroup,
     UnsafeSwitchError,
     from_thread,
     get_hub,
@@ -33,12 +35,15 @@ from gleenlet import (
     run,
     schedule_switch,
     schedule_throw,
+    shield,
     sleep,
     spawn,
+    timeout,
     to_thread,
     wait_child,
     wait_signal,
 )
+from gleenlet._core import all_hubs
 from gleenlet._core._native import PLATFORM
 from gleenlet._glib import children
 
@@ -246,6 +251,58 @@ def test_who_asks_for_an_abandoned_task_finds_it_cancelled() -> None:
         with pytest.raises(gleenlet.Cancelled) as raised:
             ask()
         assert isinstance(raised.value.__cause__, greenlets.GreenletExit)
+
+
+@in_child(warns="")
+def test_blocks_of_abandoned_tasks_are_left_without_a_word() -> None:
+    def limited() -> None:
+        with timeout(1000), move_on_after(1000), shield(), timeout(1000):
+            sleep(1000)
+
+    def grouped() -> None:
+        with TaskGroup() as group:
+            group.spawn(sleep, 1000)
+            sleep(1000)
+
+    def waits_for_its_group() -> None:
+        with TaskGroup() as group:
+            group.spawn(sleep, 1000)
+
+    def thread() -> None:
+        for func in limited, grouped, waits_for_its_group:
+            spawn(func)
+        for _ in range(3):
+            sleep(0)
+
+    in_thread(thread)
+    in_thread(lambda: with_context(thread))
+
+
+@in_child()
+@pytest.mark.parametrize("late", ["local", "context variable"])
+def test_what_goes_with_its_thread_after_the_hub_gets_no_new_one(late: str) -> None:
+    local, variable = threading.local(), contextvars.ContextVar[object]("variable")
+    hubs = set(all_hubs())
+    log: list[str] = []
+
+    class Late:
+        def __del__(self) -> None:
+            try:
+                spawn(sleep, 1000)
+            except GleenletError as error:
+                log.append(str(error))
+
+    def thread() -> None:
+        spawn(int).join()
+        if late == "local":
+            local.late = Late()
+        else:
+            variable.set(Late())
+
+    for _ in range(2):  # the next one may have the same identifier
+        in_thread(thread)
+        assert set(all_hubs()) == hubs
+    assert all("this thread is ending" in text for text in log), log
 
 
 @in_child()

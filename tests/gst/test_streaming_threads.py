@@ -12,6 +12,7 @@ import pytest
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst
 
+from child import in_child
 from gleenlet import GleenletError, from_thread, run, sleep, spawn, to_thread
 from gleenlet.gst import Pipeline, _threads, pipeline, samples
 
@@ -110,3 +111,31 @@ def test_what_a_thread_brings_when_its_loop_has_ended_is_dropped() -> None:
 def test_an_exception_in_the_thread_comes_out_here() -> None:
     with pytest.raises(ZeroDivisionError):
         _threads.in_thread(lambda: 1 / 0)
+
+
+@in_child(warns="")
+@pytest.mark.parametrize("with_context", [False, True])
+def test_the_pipeline_of_a_task_that_is_abandoned_with_its_thread_comes_to_null(with_context: bool) -> None:
+    pipelines: list[Gst.Pipeline] = []
+
+    def plays() -> None:
+        with pipeline("videotestsrc ! fakesink", eos_on_exit=1) as p:
+            pipelines.append(p.pipeline)
+            p.play()
+            sleep(1000)
+
+    def ends() -> None:
+        context = GLib.MainContext.new()
+        if with_context:
+            context.push_thread_default()
+        spawn(plays)
+        while not pipelines or pipelines[0].current_state != Gst.State.PLAYING:
+            sleep(0.001)
+        if with_context:
+            context.pop_thread_default()  # and with it ends the watch of the pipeline's bus
+
+    thread = threading.Thread(target=ends)
+    thread.start()
+    thread.join()
+    while pipelines[0].current_state != Gst.State.NULL:
+        sleep(0.001)

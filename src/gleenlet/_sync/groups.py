@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from gi.repository import GLib
+from greenlet import GreenletExit
 
 from gleenlet._core import Cancelled, GleenletError, Line, Parent, Task, ThreadBound
 from gleenlet._sync.scopes import Strike
@@ -114,7 +115,13 @@ class TaskGroup(ThreadBound, Parent):
             except GleenletError:  # waiting is impossible here: the tasks end by themselves
                 self._abort()
                 self._over = True
-                raise
+                if not self._strike.task.hub.closed:
+                    raise
+                if isinstance(self._base_error, GreenletExit):  # all are abandoned, this one too
+                    raise self._base_error from None
+                if not isinstance(error, GreenletExit):
+                    raise
+                return
             except BaseException as interrupted:
                 self._base_error = self._base_error or interrupted
                 self._abort()

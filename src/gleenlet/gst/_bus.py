@@ -9,7 +9,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 
-from gi.repository import Gst
+from gi.repository import GLib, Gst
 
 from gleenlet import GleenletError, Hub, get_hub, sleep
 from gleenlet._core import Waiter, get_ident
@@ -66,6 +66,9 @@ class Bus:
 
     def close(self) -> None:
         self._bus.disconnect(self._handler)
+        if self.hub.closed:
+            # The watch may be gone with its context, and GStreamer ends the process if there is none to remove.
+            self._bus.add_watch(GLib.PRIORITY_DEFAULT, lambda *_: True)
         self._bus.remove_signal_watch()
         del heard[self.pipeline]
         self.closed = True

@@ -17,7 +17,7 @@ from gleenlet import GleenletError, Hub
 from gleenlet._core import check_descriptors
 from gleenlet.gst._bus import Bus, Limit, heard
 from gleenlet.gst._errors import PipelineError, core_error
-from gleenlet.gst._threads import check_thread, in_thread
+from gleenlet.gst._threads import check_thread, in_thread, in_thread_without_loop
 
 T = TypeVar("T")
 
@@ -116,12 +116,13 @@ class Pipeline:
         if bus.closed or not self._entered:
             raise GleenletError("this pipeline() has no open block to leave. Write: with pipeline(...) as p: ...")
         try:
-            if self._eos_on_exit is not None:
+            if self._eos_on_exit is not None and not self.hub.closed:
                 finished = self._finish(self._eos_on_exit)
         finally:
             try:
                 # NULL is reached where waiting for it is refused, too: the thread has begun by then.
-                in_thread(lambda: self.pipeline.set_state(Gst.State.NULL), grace=NULL_GRACE)
+                run_there = in_thread if not self.hub.closed else in_thread_without_loop
+                run_there(lambda: self.pipeline.set_state(Gst.State.NULL), grace=NULL_GRACE)
             finally:
                 bus.close()
         if kind is None and not bus.told:

@@ -55,6 +55,13 @@ def in_thread(func: Callable[[], T], timeout: float | None = None, grace: float 
         raise
 
 
+def in_thread_without_loop(func: Callable[[], object], grace: float) -> None:
+    """The same where the loop has ended: for what must be done all the same. The thread waits, for `grace` seconds."""
+    thread = threading.Thread(target=func, name="gleenlet.gst", daemon=True)
+    thread.start()
+    thread.join(grace)
+
+
 def check_thread(hub: Hub, what: str) -> None:
     """Refuse to wait in a streaming thread, or in any other than the loop's.
 

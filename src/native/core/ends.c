@@ -13,6 +13,7 @@ typedef struct {
 } Thread;
 
 static __thread int ending;                 /* this thread's hubs are being dropped: no new ones */
+static __thread uint64_t ended;             /* nor while the rest goes of the thread state with this identifier */
 
 static PyObject *make_hub;
 static __thread Hub *current_hub;           /* borrowed: the one this thread asked for last */
@@ -54,7 +55,7 @@ static void context_ended(void *data) { /* in whatever thread */
 }
 
 int own_hub(Hub *hub) { /* by this thread, until it or the context ends */
-    if (ending) {
+    if (ending || ended == PyThreadState_GetID(PyThreadState_Get())) {
         PyErr_SetString(GleenletError, "this thread is ending: there is no loop here any more");
         return -1;
     }
@@ -234,6 +235,7 @@ static void thread_dealloc(Thread *thread) {
         sweep(thread);
         current_hub = NULL;
         ending = 0;
+        ended = PyThreadState_GetID(PyThreadState_Get());
     } else
         /* The interpreter goes, or this is a forked child and that thread is not in it: its locks may be held for ever,
          * so nothing of GLib's is touched, and what there is stays. */

@@ -29,11 +29,12 @@ static void handle_dealloc(Handle *handle) {
 }
 
 static PyObject *handle_cancel(Handle *handle, PyObject *Py_UNUSED(ignored)) {
-    if (!here(handle->hub))
+    if (handle->hub->open && !here(handle->hub)) /* nothing is called once the hub has ended: it is undone already */
         return NULL;
     if (handle->state < DONE) {
         handle->state = CANCELLED;
-        drop_timer((Item *)handle);
+        if (handle->hub->open)
+            drop_timer((Item *)handle);
         Py_CLEAR(handle->func); /* queued already: handle_run finds nothing to do */
     }
     Py_RETURN_NONE;

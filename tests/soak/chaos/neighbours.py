@@ -106,7 +106,10 @@ def joins_a_greenlet_of_gevent(here: Here, number: int) -> None:
 def kills_a_greenlet_of_gevent(here: Here, number: int) -> None:
     if gevent := gevent_of(here):
         victim = gevent.spawn(gleenlet.sleep if number % 2 else gevent.sleep, 1000)
-        here.wait(None, gevent.sleep, 0)
-        here.wait(None, victim.kill)
+        try:
+            here.wait(None, gevent.sleep, 0)
+            here.wait(None, victim.kill)
+        finally:
+            victim.kill(block=False)  # who kills it may be cancelled first
         if not victim.dead:
             here.world.fault("a greenlet of gevent's that was killed is not dead")

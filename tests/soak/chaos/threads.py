@@ -184,8 +184,9 @@ def contexts(outer: World, number: int, program: Program) -> None:
 
 @operation(0.01, "n", "task")
 def counts_descriptors(here: Here, number: int) -> None:
-    """At the program's end, when nothing else runs: contexts that come and go, or threads, leave none."""
-    if not here.world.depth:
+    """Once, at the program's end, when nothing else runs: contexts that come and go, or threads, leave none."""
+    if not here.world.depth and not here.world.locals.get(("counts", number % 2)):
+        here.world.locals["counts", number % 2] = True
         here.world.at_end.append(lambda: count_descriptors(here.world, number))
 
 

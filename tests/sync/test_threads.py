@@ -171,7 +171,7 @@ def test_thread_may_outlive_the_hub_that_sent_it(
     worker.start()
     worker.join()
     gate.open.set()
-    while daemons._pool is None or not daemons._pool.unoccupied:
+    while daemons._pool is None or daemons._pool.pending >= daemons._pool.threads:
         time.sleep(0.001)
     assert reported == []
     assert caplog.records == []

@@ -33,7 +33,7 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
     from the loop
     """
     hub = get_hub()
-    waiter = _refuse(hub, target, "schedule_switch")
+    waiter = _check(hub, target, "schedule_switch")
     if target in hub._switches:
         _resume(hub, target, args, kwargs)
     elif target is getcurrent():
@@ -77,7 +77,7 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
     ):
         raise TypeError(f"schedule_throw() needs an exception, not {type(exception).__name__}")
     hub = get_hub()
-    waiter = _refuse(hub, target, "schedule_throw")
+    waiter = _check(hub, target, "schedule_throw")
     if target in hub._switches:
         waiter = hub._switches[target]
     if waiter is not None:
@@ -88,7 +88,8 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
     hub._switch_later(target, (), {}, exception)
 
 
-def _refuse(hub: Hub, target: greenlet, name: str) -> Waiter | None:
+def _check(hub: Hub, target: greenlet, name: str) -> Waiter | None:
+    """Refuse what cannot be resumed; return what it waits in, if that is known."""
     if not isinstance(target, greenlet):
         raise TypeError(f"{name}() needs a greenlet, not {type(target).__name__}; for a function use spawn()")
     if target.dead:

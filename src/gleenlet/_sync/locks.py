@@ -75,8 +75,9 @@ class RLock(ThreadBound):
     def __exit__(self, *exception: object) -> None:
         self.release()
 
-    def _held(self) -> bool:
-        return self._depth > 0 and self._owner is _owner()
+    def _held(self) -> int:
+        """How often the caller has got it."""
+        return self._depth if self._depth and self._owner is _owner() else 0
 
 
 def _owner() -> object:
@@ -128,8 +129,7 @@ class Condition:
         Raises: GleenletError, a RuntimeError: the lock is not acquired. Cancelled, UnsafeSwitchError: as in
             `sleep`, with the lock taken again.
         """
-        self._check("wait on")
-        depth = self._lock._depth if isinstance(self._lock, RLock) else 1
+        depth = self._check("wait on")
         for _ in range(depth):
             self._lock.release()
         try:
@@ -167,10 +167,13 @@ class Condition:
         """Wake up all who wait; as `notify`."""
         self.notify(sys.maxsize)
 
-    def _check(self, what: str) -> None:
+    def _check(self, what: str) -> int:
+        """How often the caller has got the lock, once at least."""
         self._lock._claim(self)
-        if not (self._lock._held() if isinstance(self._lock, RLock) else self._lock.locked()):
+        depth = self._lock._held() if isinstance(self._lock, RLock) else int(self._lock.locked())
+        if not depth:
             raise GleenletError(f"cannot {what} un-acquired lock: call it inside `with condition:`")
+        return depth
 
     def _get_back(self, depth: int) -> None:
         error: BaseException | None = None

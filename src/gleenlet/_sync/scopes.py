@@ -68,29 +68,19 @@ class shield:
             raise GleenletError("this shield has already been entered: make one for each block")
         task = self._task = current_task() or top_level()
         if task is not None:
-            self._outer = _shields.get(task)
-            _shields[task] = self
-            task._shields += 1
+            self._outer = task._shield
+            task._shield = self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         task = self._task
         if task is None:
             return
-        task._shields -= 1
-        outer = self._outer
-        if outer is None:
-            del _shields[task]
-            return
-        _shields[task] = outer
-        if outer._late:
+        outer = task._shield = self._outer
+        if outer is not None and outer._late:
             # A scope of the outer block gave up meanwhile, and no wait out there can tell.
             outer._late = False
             if error is None:
                 raise Cancelled("time was up, or a group had failed, while a shield was entered")
-
-
-_shields: dict[Task[Any] | TopLevel, shield] = {}
-"""The innermost shield of each task that is in one."""
 
 
 class Strike:
@@ -107,7 +97,7 @@ class Strike:
         if task is None:
             raise GleenletError(f"{what} should be used inside a task: use run(main), or spawn(func)")
         self.task: Any = task
-        self.shield = _shields.get(task) if task._shields else None
+        self.shield: shield | None = task._shield
         self.before = self.count()
 
     def count(self) -> int:
@@ -119,7 +109,7 @@ class Strike:
             task.cancel()
             return
         block.struck += 1
-        if _shields.get(task) is not block:
+        if task._shield is not block:
             block._late = True
             return
         task._interrupt(Cancelled(), True)
@@ -131,8 +121,7 @@ class Strike:
         self.shield.struck -= 1
         if not self.shield.struck:
             self.shield._late = False
-            if self.task._strike is not None:
-                del self.task._strike
+            self.task._take_back(Cancelled, True)
         return self.shield.struck
 
 

@@ -5,9 +5,11 @@ To a scope this looks like a task: it is cancelled, and that is taken back. Know
 
 from __future__ import annotations
 
+from typing import Any
+
 from greenlet import getcurrent
 
-from gleenlet._core import Cancelled, Hub, Waiter, current_task, get_hub, main_depth
+from gleenlet._core import Cancelled, Hub, current_task, get_hub, main_depth
 
 __all__ = ["TopLevel", "top_level"]
 
@@ -15,18 +17,13 @@ __all__ = ["TopLevel", "top_level"]
 class TopLevel:
     """What a scope knows of a task, of the top level of one hub's thread."""
 
-    _strike: BaseException | None = None  # to be raised inside shields; deleted when it is taken back
-
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._greenlet = getcurrent()
         self._count = 0
-        self._pending: BaseException | None = None
-        self._shields = 0
-
-    @property
-    def _waiter(self) -> Waiter | None:
-        return self.hub._foreign.get(self._greenlet)
+        self._shield: Any = None
+        self._put_off: BaseException | None = None  # by shields
+        self._let_through: BaseException | None = None
 
     def cancelling(self) -> int:
         return self._count
@@ -38,27 +35,30 @@ class TopLevel:
     def uncancel(self) -> int:
         self._count = max(self._count - 1, 0)
         if not self._count:
-            self._pending = None
+            self._take_back(Cancelled)
         return self._count
 
-    def _interrupt(self, exception: BaseException, inside_shields: bool = False, /) -> None:
-        waiter = self._waiter
-        if waiter is not None and (inside_shields or not self._shields):
+    def _interrupt(self, exception: BaseException, through_shield: bool = False, /) -> None:
+        waiter = self.hub._foreign.get(self._greenlet)
+        if waiter is not None and (through_shield or self._shield is None):
             waiter.interrupt(exception)
-        elif inside_shields:
-            self._strike = exception
+        elif through_shield:
+            self._let_through = exception
         else:
-            self._pending = exception
+            self._put_off = exception
+
+    def _take_back(self, _: type[BaseException], through_shield: bool = False, /) -> None:
+        if through_shield:
+            self._let_through = None
+        else:
+            self._put_off = None
 
     def before_wait(self) -> None:
         """Called by the hub before it drives the loop."""
-        if self._strike is not None:
-            strike = self._strike
-            del self._strike
-            raise strike
-        if self._pending is not None and not self._shields:
-            pending, self._pending = self._pending, None
-            raise pending
+        exception = self._let_through or (self._put_off if self._shield is None else None)
+        if exception is not None:
+            self._take_back(Cancelled, exception is self._let_through)
+            raise exception
 
 
 def top_level() -> TopLevel | None:

@@ -23,11 +23,13 @@
  *      dispatch runs from a frame below it. So a switch between Fibers and home never moves a frame of the loop.
  *  I2  The probe. Who waits is switched away from only while `callback_count` has the value it had when home dispatched:
  *      then no C callback and no collection is on its stack. (Two ways more. Where no dispatch is under way, who was
- *      switched to by hand goes back by hand: see Hub._block. And a guest loop's greenlets wait in its way, by its rules.)
+ *      switched to by hand goes back by hand: see Hub._block. And by a guest loop's rules wait its own greenlets, and goes
+ *      back to it whom it has switched to by hand.)
  *  I3  A greenlet whose stack may begin above the dispatch is not resumed from it: see `fits`.
- *  I4  Everything is changed with the GIL held, and all but `push` and `end_hub` in the hub's thread only. prepare and
- *      check run without the GIL. In the hub's thread they read and write what only it, or a push, writes; in another one
- *      they read words of the Lane.
+ *  I4  Everything is changed with the GIL held, and in the hub's thread only: but for `push`, `end_hub`, and who says
+ *      that another thread runs our context (`told`, `complained`). prepare and check run without the GIL.
+ *      In the hub's thread they read and write what only it, or a push, writes; in another one they read words of the
+ *      Lane.
  *  I5  An item in a lane, in the timers or held is owned by it, a Job by its hub until it is finished, a Fiber that has
  *      started by itself until it ends. These two, and a Job's context, cannot be garbage until then, so they are off
  *      the collector's lists: with a crowd asleep, looking at all of them again and again took a third of the time.
@@ -180,6 +182,7 @@ typedef struct {
 typedef struct Job {
     CALL_HEAD                               /* func: after the end its name, if somebody may still ask for it */
     PyObject *value;                        /* result or exception */
+    PyObject *shield;                       /* the innermost one that it is in; or None, or NULL */
     PyObject *pending;                      /* interruption that no wait has raised yet; shields put it off */
     PyObject *strike;                       /* the same, but shields do not: a scope inside them gives up */
     PyObject *callbacks;                    /* list or NULL */
@@ -189,7 +192,6 @@ typedef struct Job {
     Fiber *fiber;                           /* borrowed: see I5 */
     struct Job *previous, *following;       /* the hub's unfinished jobs */
     void *tally;                            /* what an observer keeps of it, of PyMem_Malloc(); NULL: nothing */
-    int shields;
     uint8_t plain;                          /* a Task, of no subclass that may refer to more */
     uint8_t held;                           /* somebody had it at its end */
 } Job;
@@ -299,6 +301,8 @@ static inline Fiber *as_fiber(PyGreenlet *greenlet) { /* NULL: it is not ours */
     return greenlet->dict && Py_IS_TYPE(greenlet->dict, &FiberType) ? (Fiber *)greenlet->dict : NULL;
 }
 
+static inline int given(PyObject *slot) { return slot && slot != Py_None; } /* Python empties one by None */
+
 static inline void init_item(void *made, Hub *hub, const Kind *kind) { /* all else is zero */
     Item *item = made;
     item->hub = (Hub *)Py_NewRef(hub);
@@ -381,9 +385,6 @@ PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n);
 PyObject *call(Handle *handle);
 Handle *new_handle(Hub *hub, PyObject *func, PyObject *args);
 PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n);
-
-/* job.c */
-int ready_job(void);
 
 /* fiber.c */
 extern const Kind job_kind;

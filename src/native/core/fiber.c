@@ -100,7 +100,7 @@ static PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(igno
         return PyErr_Format(GleenletError, "this greenlet belongs to gleenlet's pool: use spawn()");
     }
     Hub *hub = fiber->hub;
-    int refused = 0;
+    int thrown = 0;
     fiber->base = __builtin_frame_address(0);
     Py_INCREF(fiber);
     PyObject_GC_UnTrack(current); /* I5 */
@@ -108,11 +108,11 @@ static PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(igno
         Job *job = fiber->job;
         job->state = STARTED;
         job->fiber = fiber;
-        if (!refused && !PyCFunction_Check(job->func)) /* which has no Python frame */
+        if (!thrown && !PyCFunction_Check(job->func)) /* which has no Python frame */
             begin_python_stack(hub->stack_chunk);
         PyObject *result = NULL;
-        if (refused)
-            refused = 0;
+        if (thrown)
+            thrown = 0;
         else if (job->pending) {
             raise_exception(job->pending);
             job->pending = NULL;
@@ -143,7 +143,7 @@ static PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(igno
             leave_pool(hub, fiber);
             break;
         }
-        refused = !back; /* a trace function of greenlet's raised at the switch to here: the job ends with that */
+        thrown = !back; /* a trace function of greenlet's raised at the switch to here: the job ends with that */
     }
     if (hub->home.greenlet)
         PyGreenlet_SetParent(current, hub->home.greenlet);

@@ -5,6 +5,7 @@
 
 static int job_traverse(Job *job, visitproc visit, void *arg) {
     Py_VISIT(job->value);
+    Py_VISIT(job->shield);
     Py_VISIT(job->pending);
     Py_VISIT(job->strike);
     Py_VISIT(job->callbacks);
@@ -15,6 +16,7 @@ static int job_traverse(Job *job, visitproc visit, void *arg) {
 
 static int job_clear(Job *job) {
     Py_CLEAR(job->value);
+    Py_CLEAR(job->shield);
     Py_CLEAR(job->pending);
     Py_CLEAR(job->strike);
     Py_CLEAR(job->callbacks);
@@ -32,8 +34,6 @@ static void job_dealloc(Job *job) {
     Py_TYPE(job)->tp_free(job);
 }
 
-static PyObject *zero;                      /* GLib.PRIORITY_DEFAULT: there is one int 0 in CPython */
-
 static PyObject *plain_text(PyObject *object) { /* of str itself */
     PyObject *text = PyObject_Str(object);
     PyObject *plain = text ? PyUnicode_FromObject(text) : NULL;
@@ -41,31 +41,40 @@ static PyObject *plain_text(PyObject *object) { /* of str itself */
     return plain;
 }
 
+static int priority_of(PyObject *number) {
+    static PyObject *zero;                  /* GLib.PRIORITY_DEFAULT: there is one int 0 in CPython */
+    int overflow;
+    if (number == zero)
+        return 0;
+    if (!zero)
+        zero = PyLong_FromLong(0);
+    if (!PyIndex_Check(number)) {
+        PyErr_Format(PyExc_TypeError, "priority must be a whole number, such as GLib.PRIORITY_LOW, not %.100s",
+                     Py_TYPE(number)->tp_name);
+        return -1;
+    }
+    long priority = PyLong_AsLongAndOverflow(number, &overflow);
+    if (overflow || priority != (int)priority) {
+        PyErr_Format(PyExc_ValueError, "priority must be one of GLib's, such as GLib.PRIORITY_LOW, not %R", number);
+        return -1;
+    }
+    return (int)priority;
+}
+
 static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_UNUSED(names)) {
-    PyObject *func, *args, *kwargs, *name, *number;
-    int queue, overflow;
-    long priority;
-    PyObject **given = ((PyTupleObject *)arguments)->ob_item;
-    if (PyTuple_GET_SIZE(arguments) == 6 && PyTuple_Check(given[1]) && PyDict_Check(given[2]) &&
-        given[3] == zero && PyBool_Check(given[5])) { /* as spawn() calls it: PyArg_ParseTuple takes a tenth of its time */
-        func = given[0], args = given[1], kwargs = given[2], priority = 0, name = given[4], queue = given[5] == Py_True;
-    } else if (PyTuple_GET_SIZE(arguments) != 6)
+    PyObject *const *part = ((PyTupleObject *)arguments)->ob_item; /* PyArg_ParseTuple takes a tenth of a spawn's time */
+    if (PyTuple_GET_SIZE(arguments) != 6 || !PyTuple_Check(part[1]) || !PyDict_Check(part[2]))
         return PyErr_Format(PyExc_TypeError, "tasks are made by spawn(func, ...)");
-    else if (!PyArg_ParseTuple(arguments, "OO!O!OOp", &func, &PyTuple_Type, &args, &PyDict_Type, &kwargs, &number, &name, &queue))
+    PyObject *func = part[0], *args = part[1], *kwargs = part[2], *name = part[4];
+    int priority = priority_of(part[3]);
+    if (priority == -1 && PyErr_Occurred())
         return NULL;
-    else if (!PyIndex_Check(number))
-        return PyErr_Format(PyExc_TypeError, "priority must be a whole number, such as GLib.PRIORITY_LOW, not %.100s",
-                            Py_TYPE(number)->tp_name);
-    else if ((priority = PyLong_AsLongAndOverflow(number, &overflow)) == -1 && PyErr_Occurred())
-        return NULL;
-    else if (overflow || priority != (int)priority)
-        return PyErr_Format(PyExc_ValueError, "priority must be one of GLib's, such as GLib.PRIORITY_LOW, not %R", number);
     if (!func_runs(func))
         return NULL;
     PyGreenlet *current = PyGreenlet_GetCurrent();
     Hub *hub = current ? get_hub(current) : NULL;
     Py_XDECREF(current);
-    Lane *lane = hub && here(hub) ? (priority ? get_lane(hub, (int)priority) : hub->normal) : NULL;
+    Lane *lane = hub && here(hub) ? (priority ? get_lane(hub, priority) : hub->normal) : NULL;
     PyObject *context = lane ? PyContext_CopyCurrent() : NULL;
     Job *job = context ? (Job *)type->tp_alloc(type, 0) : NULL;
     /* One of str itself: with attributes it could be in a cycle with a task that the collector no longer looks at. */
@@ -91,7 +100,7 @@ static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_U
     PyObject_GC_UnTrack(context);
     if (hub->observer)
         observe(hub, SPAWNED, job);
-    if (queue)
+    if (part[5] == Py_True)
         push((Item *)Py_NewRef(job));
     return (PyObject *)job;
 }
@@ -109,15 +118,15 @@ static Waiter *wait_to_interrupt(Job *job) { /* the task's own, else the newest 
 
 /* _interrupt(exception, through_shield=False): the one way to cut a task short: at its wait, or at the next one. */
 static PyObject *job_interrupt(Job *job, PyObject *const *args, Py_ssize_t n) {
-    int through = n == 2 ? PyObject_IsTrue(args[1]) : 0;
+    int through = n == 2 && args[1] == Py_True;
     if (n < 1 || n > 2)
         return PyErr_Format(PyExc_TypeError, "_interrupt() takes an exception, and whether shields let it through");
-    if (through < 0 || !here(job->hub))
+    if (!here(job->hub))
         return NULL;
     PyObject *exception = as_exception(args[0]);
     if (!exception)
         return NULL;
-    Waiter *waiter = job->state <= READY && (through || !job->shields) ? wait_to_interrupt(job) : NULL;
+    Waiter *waiter = job->state <= READY && (through || !given(job->shield)) ? wait_to_interrupt(job) : NULL;
     if (job->hub->observer && job->state <= READY)
         observe(job->hub, INTERRUPTED, job);
     if (waiter)
@@ -129,11 +138,16 @@ static PyObject *job_interrupt(Job *job, PyObject *const *args, Py_ssize_t n) {
     Py_RETURN_NONE;
 }
 
-/* _take_back(type): do not raise what was to be raised at its wait, if it is of this type and has not been raised yet */
-static PyObject *job_take_back(Job *job, PyObject *type) {
-    Waiter *waiter = wait_to_interrupt(job);
-    if (job->pending && PyErr_GivenExceptionMatches(job->pending, type))
-        Py_CLEAR(job->pending);
+/* _take_back(type, through_shield=False): do not raise what was to be raised, if it is of this type and has not been yet. What
+ * was let through is taken back from the next wait only. */
+static PyObject *job_take_back(Job *job, PyObject *const *args, Py_ssize_t n) {
+    int through = n == 2 && args[1] == Py_True;
+    if (n < 1 || n > 2)
+        return PyErr_Format(PyExc_TypeError, "_take_back() takes a type, and whether shields let it through");
+    PyObject *type = args[0], **slot = through ? &job->strike : &job->pending;
+    if (*slot && PyErr_GivenExceptionMatches(*slot, type))
+        Py_CLEAR(*slot);
+    Waiter *waiter = through ? NULL : wait_to_interrupt(job);
     if (waiter && waiter->state == READY && waiter->interrupt && PyErr_GivenExceptionMatches(waiter->interrupt, type) &&
         (waiter->outcome != NONE || (waiter->greenlet && as_fiber(waiter->greenlet)))) {
         waiter->state = waiter->outcome == NONE ? WAITING : READY; /* what stands in the lane is passed over */
@@ -175,7 +189,7 @@ static PyMethodDef job_methods[] = {
      "Did it end by cancellation?"},
     {"_interrupt", (PyCFunction)(void (*)(void))job_interrupt, METH_FASTCALL,
      "Raise an exception at its wait, or at the next one; through its shields, or after them."},
-    {"_take_back", (PyCFunction)job_take_back, METH_O, "Do not raise it after all."},
+    {"_take_back", (PyCFunction)(void (*)(void))job_take_back, METH_FASTCALL, "Do not raise it after all."},
     {"_start", (PyCFunction)job_start, METH_NOARGS, "Run it up to its first wait, where safe; else queue it."},
     {NULL}};
 
@@ -184,13 +198,11 @@ static PyMemberDef job_members[] = {
     {"_func", T_OBJECT, offsetof(Job, func), READONLY, NULL},
     {"_name", T_OBJECT, offsetof(Job, name), 0, NULL},
     {"_value", T_OBJECT, offsetof(Job, value), READONLY, NULL},
-    {"_pending", T_OBJECT, offsetof(Job, pending), 0, NULL},
-    {"_strike", T_OBJECT, offsetof(Job, strike), 0, NULL},
     {"_guard", T_OBJECT, offsetof(Job, guard), 0, NULL},
     {"_callbacks", T_OBJECT, offsetof(Job, callbacks), 0, NULL},
     {"_context", T_OBJECT, offsetof(Job, context), READONLY, NULL},
     {"_waiter", T_OBJECT, offsetof(Job, waiter), READONLY, NULL},
-    {"_shields", T_INT, offsetof(Job, shields), 0, NULL},
+    {"_shield", T_OBJECT, offsetof(Job, shield), 0, NULL},
     {"_held", T_BOOL, offsetof(Job, held), READONLY, NULL},
     {"_state", T_UBYTE, offsetof(Job, state), READONLY, NULL},
     {NULL}};
@@ -211,5 +223,3 @@ PyTypeObject JobType = {
     .tp_members = job_members,
     .tp_getset = job_getset,
 };
-
-int ready_job(void) { return (zero = PyLong_FromLong(0)) ? 0 : -1; }

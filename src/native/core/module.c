@@ -131,7 +131,7 @@ static int core_exec(PyObject *module) {
     }
     PyGreenlet_Import();
     if (!greenlet_api || !(gi = PyImport_ImportModule("gi._gi")) || ready_dispatch() || know_words() || know_errors() ||
-        ready_job() || ready_fiber_type() || ready_func() || add_types(module) || add_queues(module) ||
+        ready_fiber_type() || ready_func() || add_types(module) || add_queues(module) ||
         watch_collector() || check_probe() ||
         PyModule_AddIntConstant(module, "IDLE_PRIORITY", IDLE_PRIORITY) ||
         PyModule_AddStringConstant(module, "PLATFORM", platform_name) ||

@@ -33,7 +33,7 @@ static int parse_seconds(PyObject *number, const char *what, int64_t *span) {
 PyObject *core_may_wait(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     PyGreenlet *current = PyGreenlet_GetCurrent();
     Job *job = current ? owner(current) : NULL;
-    int may = job && (!job->guard || job->guard == Py_None) && job->hub->context == context_peek() &&
+    int may = job && !given(job->guard) && job->hub->context == context_peek() &&
               may_switch(job->hub, current);
     Py_XDECREF(current);
     return PyBool_FromLong(may);
@@ -297,11 +297,11 @@ __attribute__((noinline)) static int block_stranger(Hub *hub, Waiter *waiter, Py
 }
 
 static inline int is_interrupted(Job *job) {
-    return (job->strike || (job->pending && !job->shields)) && (!job->guard || job->guard == Py_None);
+    return (job->strike || (job->pending && !given(job->shield))) && !given(job->guard);
 }
 
 static PyObject *raise_interruption(Job *job) {
-    PyObject **slot = job->pending && !job->shields ? &job->pending : &job->strike, *exception = *slot;
+    PyObject **slot = job->pending && !given(job->shield) ? &job->pending : &job->strike, *exception = *slot;
     *slot = NULL;
     raise_exception(exception);
     return NULL;
@@ -315,7 +315,7 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, PyObject *late) {
     int failed = 0, ours = as_fiber(current) != NULL;
     if (waiter->state == WAITING || waiter->state == DONE || waiter->greenlet)
         return PyErr_Format(GleenletError, "another task already waits here: make a Waiter for each wait");
-    if (job && job->guard && job->guard != Py_None && waiter->state == NEW) {
+    if (job && given(job->guard) && waiter->state == NEW) {
         PyObject *result = PyObject_CallNoArgs(job->guard);
         if (result) {
             Py_DECREF(result);

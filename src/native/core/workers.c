@@ -16,7 +16,7 @@ typedef struct Work {
     PyObject *result, *error;               /* one of the two, once it has ended */
     PyObject *late;                         /* late(error): the function failed, and nobody waits any more */
     Waiter *waiter;                         /* who is woken at the end */
-    Handle *over;                             /* tells him so, in his thread; NULL once it is queued */
+    Handle *over;                           /* tells him so, in his thread; NULL once it is queued */
 } Work;
 
 static PyObject *work_tell(Work *work, PyObject *Py_UNUSED(ignored)) { /* in the thread of who waits */
@@ -142,7 +142,7 @@ typedef struct {
     sem_t works;                            /* as many as there are in the queue */
     Work *head, *tail;
     int most, threads;
-    int queued, unoccupied;                 /* Works, and threads that will take one */
+    int pending;                            /* Works that are not done yet */
 } Workers;
 
 static PyObject *workers_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(names)) {
@@ -187,10 +187,8 @@ static PyObject *workers_serve(Workers *workers, PyObject *Py_UNUSED(ignored)) {
         Py_END_ALLOW_THREADS;
         Work *work = workers->head;
         workers->head = work->next;
-        workers->queued--;
-        workers->unoccupied--;
         work_run(work);
-        workers->unoccupied++;
+        workers->pending--;
         Py_DECREF(work);
     }
     Py_UNREACHABLE();
@@ -202,7 +200,7 @@ static PyObject *workers_give(Workers *workers, PyObject *object) {
     Work *work = (Work *)object;
     if (!PyObject_TypeCheck(object, &WorkType))
         return PyErr_Format(PyExc_TypeError, "a Work is needed, not %.100s", Py_TYPE(object)->tp_name);
-    if (workers->queued >= workers->unoccupied && workers->threads < workers->most) {
+    if (workers->pending >= workers->threads && workers->threads < workers->most) {
         PyObject *serve = PyCFunction_New(&serve_def, (PyObject *)workers), *nothing = PyTuple_New(0);
         PyObject *thread = serve && nothing ? PyObject_CallFunctionObjArgs(workers->start, serve, nothing, NULL) : NULL;
         Py_XDECREF(serve);
@@ -211,7 +209,6 @@ static PyObject *workers_give(Workers *workers, PyObject *object) {
             return NULL;
         Py_DECREF(thread);
         workers->threads++; /* it waits for the GIL before it does anything; and so for us */
-        workers->unoccupied++;
     }
     Py_INCREF(work);
     work->next = NULL;
@@ -220,7 +217,7 @@ static PyObject *workers_give(Workers *workers, PyObject *object) {
     else
         workers->head = work;
     workers->tail = work;
-    workers->queued++;
+    workers->pending++;
     sem_post(&workers->works);
     Py_RETURN_NONE;
 }
@@ -231,7 +228,7 @@ static PyMethodDef workers_methods[] = {
 
 static PyMemberDef workers_members[] = {
     {"threads", T_INT, offsetof(Workers, threads), READONLY, "how many there are"},
-    {"unoccupied", T_INT, offsetof(Workers, unoccupied), READONLY, "how many of them have nothing to do"},
+    {"pending", T_INT, offsetof(Workers, pending), READONLY, "how many Works are not done yet"},
     {NULL}};
 
 PyTypeObject WorkersType = {

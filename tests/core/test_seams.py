@@ -142,22 +142,22 @@ def test_a_chooser_says_which_of_the_ready_is_next(order: str) -> None:
         for task in tasks:
             task.join()
 
-    hub._chooser = (lambda ready: 0) if order == "first" else (lambda ready: len(ready) - 1)
+    hub._set_chooser((lambda ready: 0) if order == "first" else (lambda ready: len(ready) - 1))
     try:
         run(main)
     finally:
-        hub._chooser = None
+        hub._set_chooser(None)
     assert log == ([0, 1, 2, 0, 1, 2] if order == "first" else [2, 1, 0, 0, 1, 2])
 
 
 @pytest.mark.parametrize("bad", [lambda ready: 7, lambda ready: "x", lambda ready: 1 // 0])
 def test_a_chooser_that_errs_is_reported(bad: Callable[[list[Any]], Any], capsys: pytest.CaptureFixture[str]) -> None:
     hub = get_hub()
-    hub._chooser = bad
+    hub._set_chooser(bad)
     try:
         run(lambda: [task.join() for task in [spawn(int), spawn(int)]])
     finally:
-        hub._chooser = None
+        hub._set_chooser(None)
     assert "Error" in capsys.readouterr().err
 
 

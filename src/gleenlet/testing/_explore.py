@@ -82,13 +82,14 @@ class Explorer:
         if story is not None:
             recorder.tell = story.tell
             hub._observe(story)
-        hub._chooser = recording[thread] = recorder
+        hub._set_chooser(recorder)
+        recording[thread] = recorder
         try:
             self.run_test()
         except Exception as error:
             self.failure = error
         finally:
-            hub._chooser = None
+            hub._set_chooser(None)
             del recording[thread]
             if story is not None:
                 hub._unobserve(story)

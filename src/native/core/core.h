@@ -13,10 +13,10 @@
  * sees.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource. Items queue
- * in lanes: a Handle (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait is over) and a
- * Switch (one that somebody resumes by hand); what each does when its turn comes its Kind says. A Fiber is a greenlet of
- * ours; it runs one Job after another. "Home" is the greenlet inside the innermost dispatch: who blocks goes to the next
- * ready Fiber or home.
+ * in lanes: a Handle (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait is over), a
+ * Switch (one that somebody resumes by hand) and a Work (what another thread has done); what each does when its turn comes
+ * its Kind says. A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the innermost
+ * dispatch: who blocks goes to the next ready Fiber or home.
  *
  * Invariants.
  *  I1  The floor. Every Fiber is first switched to from an address below `floor` (F4: `switch_at_floor`), and no
@@ -383,7 +383,6 @@ PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n);
 
 /* handle.c */
 PyObject *call(Handle *handle);
-Handle *new_handle(Hub *hub, PyObject *func, PyObject *args);
 PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n);
 
 /* fiber.c */
@@ -417,8 +416,7 @@ void tell_turn(Hub *hub, int ours);
 void tell_guest(Waiter *waiter);
 PyObject *hub_set_turn(Hub *hub, PyObject *args);
 PyObject *hub_tell_turn(Hub *hub, PyObject *ours);
-PyObject *get_chooser(PyObject *hub, void *closure);
-int set_chooser(PyObject *hub, PyObject *func, void *closure);
+PyObject *hub_set_chooser(Hub *hub, PyObject *func);
 
 /* ends.c */
 int own_hub(Hub *hub);

@@ -183,34 +183,30 @@ Job *owner(PyGreenlet *greenlet) { /* the task that this greenlet works for: its
     return job;
 }
 
+static Fiber *take_from_pool(Hub *hub, Job *job) { /* with its greenlet, which is the caller's; steals the job */
+    Fiber *fiber = hub->pool;
+    hub->pool = fiber->next;
+    hub->n_pool--;
+    fiber->job = job;
+    return fiber;
+}
+
 /* From home only where there is no idle Fiber: birth needs the floor. */
 static void job_run(Hub *hub, Item *item) {
-    Job *job = (Job *)item;
-    Fiber *fiber = hub->pool;
-    PyGreenlet *greenlet;
-    PyObject *result;
-    hub->steps++;
-    if (fiber) {
-        hub->pool = fiber->next;
-        hub->n_pool--;
-        fiber->job = job;
-        hub->home.running = fiber;
-        greenlet = fiber->greenlet;
-        result = PyGreenlet_Switch(greenlet, NULL, NULL);
-    } else {
-        fiber = new_fiber(hub, job);
-        if (!fiber) {
-            push(item);
-            report(hub, (PyObject *)hub);
-            return;
-        }
-        hub->home.running = fiber;
-        greenlet = fiber->greenlet;
-        result = switch_at_floor(hub->floor, greenlet, NULL, NULL);
+    int idle = hub->pool != NULL;
+    Fiber *fiber = idle ? take_from_pool(hub, (Job *)item) : new_fiber(hub, (Job *)item);
+    if (!fiber) {
+        push(item);
+        report(hub, (PyObject *)hub);
+        return;
     }
+    PyGreenlet *greenlet = fiber->greenlet;
+    hub->steps++;
+    hub->home.running = fiber;
+    PyObject *result = idle ? PyGreenlet_Switch(greenlet, NULL, NULL) : switch_at_floor(hub->floor, greenlet, NULL, NULL);
     fiber = result ? NULL : as_fiber(greenlet);
     if (fiber && fiber->job && fiber->job->state == NEW) { /* a trace function of greenlet's raised: it died unborn */
-        job = fiber->job;
+        Job *job = fiber->job;
         fiber->job = NULL;
         finish(hub, job, NULL);
         Py_DECREF(job);
@@ -221,14 +217,7 @@ static void job_run(Hub *hub, Item *item) {
 }
 
 static PyGreenlet *job_hand_over(Lane *lane, PyGreenlet *Py_UNUSED(current)) {
-    Hub *hub = lane->hub;
-    Fiber *fiber = hub->pool;
-    if (!fiber)
-        return NULL;
-    fiber->job = (Job *)take(lane);
-    hub->pool = fiber->next;
-    hub->n_pool--;
-    return fiber->greenlet;
+    return lane->hub->pool ? take_from_pool(lane->hub, (Job *)take(lane))->greenlet : NULL;
 }
 
 const Kind job_kind = {JOB, push, job_run, job_hand_over};

@@ -69,14 +69,12 @@ PyTypeObject HandleType = {
 };
 
 PyObject *call(Handle *handle) { /* or a Job, in its context */
-    PyObject *context = Py_NewRef(handle->context), *result = NULL, *exception = NULL;
-    if (!PyContext_Enter(context)) {
-        result = PyObject_Call(handle->func, handle->args, handle->kwargs);
-        exception = result ? NULL : take_exception();
-        if (PyContext_Exit(context))
-            PyErr_Clear();
-    }
-    Py_DECREF(context);
+    if (PyContext_Enter(handle->context))
+        return NULL;
+    PyObject *result = PyObject_Call(handle->func, handle->args, handle->kwargs);
+    PyObject *exception = result ? NULL : take_exception();
+    if (PyContext_Exit(handle->context))
+        PyErr_Clear();
     if (exception)
         raise_exception(exception);
     return result;
@@ -96,7 +94,7 @@ static void handle_run(Hub *hub, Item *item) {
 
 static const Kind handle_kind = {HANDLE, push, handle_run, NULL};
 
-Handle *new_handle(Hub *hub, PyObject *func, PyObject *args) { /* neither queued nor timed yet */
+static Handle *new_handle(Hub *hub, PyObject *func, PyObject *args) { /* neither queued nor timed yet */
     Handle *handle = (Handle *)HandleType.tp_alloc(&HandleType, 0);
     if (!handle)
         return NULL;

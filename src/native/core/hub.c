@@ -146,6 +146,8 @@ static PyMethodDef hub_methods[] = {
     {"_tell_turn", (PyCFunction)hub_tell_turn, METH_O, NULL},
     {"_set_clock", (PyCFunction)hub_set_clock, METH_O, "_set_clock($self, seconds, /)\n--\n\n"
      "Let the hub's clock stand at `seconds`, until it is set again; None: CLOCK_MONOTONIC."},
+    {"_set_chooser", (PyCFunction)hub_set_chooser, METH_O, "_set_chooser($self, func, /)\n--\n\n"
+     "Have `func` return the index of the next, of a list of what is ready where there are several: tasks, greenlets, handles."},
     {"_next_deadline", (PyCFunction)hub_next_deadline, METH_NOARGS, "_next_deadline($self, /)\n--\n\n"
      "Return when the first timer is due, on the hub's clock; None if there is none."},
     {"_call", (PyCFunction)(void (*)(void))hub_call, METH_FASTCALL, NULL},
@@ -181,9 +183,6 @@ static PyObject *hub_running(Hub *hub, void *Py_UNUSED(closure)) {
 
 static PyGetSetDef hub_getset[] = {
     {"_running", (getter)hub_running, NULL, "The task that runs now, if that is known. Thread: any.", NULL},
-    {"_chooser", get_chooser, set_chooser,
-     "Called with a list of what is ready, tasks, greenlets and handles, when there are several: the index of the next.",
-     NULL},
     {"closed", (getter)hub_closed, NULL, "Has its thread or its context ended? Thread: any.", NULL},
     {"_held", (getter)hub_held, NULL, NULL, NULL},
     {NULL}};

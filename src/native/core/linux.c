@@ -14,7 +14,6 @@
 
 _Static_assert((int)READABLE == EPOLLIN && (int)WRITABLE == EPOLLOUT, "epoll's numbers are poll's");
 
-
 const char platform_name[] = "linux";
 
 struct Polls {

@@ -311,9 +311,12 @@ static PyObject *part(PyObject *text, PyObject *more) { /* steals both */
     return joined;
 }
 
-static PyObject *in_words(Queue *queue, PyObject *begin) { /* steals it */
-    PyObject *text = part(begin, PyUnicode_FromFormat(" maxsize=%R", queue->maxsize ? queue->maxsize : Py_None));
+static PyObject *in_words(Queue *queue, const char *format) {
+    PyObject *name = PyType_GetName(Py_TYPE(queue));
+    PyObject *text = name ? PyUnicode_FromFormat(format, name, queue) : NULL;
     Py_ssize_t getters = line_length(&queue->getters), putters = line_length(&queue->putters);
+    Py_XDECREF(name);
+    text = part(text, PyUnicode_FromFormat(" maxsize=%R", queue->maxsize ? queue->maxsize : Py_None));
     if (size_of(queue)) {
         PyObject *items = queue->heap ? Py_NewRef(queue->heap) : ring_list(&queue->ring);
         text = part(text, items ? PyUnicode_FromFormat(" _queue=%R", items) : NULL);
@@ -328,19 +331,9 @@ static PyObject *in_words(Queue *queue, PyObject *begin) { /* steals it */
     return part(text, PyUnicode_FromString(queue->room == SHUT ? " shutdown>" : ">"));
 }
 
-static PyObject *queue_repr(Queue *queue) {
-    PyObject *name = PyType_GetName(Py_TYPE(queue));
-    PyObject *text = name ? in_words(queue, PyUnicode_FromFormat("<%U at %p", name, queue)) : NULL;
-    Py_XDECREF(name);
-    return text;
-}
+static PyObject *queue_repr(Queue *queue) { return in_words(queue, "<%U at %p"); }
 
-static PyObject *queue_str(Queue *queue) {
-    PyObject *name = PyType_GetName(Py_TYPE(queue));
-    PyObject *text = name ? in_words(queue, PyUnicode_FromFormat("<%U", name)) : NULL;
-    Py_XDECREF(name);
-    return text;
-}
+static PyObject *queue_str(Queue *queue) { return in_words(queue, "<%U"); }
 
 static PyMethodDef queue_methods[] = {
     {"put", (PyCFunction)queue_put, METH_O,

@@ -150,22 +150,14 @@ PyObject *hub_next_deadline(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     return hub->n_timers ? PyFloat_FromDouble(hub->timers[0].deadline / 1e9) : Py_NewRef(Py_None);
 }
 
-PyObject *get_chooser(PyObject *self, void *Py_UNUSED(closure)) {
-    Hub *hub = (Hub *)self;
-    return Py_NewRef(hub->chooser ? hub->chooser : Py_None);
-}
-
-int set_chooser(PyObject *self, PyObject *func, void *Py_UNUSED(closure)) {
-    Hub *hub = (Hub *)self;
+PyObject *hub_set_chooser(Hub *hub, PyObject *func) {
     if (!here(hub))
-        return -1;
-    if (func && func != Py_None && !PyCallable_Check(func)) {
-        PyErr_Format(PyExc_TypeError, "a chooser is a function, not %.100s", Py_TYPE(func)->tp_name);
-        return -1;
-    }
-    Py_XSETREF(hub->chooser, func && func != Py_None ? Py_NewRef(func) : NULL);
+        return NULL;
+    if (func != Py_None && !PyCallable_Check(func))
+        return PyErr_Format(PyExc_TypeError, "a chooser is a function, not %.100s", Py_TYPE(func)->tp_name);
+    Py_XSETREF(hub->chooser, func == Py_None ? NULL : Py_NewRef(func));
     hub->choose = hub->clock || hub->chooser ? choose : NULL;
-    return 0;
+    Py_RETURN_NONE;
 }
 
 /* ---- neighbours ---- */

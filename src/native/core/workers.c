@@ -1,59 +1,53 @@
 /* Work for other threads, and the threads that do it. Above all this stands _sync/threads.py.
  *
  * From give() on nothing is allocated until who waits is woken: what fails meanwhile for want of memory is the function's
- * own outcome, and nobody waits for ever. The Handle that wakes him is made with the Work. All but the wait for the next Work
- * happens with the GIL held. */
+ * own outcome, and nobody waits for ever. So a Work is an Item: it queues for a thread, and then for the loop. All but the
+ * wait for the next Work happens with the GIL held. */
 #include "core.h"
 
 #include <errno.h>
 #include <semaphore.h>
 #include <structmember.h>
 
-typedef struct Work {
-    PyObject_HEAD
-    struct Work *next;                      /* in the queue */
+typedef struct {
+    ITEM_HEAD
     PyObject *func;                         /* NULL once it has begun, or was called off */
     PyObject *result, *error;               /* one of the two, once it has ended */
     PyObject *late;                         /* late(error): the function failed, and nobody waits any more */
     Waiter *waiter;                         /* who is woken at the end */
-    Handle *over;                           /* tells him so, in his thread; NULL once it is queued */
 } Work;
 
-static PyObject *work_tell(Work *work, PyObject *Py_UNUSED(ignored)) { /* in the thread of who waits */
+static void work_tell(Hub *hub, Item *item) {
+    Work *work = (Work *)item;
     int woken = wake(work->waiter, Py_None, WOKEN);
-    return woken < 0              ? NULL
-           : woken || !work->error ? Py_NewRef(Py_None)
-                                   : PyObject_CallOneArg(work->late, work->error);
+    PyObject *told = woken || !work->error ? NULL : PyObject_CallOneArg(work->late, work->error);
+    if (PyErr_Occurred())
+        report(hub, work->late);
+    Py_XDECREF(told);
+    Py_DECREF(work);
 }
 
-static PyMethodDef tell_def = {"tell", (PyCFunction)work_tell, METH_NOARGS, NULL};
+static const Kind work_kind = {HANDLE, push, work_tell, NULL};
 
 static PyObject *work_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(names)) {
     PyObject *func, *late;
     Waiter *waiter;
-    if (!PyArg_ParseTuple(args, "OO!O", &func, &WaiterType, &waiter, &late))
-        return NULL;
-    Work *work = (Work *)type->tp_alloc(type, 0);
-    if (!work)
-        return NULL;
-    work->func = Py_NewRef(func);
-    work->late = Py_NewRef(late);
-    work->waiter = (Waiter *)Py_NewRef(waiter);
-    PyObject *tell = PyCFunction_New(&tell_def, (PyObject *)work), *nothing = PyTuple_New(0);
-    work->over = tell && nothing ? new_handle(waiter->hub, tell, nothing) : NULL;
-    Py_XDECREF(tell);
-    Py_XDECREF(nothing);
-    if (!work->over)
-        Py_CLEAR(work);
+    Work *work = NULL;
+    if (PyArg_ParseTuple(args, "OO!O", &func, &WaiterType, &waiter, &late) && (work = (Work *)type->tp_alloc(type, 0))) {
+        init_item(work, waiter->hub, &work_kind);
+        work->func = Py_NewRef(func);
+        work->late = Py_NewRef(late);
+        work->waiter = (Waiter *)Py_NewRef(waiter);
+    }
     return (PyObject *)work;
 }
 
 static int work_traverse(Work *work, visitproc visit, void *arg) {
+    Py_VISIT(work->hub);
     Py_VISIT(work->func);
     Py_VISIT(work->result);
     Py_VISIT(work->error);
     Py_VISIT(work->late);
-    Py_VISIT(work->over);
     return 0;
 }
 
@@ -62,7 +56,6 @@ static int work_clear(Work *work) {
     Py_CLEAR(work->result);
     Py_CLEAR(work->error);
     Py_CLEAR(work->late);
-    Py_CLEAR(work->over);
     return 0;
 }
 
@@ -70,29 +63,23 @@ static void work_dealloc(Work *work) {
     PyObject_GC_UnTrack(work);
     work_clear(work);
     Py_CLEAR(work->waiter);
+    Py_CLEAR(work->hub);
     Py_TYPE(work)->tp_free(work);
 }
 
-static void work_run(Work *work) {
+static PyObject *work_call(Work *work, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(names)) { /* in the other thread */
     PyObject *func = work->func;
-    Handle *over = work->over;
-    if (!func || !over)
-        return;
-    work->func = NULL;
-    work->result = PyObject_CallNoArgs(func);
-    if (!work->result)
-        work->error = take_exception();
-    Py_DECREF(func);
-    work->over = NULL;
-    if (over->hub->open) {
-        push((Item *)over);
-        context_wakeup(over->hub->context);
-    } else
-        Py_DECREF(over);
-}
-
-static PyObject *work_call(Work *work, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(names)) { /* in an executor's thread */
-    work_run(work);
+    if (func) {
+        work->func = NULL;
+        work->result = PyObject_CallNoArgs(func);
+        if (!work->result)
+            work->error = take_exception();
+        Py_DECREF(func);
+        if (work->hub->open) {
+            push((Item *)Py_NewRef(work));
+            context_wakeup(work->hub->context);
+        }
+    }
     Py_RETURN_NONE;
 }
 
@@ -140,7 +127,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *start, *begin;                /* start(func, args), _thread's; begin() is called first in each thread */
     sem_t works;                            /* as many as there are in the queue */
-    Work *head, *tail;
+    Item *head, *tail;
     int most, threads;
     int pending;                            /* Works that are not done yet */
 } Workers;
@@ -162,7 +149,7 @@ static PyObject *workers_new(PyTypeObject *type, PyObject *args, PyObject *Py_UN
 
 static void workers_dealloc(Workers *workers) { /* it had no threads, which keep it; or this is a forked child */
     while (workers->head) {
-        Work *work = workers->head;
+        Item *work = workers->head;
         workers->head = work->next;
         Py_DECREF(work);
     }
@@ -185,9 +172,9 @@ static PyObject *workers_serve(Workers *workers, PyObject *Py_UNUSED(ignored)) {
         while (sem_wait(&workers->works) && errno == EINTR)
             ;
         Py_END_ALLOW_THREADS;
-        Work *work = workers->head;
+        Item *work = workers->head;
         workers->head = work->next;
-        work_run(work);
+        Py_XDECREF(work_call((Work *)work, NULL, NULL));
         workers->pending--;
         Py_DECREF(work);
     }
@@ -197,7 +184,7 @@ static PyObject *workers_serve(Workers *workers, PyObject *Py_UNUSED(ignored)) {
 static PyMethodDef serve_def = {"serve", (PyCFunction)workers_serve, METH_NOARGS, NULL};
 
 static PyObject *workers_give(Workers *workers, PyObject *object) {
-    Work *work = (Work *)object;
+    Item *work = (Item *)object;
     if (!PyObject_TypeCheck(object, &WorkType))
         return PyErr_Format(PyExc_TypeError, "a Work is needed, not %.100s", Py_TYPE(object)->tp_name);
     if (workers->pending >= workers->threads && workers->threads < workers->most) {

@@ -25,6 +25,7 @@ from gleenlet import (
     schedule_switch,
     sleep,
     spawn,
+    to_thread,
     wait_readable,
     wait_signal,
 )
@@ -139,6 +140,11 @@ def test_the_loop_gets_the_thread_back_and_what_it_calls_is_named(recorder: Reco
         ("home", ""),
     ]
     assert recorder.loops()[next(recorder.events()).loop] == "MainThread"
+
+
+def test_what_another_thread_has_done_begins_by_its_name(recorder: Recorder) -> None:
+    run(to_thread, int)
+    assert ("begin", "to_thread") in [(event.kind, event.text) for event in recorder.events()]
 
 
 def test_greenlets_that_are_no_tasks_have_a_row_each(recorder: Recorder) -> None:

@@ -116,7 +116,7 @@ typedef struct Neighbour {
     struct Neighbour *next;
 } Neighbour;
 
-enum { HANDLE, JOB, WAITER, SWITCH };
+enum { HANDLE, JOB, WAITER, SWITCH, WORK };
 
 /* What an item is to lanes, timers and the switch, which know no more of it. */
 typedef struct Kind {

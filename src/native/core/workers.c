@@ -27,7 +27,7 @@ static void work_tell(Hub *hub, Item *item) {
     Py_DECREF(work);
 }
 
-static const Kind work_kind = {HANDLE, push, work_tell, NULL};
+static const Kind work_kind = {WORK, push, work_tell, NULL};
 
 static PyObject *work_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(names)) {
     PyObject *func, *late;

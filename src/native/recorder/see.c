@@ -214,7 +214,8 @@ static void see_begin(Watcher *watcher, Item *item, int64_t now) {
         put(tape, now, watcher->loop, BEGIN, 0,
             stranger(item->kind->is == SWITCH ? ((Switch *)item)->greenlet : waiter->greenlet), 0, NULL);
     else {
-        PyObject *name = name_of_func(((Handle *)item)->func);
+        PyObject *name =
+            item->kind->is == HANDLE ? name_of_func(((Handle *)item)->func) : PyUnicode_FromString("to_thread");
         put(tape, now, watcher->loop, BEGIN, 0, 0, 0, name);
         Py_XDECREF(name);
     }

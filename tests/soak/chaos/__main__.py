@@ -24,16 +24,18 @@ def main() -> int:
     parser.add_argument("--operations", type=int, default=10**12, help="stop after so many")
     parser.add_argument("--each", type=float, default=15, help="seconds for a child")
     parser.add_argument("--weights", default="", help="of kinds of operation: name=3,other=0")
+    parser.add_argument("--size", default="300", help="operations a program")
     parser.add_argument("--shrink", type=float, default=60, help="seconds to make a failing program smaller; 0: none")
     parser.add_argument("--seed", type=int, help="run this one only")
     parser.add_argument("--episode", type=int, help="of --seed")
     options = parser.parse_args()
+    drawing = ["--weights", options.weights, "--size", options.size]
     if options.seed is not None:
         episode = options.episode or 0
-        report = run_child(options.seed, f"{episode}:{episode + 1}", 1e9, options.weights)
+        report = run_child(options.seed, f"{episode}:{episode + 1}", 1e9, drawing)
         print(report.output, report.what if fails(report) else "all is well")
         if fails(report) and options.shrink:
-            program, again = smaller(report, options.weights, options.shrink)
+            program, again = smaller(report, drawing, options.shrink)
             print(json.dumps(program), again.output, sep="\n")
         return int(fails(report))
     begun = time.monotonic()
@@ -43,7 +45,7 @@ def main() -> int:
         options.minutes,
         options.operations,
         options.each,
-        options.weights,
+        drawing,
         options.shrink,
         options.seeds,
         options.episodes,

@@ -111,6 +111,7 @@ def main() -> int:
     parser.add_argument("episodes", help="how many, or which: 7:8")
     parser.add_argument("--program", help="a file to read the program from")
     parser.add_argument("--weights", default="")
+    parser.add_argument("--size", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=1e9)
     parser.add_argument("--print", action="store_true", help="the first program, and run none")
     options = parser.parse_args()
@@ -118,7 +119,7 @@ def main() -> int:
     first, _, last = options.episodes.rpartition(":")
     numbers = range(int(first or 0), int(last))
     if options.print:
-        print(json.dumps(make(f"{options.seed}:{numbers.start}", 300, weights)))
+        print(json.dumps(make(f"{options.seed}:{numbers.start}", options.size, weights)))
         return 0
 
     faulthandler.enable()
@@ -144,7 +145,7 @@ def main() -> int:
             with open(options.program) as file:
                 program = json.load(file)
         else:
-            program = make(f"{options.seed}:{number}", 300, weights)
+            program = make(f"{options.seed}:{number}", options.size, weights)
         world = episode(program, number)
         operations += world.operations
         print("operations", operations, flush=True)
@@ -169,7 +170,7 @@ def main() -> int:
         return 1
     if kind == "exits_at_random":
         world = World(gleenlet.get_hub())
-        world.spawn(make(f"{options.seed}:exit", 300, weights), 0)
+        world.spawn(make(f"{options.seed}:exit", options.size, weights), 0)
         for _ in range(chance.randrange(40)):
             GLib.MainContext.default().iteration(False)
         world.over = chance.random() < 0.5

@@ -69,9 +69,10 @@ def settings(seed: int) -> dict[str, str]:
     return found
 
 
-def run_child(seed: int, episodes: str, seconds: float, weights: str, program: Program | None = None) -> Report:
+def run_child(seed: int, episodes: str, seconds: float, drawing: list[str], program: Program | None = None) -> Report:
+    """Run one; `drawing`: its options that say how programs are drawn."""
     command = [sys.executable, "-m", "tests.soak.chaos.child", str(seed), episodes]
-    command += ["--seconds", str(seconds), "--weights", weights]
+    command += ["--seconds", str(seconds), *drawing]
     if random.Random(f"processor {seed}").random() < 0.2:
         command = ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0))), *command]
     with tempfile.NamedTemporaryFile("w+", suffix=".json") as file, tempfile.TemporaryFile("w+") as out:
@@ -113,15 +114,15 @@ def fails(report: Report) -> bool:
     return report.status != 0 or bool(report.faults)
 
 
-def smaller(report: Report, weights: str, seconds: float) -> tuple[Program, Report]:
+def smaller(report: Report, drawing: list[str], seconds: float) -> tuple[Program, Report]:
     """Leave operations out while the program fails in the same way, for so many seconds."""
     end = time.monotonic() + seconds
     number = f"{report.episode}:{report.episode + 1}"
-    program = program_of(report.seed, number, weights)
+    program = program_of(report.seed, number, drawing)
 
     def still_fails(candidate: Program, times: int = 2) -> Report | None:
         for _ in range(times):
-            again = run_child(report.seed, number, 1e9, weights, candidate)
+            again = run_child(report.seed, number, 1e9, drawing, candidate)
             if fails(again) and again.kind == report.kind:
                 return again
             if time.monotonic() > end:
@@ -149,9 +150,9 @@ def smaller(report: Report, weights: str, seconds: float) -> tuple[Program, Repo
     return program, best
 
 
-def program_of(seed: int, episodes: str, weights: str) -> Program:
+def program_of(seed: int, episodes: str, drawing: list[str]) -> Program:
     """The first of these programs: a child knows the kinds of operation that it is drawn from."""
-    command = [sys.executable, "-m", "tests.soak.chaos.child", str(seed), episodes, "--weights", weights, "--print"]
+    command = [sys.executable, "-m", "tests.soak.chaos.child", str(seed), episodes, *drawing, "--print"]
     program: Program = json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
     return program
 
@@ -162,7 +163,7 @@ def run_children(
     minutes: float,
     operations: int,
     each: float,
-    weights: str,
+    drawing: list[str],
     shrink: float,
     seeds_wanted: int = 10**9,
     episodes: int = EPISODES,
@@ -186,7 +187,7 @@ def run_children(
                 and len(failed) < 20
                 and seed < first + seeds_wanted
             ):
-                running.add(pool.submit(run_child, seed, str(episodes), min(each, left), weights))
+                running.add(pool.submit(run_child, seed, str(episodes), min(each, left), drawing))
                 seed += 1
             if not running:
                 break
@@ -202,7 +203,7 @@ def run_children(
                 if not shrink:
                     print("\n".join(report.output.splitlines()[-TAIL:]), flush=True)
                 elif report.episode >= 0:
-                    program, again = smaller(report, weights, shrink)
+                    program, again = smaller(report, drawing, shrink)
                     if again is report:
                         print(
                             "\n".join(report.output.splitlines()[-TAIL:]),

@@ -297,7 +297,7 @@ class World:
             self.fault(f"left in the hub: {tasks}")
         for name in ("_timers", "_held"):
             if left := getattr(self.hub, name, 0):
-                self.fault(f"left in the hub: {name} = {left}")
+                self.fault(f"left in the hub: {name} = {left}, of {gc.get_referents(self.hub)}")
 
 
 class Here:

@@ -101,7 +101,7 @@ def test_a_failure_on_the_way_is_reported() -> None:
 
 
 @in_child()
-def test_it_is_refused_in_a_callback_of_the_loop() -> None:
+def test_it_is_refused_in_a_callback_of_the_loop_and_cancels_nothing() -> None:
     errors: list[Exception] = []
 
     def callback() -> None:
@@ -113,9 +113,14 @@ def test_it_is_refused_in_a_callback_of_the_loop() -> None:
 
     loop = GLib.MainLoop()
     task = spawn(sleep, 1000)
+    sleep(0)
+    new = spawn(int)
     get_hub().call_soon(callback)
     loop.run()
     assert "shutdown" in str(errors[0])
+    assert new.result() == 0
+    assert not task.done()
+    assert not task.cancelling()
     task.cancel()
     task.join()
 

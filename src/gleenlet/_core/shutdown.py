@@ -9,6 +9,7 @@ from typing import Any
 
 from gleenlet._core import _native
 from gleenlet._core._native import FAILED, Waiter
+from gleenlet._core.errors import UnsafeSwitchError
 from gleenlet._core.hub import get_hub
 from gleenlet._core.task import Task, current_task
 
@@ -32,7 +33,7 @@ def shutdown(grace: float = 5.0) -> list[Task[Any]]:
     Raises:
         TypeError, ValueError: `grace` is no number, negative or NaN.
         Cancelled: the task that calls this was cancelled.
-        UnsafeSwitchError: a GLib callback is on the stack here.
+        UnsafeSwitchError: a GLib callback is on the stack here; nothing is cancelled.
 
     Thread: any; it ends the tasks of its own.
 
@@ -61,7 +62,13 @@ def shutdown(grace: float = 5.0) -> list[Task[Any]]:
                 cancelled.add(task)
                 task.cancel()
         left = max(0.0, deadline - hub.time())
-        if not ends(tasks[0], left):
+        try:
+            ended = ends(tasks[0], left)
+        except UnsafeSwitchError:
+            for task in cancelled:  # none of them has heard of it yet
+                task.uncancel()
+            raise
+        if not ended:
             tasks = [task for task in tasks if not task.done()]
             if left > 0 or not tasks:
                 continue

@@ -174,7 +174,8 @@ def test_frames_go_on_beside_tasks_that_are_always_ready(window: Any) -> None:
     until(lambda: all(task.done() for task in spinning))
 
 
-def test_frame_is_an_error_where_none_will_come(window: Any) -> None:
+def test_frame_is_an_error_where_none_will_come() -> None:
+    window: Any = Gtk.Window()  # never shown: no frame can come before it is closed
     task = spawn(frame, window)
     get_hub().call_soon(window.destroy)
     with pytest.raises(GleenletError, match="no frame of it will come"):

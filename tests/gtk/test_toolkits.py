@@ -1,7 +1,8 @@
-"""The tests of dialogs and frames by toolkit: GTK 4, GTK 3 and libadwaita, where a warning of GLib's is fatal."""
+"""The tests of dialogs and frames by toolkit: GTK 4, GTK 3 and libadwaita, where a warning of GLib's is a failure."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -17,13 +18,22 @@ pytestmark = pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not in
 
 MISSING = 77
 PROGRAM = f"""
-import sys, gi, pytest
+import os, sys, gi, pytest
+print(os.getpid(), flush=True)
 try:
     gi.require_version(*sys.argv[1:3])
 except ValueError:
     sys.exit({MISSING})
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[3:]]))
+sys.exit(pytest.main(["-v", "-s", "-p", "no:cacheprovider", *sys.argv[3:]]))
 """
+WARNING = r":{}\): (?:.*-)?(?:WARNING|CRITICAL|ERROR) \*\*: [\d:.]+: (.*)"  # of one process: the bus starts others
+# GTK 4's own, so not fatal here: a file dialog that is closed, or shows another folder, while its path bar still reads
+# the names of the folder's parents takes buttons out of a box that they were not in yet (gtk/gtkpathbar.c,
+# gtk_path_bar_set_file_finish; seen in 4.18 with GTK alone).
+PATH_BAR = {
+    "gtk_box_remove: assertion 'GTK_IS_BOX (box)' failed",
+    "gtk_box_remove: assertion 'gtk_widget_get_parent (child) == (GtkWidget *)box' failed",
+}
 
 
 @pytest.mark.parametrize(
@@ -34,11 +44,13 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[3:]]))
 def test_dialogs_and_frames_without_a_warning(
     toolkit: str, namespace: str, version: str, files: tuple[str, ...]
 ) -> None:
-    variables = {"GLEENLET_TEST_TOOLKIT": toolkit, "G_DEBUG": "fatal-warnings", "GSETTINGS_BACKEND": "memory"}
+    variables = {"GLEENLET_TEST_TOOLKIT": toolkit, "GSETTINGS_BACKEND": "memory"}
     outcome = run_script(PROGRAM, namespace, version, *files, display=True, bus=True, env=variables)
     if outcome.status == MISSING:
         pytest.skip(f"{namespace} {version} is not installed")
     assert outcome.status == 0, outcome.stdout + outcome.stderr
+    warnings = set(re.findall(WARNING.format(outcome.stdout.split()[0]), outcome.stderr))
+    assert warnings <= (PATH_BAR if toolkit != "gtk3" else set()), outcome.stdout + outcome.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "chinese_search",
     "docstrings",
     "machine_readable",
     "outside_links",

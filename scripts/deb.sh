@@ -9,6 +9,7 @@ suite=${1:-trixie}
 out=$PWD/build/deb
 rm -rf "$out" && mkdir -p "$out/source"
 
+.venv/bin/pip install -q --no-build-isolation -e '.[dist]'
 .venv/bin/python -m build --sdist --no-isolation --outdir "$out" . >"$out/sdist.log"
 sdist=$(basename "$out"/gleenlet-*.tar.gz)
 name=${sdist%.tar.gz}

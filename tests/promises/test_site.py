@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,11 @@ def build(builder: str, folder: Path, language: str) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def translations() -> Any:
-    spec = importlib.util.spec_from_file_location("translations", DOCS / "translations.py")
+    return module_of(DOCS / "translations.py")
+
+
+def module_of(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -112,6 +117,32 @@ def test_the_search_works_without_a_server(site: Path) -> None:
     index = (site / "searchindex.js").read_text()
     assert index.startswith("Search.setIndex(")  # a script, which a page from a disk may load; JSON may not be
     assert "Scheduling and priorities" in index
+
+
+SPLIT = """
+var window = {};
+%s
+const texts = JSON.parse(process.argv[1]);
+console.log(JSON.stringify(texts.map((text) => [splitQuery(text), new Stemmer().stemWord(text)])));
+"""
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_a_chinese_query_is_split_as_the_index_is() -> None:
+    search = module_of(DOCS / "extensions" / "chinese_search.py").Chinese({})
+    texts = ["取消", "取消任务", "用 GTK 写的窗口,2 个", "wait_signal 之后", "等", ""]
+    assert [search.split(text) for text in texts] == [
+        ["取消"],
+        ["取消", "消任", "任务"],
+        ["用", "GTK", "写的", "的窗", "窗口", "2", "个"],
+        ["wait_signal", "之后"],
+        ["等"],
+        [],
+    ]
+    script = SPLIT % (search.js_splitter_code + search.js_stemmer_code)
+    command = ["node", "-e", script, json.dumps(texts)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert json.loads(shown) == [[search.split(text), search.stem(text)] for text in texts]
 
 
 def test_the_theme_is_light_and_dark(site: Path) -> None:

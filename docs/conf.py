@@ -55,5 +55,6 @@ html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
 html_baseurl = ""
 copybutton_exclude = ".linenos, .gp, .go"
+highlight_language = "none"  # a block that names none is output
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-WIDTH, ROW, BOX, STEP = 880, 34, 250, 38
+WIDTH, ROW, BOX, STEP = 894, 34, 250, 38
 LEFT, RIGHT, HEAP = 40, 330, 620  # the three columns
 
 # Colours for light and dark; no CSS variables, which viewers other than browsers do not know.

@@ -16,6 +16,7 @@ import random
 import sys
 import threading
 import time
+import traceback
 import warnings
 from collections import Counter
 from typing import Any
@@ -178,4 +179,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status = main()
+    except ChaosError:  # report() would take it for one on purpose
+        traceback.print_exc()
+        status = 1
+    sys.exit(status)

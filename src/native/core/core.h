@@ -1,9 +1,10 @@
 /* gleenlet._core._native: the stack floor, the depth probe, the run queue and the hand-over.
  *
- * It knows greenlets, the C stack and GLib's sources; of a task it knows the function, not its scopes nor what signals it
- * waits for. On top of it, in the same library for the sake of direct calls: Event, Lock and Queue, which only wait and wake.
+ * It knows greenlets, the C stack and GLib's sources; of a task it knows the function and that a shield puts things off, not
+ * its scopes nor what signals it waits for. On top of it, in the same library for the sake of direct calls: Event, Lock and
+ * Queue, which only wait and wake.
  *
- * Files, from below: none calls into one that comes later, but by a pointer that it was given. words.h. report.c: what went
+ * Files, from below: none calls into one that comes later, but by a pointer that it was given. words.c. report.c: what went
  * wrong. lanes.c, timers.c: what is ready, what is due. ring.c, func.c, chunk.c: a deque, a task's function, where a Python
  * stack begins. source.c: what we call of GLib. platform.h, with linux.c or plain.c: what is one system's own. stack.c: floor,
  * probe, who fits. seams.c: who looks on, whose time it is, who chooses. Then kinds of items and who runs them: handle.c,
@@ -34,7 +35,8 @@
  *      started by itself until it ends. These two, and a Job's context, cannot be garbage until then, so they are off
  *      the collector's lists: with a crowd asleep, looking at all of them again and again took a third of the time.
  *  I6  Whoever registers a Waiter unregisters it on every way out: value, exception, death of the greenlet. So the
- *      lists of waiters in C borrow them, and nothing that outlasts a wait refers to its waiter.
+ *      Lines borrow them. Who may wake one from elsewhere after its wait, as a Work does, owns it, and is told that it is
+ *      too late.
  *  I7  Ends. A GSource owns what its C functions read: the Lane is part of it. A thread owns its hubs (the Thread in its
  *      dict); a hub owns its GSources, descriptors, timers and what is queued, and no context. It ends with its thread,
  *      whose dict goes, or with its context, which destroys its GSources: whichever is first. `end_hub` then closes what
@@ -339,6 +341,10 @@ static inline void raise_exception(PyObject *exception) { /* steals */
     Py_DECREF(exception);
 }
 
+/* words.c */
+int know_words(void);
+int know_errors(void);
+
 /* source.c */
 void *context_peek(void);                   /* the thread's default context, borrowed */
 int context_acquire(void *context);         /* with a reference, if this thread may run it now */
@@ -355,7 +361,6 @@ void free_sources(Hub *hub);
 
 /* report.c */
 void report(Hub *hub, PyObject *what);
-void notify(Hub *hub, PyObject *func);
 PyObject *as_exception(PyObject *exception);
 
 /* lanes.c */

@@ -146,6 +146,15 @@ PyObject *core_wait_fd(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ss
     return result;
 }
 
+static void notify(Hub *hub, PyObject *func) { /* call it; its exception is nobody's */
+    Py_INCREF(func);
+    PyObject *result = PyObject_CallNoArgs(func);
+    if (!result)
+        report(hub, func);
+    Py_XDECREF(result);
+    Py_DECREF(func);
+}
+
 /* Wake the tasks whose descriptors are ready. */
 void poll_ready(Hub *hub) {
     Report reports[REPORTS];

@@ -10,15 +10,6 @@ void report(Hub *hub, PyObject *what) { /* the current exception, which nobody w
     Py_XDECREF(exception);
 }
 
-void notify(Hub *hub, PyObject *func) { /* call it; its exception is nobody's */
-    Py_INCREF(func);
-    PyObject *result = PyObject_CallNoArgs(func);
-    if (!result)
-        report(hub, func);
-    Py_XDECREF(result);
-    Py_DECREF(func);
-}
-
 int not_here(Hub *hub) { /* 0, with the reason set */
     if (!hub->floor)
         PyErr_SetString(GleenletError, "this hub was not initialized: hubs are made by get_hub()");

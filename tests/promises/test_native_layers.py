@@ -1,0 +1,53 @@
+"""No file of the C core calls, by name, into one that calls back into it: there is an order to read them in."""
+
+from __future__ import annotations
+
+import graphlib
+import re
+from pathlib import Path
+
+import pytest
+
+NATIVE = Path(__file__).parents[2] / "src" / "native"
+
+NO_CODE = re.compile(
+    r"""/\*.*?\*/|"(?:[^"\\\n]|\\.)*"|^\#.*?(?<!\\)$|(?:->|\.)\s*\w+|__attribute__\(\(.*?\)\)\s*""",
+    re.DOTALL | re.MULTILINE,
+)
+FUNCTION = re.compile(r"^(?!static|typedef|[\s}])[^;{}=]*?\b(\w+)\((?:[^;{}()]|\([^()]*\))*\) \{", re.MULTILINE)
+OBJECT = re.compile(
+    r"^(?!static|typedef|extern|return|[\s}])(?:const )?\w[\w ]*[ *]+(\w+)(?:\[\])? ?[=;,]", re.MULTILINE
+)
+
+
+def uses(folder: str) -> dict[str, set[str]]:
+    """Which other files of a folder each one names something of."""
+    code = {path.name: NO_CODE.sub("", path.read_text()) for path in (NATIVE / folder).glob("*.c")}
+    homes: dict[str, set[str]] = {}
+    for file, text in code.items():
+        for name in (*FUNCTION.findall(text), *OBJECT.findall(text)):
+            homes.setdefault(name, set()).add(file)
+    words = {file: set(re.findall(r"\w+", text)) for file, text in code.items()}
+    return {
+        file: {home for name in words[file] for home in homes.get(name, ()) if file not in homes[name]} for file in code
+    }
+
+
+@pytest.mark.skipif(not NATIVE.exists(), reason="no sources here")
+@pytest.mark.parametrize("folder", ["core", "gvariant"])
+def test_the_files_of_an_extension_stand_in_an_order(folder: str) -> None:
+    graph = uses(folder)
+    assert sum(map(len, graph.values())) > len(graph)  # it sees something
+    order = list(graphlib.TopologicalSorter(graph).static_order())  # CycleError names a circle
+    assert order[-1] == "module.c"
+
+
+def test_a_circle_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "a.c").write_text("int one(void) {\n    return two(1);\n}\n")
+    (tmp_path / "c" / "b.c").write_text("int two(int i) { /* one() */\n    return i;\n}\n")
+    monkeypatch.setattr(f"{__name__}.NATIVE", tmp_path)
+    assert uses("c") == {"a.c": {"b.c"}, "b.c": set()}
+    (tmp_path / "c" / "b.c").write_text("int two(int i) {\n    return i ? i : one();\n}\n")
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(uses("c")).prepare()

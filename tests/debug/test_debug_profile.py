@@ -88,4 +88,6 @@ def test_a_loop_that_sleeps_is_not_counted() -> None:
 def test_an_interval_has_to_be_above_0() -> None:
     with pytest.raises(ValueError, match="above 0"):
         profile(0)
+    with pytest.raises(TypeError, match="interval must be a number of seconds, not str"):
+        profile("1")  # type: ignore[arg-type]
     assert ProfileLine("a", "b", "c", 0.0, 0.0).task == "a"

@@ -359,6 +359,8 @@ def test_bad_spans_are_refused() -> None:
             record(seconds=bad)
         with pytest.raises(ValueError, match="megabytes must be above 0"):
             record(megabytes=bad)
+    with pytest.raises(TypeError, match="seconds must be a number, not str"):
+        record("10")  # type: ignore[arg-type]
 
 
 @in_child()

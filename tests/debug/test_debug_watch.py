@@ -365,6 +365,10 @@ def test_a_threshold_of_nothing_is_refused() -> None:
     for bad in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="above 0"):
             watch(bad)
+    with pytest.raises(TypeError, match="seconds must be a number of seconds, not str"):
+        watch("1")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="on_stall must be a function of a Stall, not int"):
+        watch(1, 3)  # type: ignore[arg-type]
 
 
 def test_gleenlet_debug_watches_too() -> None:

@@ -435,6 +435,8 @@ def test_bad_input_is_refused_at_once() -> None:
     for seconds in (-1, float("nan")):
         with pytest.raises(ValueError, match="seconds must be 0 or more"):
             debounced(seconds)
+    with pytest.raises(TypeError, match="seconds must be a number of seconds, not str"):
+        debounced("1")  # type: ignore[arg-type]
 
 
 # ---- applications ----

@@ -50,6 +50,8 @@ def profile(interval: float = 0.002) -> Profile:
     >>> found.lines()
     []
     """
+    if not isinstance(interval, int | float):
+        raise TypeError(f"interval must be a number of seconds, not {type(interval).__name__}")
     if not interval > 0:
         raise ValueError(f"interval must be above 0 seconds, not {interval!r}")
     return Profile(interval)

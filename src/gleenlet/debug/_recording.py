@@ -51,6 +51,8 @@ def record(seconds: float = 10.0, megabytes: float = 64.0) -> Recorder:
     ['spawn', 'begin', 'yield', 'begin', 'end']
     """
     for name, number in (("seconds", seconds), ("megabytes", megabytes)):
+        if not isinstance(number, int | float):
+            raise TypeError(f"{name} must be a number, not {type(number).__name__}")
         if not number > 0:
             raise ValueError(f"{name} must be above 0, not {number!r}")
     return Recorder(seconds, megabytes)

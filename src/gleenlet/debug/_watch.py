@@ -82,7 +82,7 @@ def watch(seconds: float = 0.1, on_stall: Callable[[Stall], object] | None = Non
         on_stall: called with a `Stall` in the watchdog's thread, for logging; None: it is printed on `sys.stderr`.
 
     Returns: what stops it: its `stop()`, or the end of a `with` block.
-    Raises: ValueError: `seconds` is not above 0.
+    Raises: ValueError: `seconds` is not above 0. TypeError: it is no number, or `on_stall` cannot be called.
     Thread: any; the loops of all threads are watched.
 
     >>> import time
@@ -96,6 +96,10 @@ def watch(seconds: float = 0.1, on_stall: Callable[[Stall], object] | None = Non
     >>> stalls[0].where.function
     'freeze'
     """
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"seconds must be a number of seconds, not {type(seconds).__name__}")
+    if not callable(on_stall) and on_stall is not None:
+        raise TypeError(f"on_stall must be a function of a Stall, not {type(on_stall).__name__}")
     if not seconds > 0:
         raise ValueError(f"seconds must be above 0, not {seconds!r}")
     return Watch(seconds, on_stall)

@@ -106,6 +106,8 @@ def debounced(
     >>> run(sleep, 0.05)
     hello
     """
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"seconds must be a number of seconds, not {type(seconds).__name__}")
     if not seconds >= 0:
         raise ValueError(f"seconds must be 0 or more seconds, not {seconds!r}")
     return functools.partial(decorate, when_busy="restart", returns=returns, on_error=on_error, delay=seconds)

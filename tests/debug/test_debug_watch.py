@@ -203,9 +203,9 @@ def test_samples_begin_at_half_the_threshold_and_show_what_changed() -> None:
     first: list[float] = []
 
     def one() -> None:
-        loop = next(loop for loop in watchdog._loops.values() if loop.hub is get_hub())
-        while not loop.stacks:
+        while not (loops := [one for one in tuple(watchdog._loops.values()) if one.hub is get_hub() and one.stacks]):
             time.sleep(0.001)
+        (loop,) = loops
         awake = loop.pulse.awake()
         assert awake is not None
         first.append(time.monotonic() - awake[1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable
@@ -25,6 +26,8 @@ __all__ = ["PATIENCE", "ChaosError", "Counter", "FaultFound", "Here", "Line", "R
 T = TypeVar("T")
 
 PATIENCE = float(os.environ.get("GLEENLET_CHAOS_PATIENCE", 8))  # seconds for what takes a millisecond
+
+PASSED_OVER = 0.03  # seconds; no task that is ready waits that long, whatever else is dispatched
 
 
 class FaultFound(BaseException):
@@ -188,10 +191,13 @@ class World:
             if drive is not None:
                 drive()
             self.go_on_as_child()
-            quiet = 0  # beside gevent something is always dispatched
-            while iterate(False) and quiet < 60:
+            quiet, since = 0, time.monotonic()  # beside gevent something is always dispatched
+            while iterate(False) and (quiet < 60 or time.monotonic() - since < PASSED_OVER):
                 seen, done = done, (len(self.waits), self.operations, self.timed)
-                quiet = quiet + 1 if seen == done else 0
+                if seen == done:
+                    quiet += 1
+                else:
+                    quiet, since = 0, time.monotonic()
                 self.go_on_as_child()
             if self.timed <= 0 and (quiet or not iterate(False)):
                 break

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 
@@ -38,6 +39,8 @@ def main() -> int:
             program, again = smaller(report, drawing, options.shrink)
             print(json.dumps(program), again.output, sep="\n")
         return int(fails(report))
+    for number in (signal.SIGINT, signal.SIGTERM):  # either stops it in order, also where it runs in the background
+        signal.signal(number, signal.default_int_handler)
     begun = time.monotonic()
     total, seeds, failed = run_children(
         options.first,

@@ -191,7 +191,11 @@ def run_children(
                 seed += 1
             if not running:
                 break
-            done, running = wait(running, return_when=FIRST_COMPLETED)
+            try:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+            except KeyboardInterrupt:  # what runs comes to its end, and all that was done is told
+                end = time.monotonic()
+                continue
             for future in done:
                 report = future.result()
                 total += report.operations

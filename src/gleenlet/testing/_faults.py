@@ -96,6 +96,8 @@ def may_happen(
 def may_be_destroyed(widget: Any) -> contextlib.AbstractContextManager[None]:
     """Have `explore` try each wait in this block with the widget gone meanwhile: destroyed, or taken from its parent.
 
+    A dialog of libadwaita's is closed whatever it says.
+
     Thread: GTK's.
     """
     return may_happen(lambda: destroy(widget), name=f"destroys <{type(widget).__name__}>")
@@ -108,7 +110,9 @@ def destroy(widget: Any) -> None:
     parent = widget.get_parent()
     if parent is None:
         return
-    if hasattr(parent, "remove"):
+    if hasattr(widget, "force_close"):  # an Adw.Dialog; its parent is libadwaita's own
+        widget.force_close()
+    elif hasattr(parent, "remove"):
         parent.remove(widget)
     elif hasattr(parent, "set_child"):
         parent.set_child(None)
@@ -162,8 +166,8 @@ def may_lose_peer(connection: Gio.DBusConnection) -> contextlib.AbstractContextM
 def answer_dialogs(*, never: bool = False) -> Iterator[list[str]]:
     """Answer each dialog that opens in this block; yields what was done with them: "OK", "closed", "never".
 
-    Outside `explore` the first button is pressed; `explore` tries every button, and that the window is closed. Dialogs
-    are windows that belong to another one, and all `Gtk.Dialog`s; those of libadwaita that are no windows are not seen.
+    Outside `explore` the first button is pressed; `explore` tries every button, and that the dialog is closed. Dialogs
+    are windows that belong to another one, all `Gtk.Dialog`s, and those of libadwaita inside a window (`Adw.Dialog`).
 
     Args:
         never: try no answer as well.
@@ -172,32 +176,55 @@ def answer_dialogs(*, never: bool = False) -> Iterator[list[str]]:
     """
     gtk: Any = importlib.import_module("gi.repository.Gtk")
     answers: list[str] = []
-    shown: Any = gtk.Window.get_toplevels()
-    known = [shown.get_item(i) for i in range(shown.get_n_items())]
 
-    def changed(_list: object, first: int, _removed: int, added: int) -> None:
-        for i in range(first, first + added):
-            window = shown.get_item(i)
-            if window not in known:
-                known.append(window)
-                spawn(answer, window, name="user")
+    def appears(dialog: Any) -> None:
+        spawn(answer, dialog, name="user")
 
-    def answer(window: Any) -> None:
-        if not window.get_mapped():
-            wait_signal(window, "map")
-        if window.get_transient_for() is None and not isinstance(window, gtk.Dialog):
+    def look_into(window: Any) -> None:
+        if hasattr(window, "get_dialogs"):  # one of libadwaita's, from 1.5 on
+            undo.enter_context(each_new(window.get_dialogs(), appears))
+
+    def opens(window: Any) -> None:
+        look_into(window)
+        appears(window)
+
+    def answer(dialog: Any) -> None:
+        if not dialog.get_mapped():
+            wait_signal(dialog, "map")
+        is_window = isinstance(dialog, gtk.Window) and not isinstance(dialog, gtk.Dialog)
+        if (is_window and dialog.get_transient_for() is None) or not dialog.get_mapped():
             return
-        buttons = {label: one for one in inside(window) if isinstance(one, gtk.Button) and (label := one.get_label())}
+        buttons = {label: one for one in inside(dialog) if isinstance(one, gtk.Button) and (label := one.get_label())}
         does = choice(*buttons, "closed", *(["never"] if never else []))
         answers.append(does.replace("_", ""))
         if does == "closed":
-            window.close()
+            dialog.close()
         elif does != "never":
             buttons[does].emit("clicked")
 
+    with contextlib.ExitStack() as undo:
+        shown: Any = gtk.Window.get_toplevels()
+        for window in shown:
+            look_into(window)
+        undo.enter_context(each_new(shown, opens))
+        yield answers
+
+
+@contextlib.contextmanager
+def each_new(shown: Any, appears: Callable[[Any], object]) -> Iterator[None]:
+    """Have `appears(item)` called for what comes into a list model in this block."""
+    known = list(shown)
+
+    def changed(*_: object) -> None:
+        nonlocal known
+        before, known = known, list(shown)
+        for item in known:
+            if item not in before:
+                appears(item)
+
     handler = shown.connect("items-changed", changed)
     try:
-        yield answers
+        yield
     finally:
         shown.disconnect(handler)
 

@@ -100,7 +100,11 @@ class Left:
             return {}
         window: Any = gtk.Window
         toplevels = window.list_toplevels() if hasattr(window, "list_toplevels") else list(window.get_toplevels())
-        return {hash(one): f"window {one.get_title()!r}, a {type(one).__name__}" for one in toplevels}
+        found = {hash(one): f"window {one.get_title()!r}, a {type(one).__name__}" for one in toplevels}
+        for one in toplevels:
+            if hasattr(one, "get_dialogs"):  # one of libadwaita's, from 1.5 on; its dialogs are inside it
+                found |= {hash(it): f"dialog {it.get_title()!r}, a {type(it).__name__}" for it in one.get_dialogs()}
+        return found
 
     def failures(self) -> dict[int, str]:
         for ref in self.spawned:
@@ -175,7 +179,7 @@ def no_leaks(*, ignore: Container[str] = ()) -> Iterator[None]:
     """Fail if the block leaves something over: each thing is named, with the line where it was made.
 
     Tasks, GLib sources, signal handlers that Python connected to objects still alive, descriptors, threads, children,
-    windows; and failures of tasks that nobody waited for.
+    windows and libadwaita's dialogs inside them; and failures of tasks that nobody waited for.
 
     Args:
         ignore: kinds that are not looked at: "tasks", "sources", "handlers", "descriptors", "threads", "children",

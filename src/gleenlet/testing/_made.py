@@ -82,6 +82,9 @@ class Made:
         if gtk is not None and gtk.is_initialized() and hasattr(gtk.Window, "get_toplevels"):
             shown = gtk.Window.get_toplevels()  # a window is in it before its constructor returns
             self.undo.callback(shown.disconnect, shown.connect("items-changed", self.window))
+        adw: Any = sys.modules.get("gi.repository.Adw")
+        if hasattr(adw, "Dialog"):
+            self.wrap(adw.Dialog, "present", lambda _, dialog, *__: self.note("windows", hash(dialog)))
 
     def handler(self, number: int, obj: Any, signal: str, *_: Any) -> None:
         self.note("handlers", len(self.connected))

@@ -9,7 +9,8 @@ import socket
 
 import pytest
 
-from child import run_script
+import gleenlet
+from child import in_child, run_script
 from gleenlet.asyncio import run
 
 pytestmark = pytest.mark.usefixtures("no_background_loop")
@@ -212,6 +213,24 @@ def test_a_forked_child_starts_a_loop_of_its_own() -> None:
         timeout=20,
     )
     assert outcome.stdout == "child still runs\nparent 0\n", outcome.stderr
+
+
+@in_child()
+def test_a_child_that_a_coroutine_has_forked_leaves_its_loop_and_starts_another() -> None:
+    async def forks() -> int:
+        return os.fork()
+
+    async def waits() -> int:
+        await asyncio.sleep(0.001)
+        return 3
+
+    def main() -> None:
+        pid = run(forks())
+        if not pid:
+            os._exit(run(waits()))
+        assert gleenlet.wait_child(pid) == 3
+
+    gleenlet.run(main)
 
 
 # ---- PyGObject's own asyncio loop ----

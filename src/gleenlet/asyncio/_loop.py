@@ -107,7 +107,8 @@ class EventLoop(SelectorEventLoop):
         finally:
             if attached:
                 selector.detach()
-                running.remove(self)
+                if self in running:  # not in a child that one of its coroutines has forked
+                    running.remove(self)
                 loops.hooked = None
                 _set_running_loop(None)
                 if not running:

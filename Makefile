@@ -4,8 +4,7 @@ PYTHON = /usr/bin/python3
 BIN = .venv/bin
 
 # Programs under test draw in memory, leave the user's settings alone and look for no screen reader.
-TEST_ENV = PYTHONFAULTHANDLER=1 GDK_BACKEND=x11 GSK_RENDERER=cairo GTK_A11Y=none NO_AT_BRIDGE=1 GSETTINGS_BACKEND=memory
-DESKTOP = env -u WAYLAND_DISPLAY $(TEST_ENV) xvfb-run -a -s "-screen 0 1280x1024x24 -nolisten tcp" dbus-run-session --
+DESKTOP = env -u WAYLAND_DISPLAY PYTHONFAULTHANDLER=1 $(shell cat scripts/desktop.env) xvfb-run -a -s "-screen 0 1280x1024x24 -nolisten tcp" dbus-run-session --
 
 # Reads Firefox's traces in the tests, which skip those without it.
 FIREFOX_PROFILER = '@firefox-devtools/profiler-cli@>=0.10 <1'

@@ -12,8 +12,8 @@ WHEELS=${WHEELS:+$(realpath "$WHEELS")}
 
 HERE=$(realpath -m .compat)
 ROWS=(python3.12 python3.13 python3.14 bookworm trixie sid sid-python3.15)
-DESKTOP=(env -u WAYLAND_DISPLAY PYTHONFAULTHANDLER=1 GDK_BACKEND=x11 GSK_RENDERER=cairo GTK_A11Y=none NO_AT_BRIDGE=1
-    GSETTINGS_BACKEND=memory GLEENLET_WERROR=1 xvfb-run -a -s "-screen 0 1280x1024x24 -nolisten tcp" dbus-run-session --)
+DESKTOP=(env -u WAYLAND_DISPLAY PYTHONFAULTHANDLER=1 $(<scripts/desktop.env) GLEENLET_WERROR=1
+    xvfb-run -a -s "-screen 0 1280x1024x24 -nolisten tcp" dbus-run-session --)
 CHROOT_PACKAGES=(
     ca-certificates gcc libc6-dev make pkg-config procps
     python3 python3-dev python3-pip python3-setuptools python3-wheel python3-venv

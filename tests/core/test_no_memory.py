@@ -17,7 +17,6 @@ import pytest
 
 from child import TESTS, run_script
 
-WITHOUT_COVERAGE = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}  # it would be what fails
 GOOD = {"worked", "MemoryError", "ExceptionGroup"}
 
 pytestmark = pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
@@ -38,8 +37,8 @@ def scarce(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @functools.cache
 def ends(folder: Path, work: str) -> dict[str, set[str]]:
     """How points end, by whose the allocation was that failed."""
-    env = WITHOUT_COVERAGE | {"PYTHONPATH": str(folder)}
-    outcome = run_script(TESTS / "core" / "no_memory.py", work, "1", "80", timeout=300, env=env)
+    program = TESTS / "core" / "no_memory.py"
+    outcome = run_script(program, work, "1", "80", env={"PYTHONPATH": str(folder)}, covered=False)  # it would fail, too
     assert outcome.status == 0, outcome.stderr
     found = defaultdict(set)
     for line in outcome.stdout.splitlines():

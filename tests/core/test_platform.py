@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from child import ROOT, uncovered
 from gleenlet._core._native import PLATFORM
 
-ROOT = Path(__file__).parents[2]
 # Descriptors, wake-ups and the stack, which is all that the platform does.
 TESTS = ("tests/glib/test_unix.py", "tests/core/test_waiter.py", "tests/core/test_unsafe_switch.py")
 CHOICE = "(readable or writable or descriptor or deep or nested or greenlet) and not crowd and not thousand"
@@ -43,8 +43,7 @@ def test_the_core_works_on_glibs_own_polls(tmp_path: Path) -> None:
     )
     options = ("-q", "-p", "no:cacheprovider", "-o", "addopts=", "--import-mode=importlib", "-k", CHOICE)
     # Not under coverage: its report would look for this copy's sources, which are gone by then.
-    environment = {key: value for key, value in os.environ.items() if key != "COVERAGE_PROCESS_CONFIG"}
-    environment["PYTHONPATH"] = f"{tmp_path}:{ROOT / 'tests' / 'helpers'}"
+    environment = uncovered() | {"PYTHONPATH": f"{tmp_path}:{ROOT / 'tests' / 'helpers'}"}
     tested = subprocess.run(
         [sys.executable, "-c", program, *options, *TESTS], cwd=ROOT, env=environment, capture_output=True, text=True
     )

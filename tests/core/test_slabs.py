@@ -41,8 +41,8 @@ def crowd(n, depth=0):
 
 
 def run_crowd(program: str, **env: str) -> str:
-    # Without coverage, which can be loaded into no subinterpreter and costs a crowd minutes.
-    outcome = run_script(CROWD + program, env=env | {"COVERAGE_PROCESS_CONFIG": ""})
+    # Coverage can be loaded into no subinterpreter, and costs a crowd minutes.
+    outcome = run_script(CROWD + program, env=env, covered=False)
     assert (outcome.status, outcome.stderr) == (0, ""), outcome
     return outcome.stdout
 

@@ -37,19 +37,18 @@ check(0.05)
 
 def test_signals_subprocesses_and_child_watchers_under_a_running_loop() -> None:
     alive("""
-import gevent.subprocess, gevent.os
+import gevent.subprocess
 log = []
 def worker():
     gevent.signal_handler(signal.SIGUSR1, log.append, "SIGUSR1")
     os.kill(os.getpid(), signal.SIGUSR1)
     until(lambda: log)
-    log.append(gevent.subprocess.check_output([sys.executable, "-c", "print(6 * 7)"]).strip())
-    child = gevent.subprocess.Popen(["sleep", "0.05"])
+    pipe = gevent.subprocess.PIPE             # none ends before it is told to: see forked()
+    log.append(gevent.subprocess.Popen(["cat"], stdin=pipe, stdout=pipe).communicate(b"42")[0])
+    child = gevent.subprocess.Popen(["cat"], stdin=pipe)
+    child.stdin.close()
     log.append(child.wait())
-    pid = gevent.os.fork()
-    if not pid:
-        os._exit(7)
-    log.append(os.waitstatus_to_exitcode(gevent.os.waitpid(pid, 0)[1]))
+    log.append(forked(lambda: os._exit(7)))
     loop.quit()
 
 gevent.spawn(worker)
@@ -60,7 +59,6 @@ assert log == ["SIGUSR1", b"42", 0, 7], log
 
 def test_a_forked_child_stops_watching_glib_and_gevent_goes_on_in_it() -> None:
     alive("""
-import gevent.os
 from gleenlet.gevent import _libev
 ticks = []
 def in_child():
@@ -72,10 +70,7 @@ def in_child():
     os._exit(0 if a.recv(1) == b"x" and len(ticks) == before and _libev.polls() == polls else 1)
 
 def worker():
-    pid = gevent.os.fork()
-    if not pid:
-        in_child()
-    return gevent.os.waitpid(pid, 0)[1]
+    return forked(in_child)
 
 GLib.timeout_add(5, lambda: ticks.append(1) or True)
 gevent.sleep(0.02)

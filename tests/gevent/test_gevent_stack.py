@@ -13,11 +13,11 @@ pytest.importorskip("gevent")
 
 HAZARD_EMISSION = """
 def worker(k):
-    for i in range(100):
+    for i in rounds:
         counter = counters[(k * 7 + i) % len(counters)]
         try:
             counter.emit("open", i * k)
-            counter.value = i
+            counter.value = i % 1000
         except gleenlet.UnsafeSwitchError:
             pass
         gevent.sleep(0.001)
@@ -72,8 +72,13 @@ dialog = Counter()
 dialog.connect("open", on_open)
 for k in range(20):
     gevent.spawn(worker, k)
-GLib.timeout_add(20, lambda: dialog.emit("open", 3) or True)
-GLib.timeout_add(1500, loop.quit)
+def opens():
+    dialog.emit("open", 3)
+    if len(nested) >= len(rounds):
+        loop.quit()
+    return True
+
+GLib.timeout_add(20, opens)
 loop.run()
 print("survived", len(nested))
 assert min(nested) > 0, nested
@@ -82,19 +87,19 @@ assert min(nested) > 0, nested
 
 @pytest.mark.parametrize("hazard", [HAZARD_EMISSION, HAZARD_NESTED], ids=["emission", "nested"])
 def test_the_hazards_kill_plain_gevent(hazard: str) -> None:
-    outcome = outcome_of(POLLED + hazard, early=PLAIN)
+    outcome = outcome_of("rounds = range(10**6)\n" + POLLED + hazard, early=PLAIN)
     assert outcome.signal in {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS}, f"{outcome}\n{outcome.stderr}"
 
 
 def test_a_greenlet_that_waits_in_a_handler_it_triggered_gets_an_error() -> None:
-    output = alive(HAZARD_EMISSION + "assert len(refused) > 1000, len(refused)\nprint(refused[0])")
+    output = alive("rounds = range(100)\n" + HAZARD_EMISSION + "assert len(refused) > 1000, len(refused)\nprint(refused[0])")
     assert "survived; finished: 20" in output
     assert re.search(r"on_open \(.+:\d+\)", output)
     assert "gevent.spawn" in output
 
 
 def test_greenlets_go_on_in_nested_loops_in_a_handler() -> None:
-    assert "survived" in alive(HAZARD_NESTED)
+    assert "survived" in alive("rounds = range(20)\n" + HAZARD_NESTED)
 
 
 def test_blocking_in_a_glib_callback_is_gevents_own_error() -> None:
@@ -246,17 +251,22 @@ assert outer.get() == 120
 
 def test_two_glib_loops_in_two_greenlets_end_last_in_first_out() -> None:
     alive("""
-log = []
-def runner(name, seconds):
-    inner = GLib.MainLoop()
-    gevent.spawn_later(seconds, inner.quit)
+log, loops = [], {}
+def runner(name):
+    inner = loops[name] = GLib.MainLoop()
     inner.run()
     log.append(name)
     gevent.sleep(0.01)
     log.append(name + " went on")
 
-first, second = gevent.spawn(runner, "first", 0.05), gevent.spawn(runner, "second", 0.1)
-gevent.joinall([first, second], raise_error=True)
+def quits():                              # the first one first, once both run
+    until(lambda: len(loops) == 2 and all(inner.is_running() for inner in loops.values()))
+    for name in ("first", "second"):
+        loops[name].quit()
+        gevent.sleep(0.01)
+
+greenlets = [gevent.spawn(runner, "first"), gevent.spawn(runner, "second"), gevent.spawn(quits)]
+gevent.joinall(greenlets, raise_error=True)
 assert log.index("second") < log.index("first"), log
 assert len(log) == 4
 gevent.sleep(0.01)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import faulthandler
 import functools
 import inspect
 import os
@@ -16,7 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ParamSpec
@@ -26,6 +27,8 @@ P = ParamSpec("P")
 TESTS = Path(__file__).resolve().parents[1]
 ROOT = TESTS.parent
 HAZARDS = TESTS / "hazards"
+DESKTOP = dict(line.split("=") for line in (ROOT / "scripts" / "desktop.env").read_text().split())
+LIMIT = 180.0  # seconds for what takes one at most: a machine may be slow and busy, and what hangs hangs for ever
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,19 @@ class Outcome:
         return f"exit status {self.status}"
 
 
+def uncovered(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """An environment whose programs do not measure coverage."""
+    return {name: value for name, value in environment.items() if not name.startswith("COVERAGE_PROCESS_")}
+
+
 def run_script(
     script: Path | str,
     *args: str,
-    timeout: float = 60,
+    timeout: float = LIMIT,
     display: bool = False,
     bus: bool = False,
     env: dict[str, str] | None = None,
+    covered: bool = True,
 ) -> Outcome:
     """Run `script` (a path, or Python text) with this interpreter and return its `Outcome`.
 
@@ -65,6 +74,7 @@ def run_script(
         display: give it an X server of its own.
         bus: give it a D-Bus session of its own.
         env: variables to add to the environment.
+        covered: False where other tests run the same lines: to measure coverage takes longer than most scripts.
     """
     command = [sys.executable, "-c", script] if isinstance(script, str) else [sys.executable, str(script)]
     command += args
@@ -75,11 +85,12 @@ def run_script(
         for name in ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"):
             environment.pop(name, None)
         if display:
-            environment |= {"DISPLAY": stack.enter_context(x_server()), "GDK_BACKEND": "x11"}
-            environment |= {"GSK_RENDERER": "cairo", "GTK_A11Y": "none"}
+            environment |= DESKTOP | {"DISPLAY": stack.enter_context(x_server())}
         if not bus:
             environment["DBUS_SESSION_BUS_ADDRESS"] = "disabled:"
         environment |= env or {}
+        if not covered:
+            environment = uncovered(environment)
         # Files, not pipes: a grandchild that outlives the child would keep a pipe open.
         out = stack.enter_context(tempfile.TemporaryFile())
         err = stack.enter_context(tempfile.TemporaryFile())
@@ -97,6 +108,9 @@ def run_script(
             process.wait(timeout)
         except subprocess.TimeoutExpired:
             timed_out = True
+            os.killpg(process.pid, signal.SIGABRT)  # faulthandler, where it is on, says where it hangs
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -160,6 +174,7 @@ def in_child(**options: Any) -> Callable[[Callable[P, None]], Callable[P, None]]
 
 def run_function(path: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """In the child: run one function of a file with nothing of that file but what it refers to."""
+    faulthandler.enable()  # says where it hangs, if it does
     tree = ast.parse(Path(path).read_text())
     bound: dict[str, ast.stmt] = {}
     for node in tree.body:

@@ -115,7 +115,7 @@ def test_program_in_the_docs_prints_what_stands_below_it(code: str, output: str,
         pytest.importorskip("trio")
     program = tmp_path / "program.py"
     program.write_text(code)
-    outcome = run_script(program, bus="BusType" in code)
+    outcome = run_script(program, bus="BusType" in code, covered=False)
     assert outcome.status == 0, outcome.stderr
     assert matches(" ".join(output.split()), " ".join(outcome.stdout.split())), outcome.stdout
 
@@ -124,7 +124,7 @@ def test_program_in_the_docs_prints_what_stands_below_it(code: str, output: str,
 def test_fragment_in_the_docs_works_in_its_surroundings(code: str) -> None:
     before, says = next((around for begin, around in AROUND.items() if code.startswith(begin)), ("", ""))
     if not says:  # a program that prints nothing
-        outcome = run_script(code)
+        outcome = run_script(code, covered=False)
         assert outcome.status == 0, outcome.stderr
     elif code.startswith("main_greenlet"):  # the famous program: it dies
         outcome = run_script(f"from gi.repository import GLib\nfrom greenlet import getcurrent, greenlet\n\n{code}")
@@ -134,7 +134,7 @@ def test_fragment_in_the_docs_works_in_its_surroundings(code: str) -> None:
         outcome = run_script(f"{code.partition('import gleenlet')[0]}{START.partition('def fragment')[0]}\n{code}")
     else:
         program = START.replace("{fragment}", code.replace("\n", "\n        "))
-        outcome = run_script(f"{program}\n{before}\nrun(fragment)", bus="BusType" in code)
+        outcome = run_script(f"{program}\n{before}\nrun(fragment)", bus="BusType" in code, covered=False)
     assert matches(says, outcome.stdout), outcome.stdout + outcome.stderr
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from child import ROOT
+from child import ROOT, uncovered
 
 pytest.importorskip("sphinx", reason="the extra `docs` is not installed")
 pytest.importorskip("furo")
@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build(builder: str, folder: Path, language: str) -> subprocess.Popen[str]:
     options = ["-q", "-W", "--keep-going", "-b", builder, "-D", f"language={language}", "-d", str(folder / language)]
     command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(folder / builder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, env=uncovered(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 @pytest.fixture(scope="module")

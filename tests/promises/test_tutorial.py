@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from child import ROOT, run_script
+from child import ROOT, run_script, uncovered
 
 PAGE = (ROOT / "docs" / "tutorial" / "index.md").read_text()
 SERVER, *STEPS, TESTS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -90,7 +89,7 @@ def test_a_step_does_what_the_text_says(number: int, address: str, tmp_path: Pat
     step = STEPS[number - 1].replace("http://127.0.0.1:8000/", address)
     step = step.replace('Path("fetched.bin")', f"Path({str(tmp_path)!r}, 'fetched.bin')")
     assert address in step
-    outcome = run_script(step.replace("    app.run()\n", "\n") + USE, display=True, env={"G_DEBUG": "fatal-warnings"})
+    outcome = run_script(step.replace("    app.run()\n", "\n") + USE, display=True, env={"G_DEBUG": "fatal-warnings"}, covered=False)
     assert outcome.status == 0, outcome.stderr
     assert outcome.stdout == f"5,000,000 bytes\n{AFTER.get(number, '')}[]\n", outcome.stderr
 
@@ -101,7 +100,7 @@ def test_the_tutorials_own_tests_pass(tmp_path: Path) -> None:
     outcome = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")},
+        env={key: value for key, value in uncovered().items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")},
         capture_output=True,
         text=True,
     )

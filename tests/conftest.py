@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -62,6 +63,14 @@ def no_task_left() -> Iterator[None]:
     older.update(get_hub().tasks())
     yield
     assert unfinished() == []
+
+
+@pytest.fixture(scope="module")
+def little_to_collect() -> Iterator[None]:
+    """The garbage collector knows of what these tests make alone, not of all that the process has made before."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -180,7 +180,7 @@ def outcome_of(work: Callable[[], object], point: int) -> str:
         if not pid:
             os.dup2(stderr.fileno(), 2)
             os.dup2(stdout.fileno(), 1)
-            faulthandler.dump_traceback_later(20, exit=True)
+            faulthandler.dump_traceback_later(100, exit=True)
             try:
                 os.write(1, in_child(work, point, told.fileno()).encode())
             except BaseException:

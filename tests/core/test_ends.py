@@ -398,7 +398,7 @@ def test_hubs_come_and_go_while_another_threads_loop_looks_at_their_sources() ->
                 one.join()
         loop.quit()
 
-    threading.Thread(target=spawner).start()
+    GLib.idle_add(threading.Thread(target=spawner).start)  # which quits a loop that runs
     # True, so it is called again and again: a busy source in C, as GTK and GStreamer have them.
     ctypes.CDLL("libglib-2.0.so.0").g_idle_add(ctypes.CDLL(None).getpid, None)
     loop.run()
@@ -810,8 +810,9 @@ def test_a_forked_childs_hub_holds_the_task_that_forked_and_nothing_else() -> No
         pid = os.fork()
         if not pid:
             assert get_hub().tasks() == [gleenlet.current_task()]
+            had_run = list(ran)  # on a slow machine, in the parent
             sleep(0.02)
-            assert ran == []
+            assert ran == had_run
             assert task.join()
             assert new.cancelled()
             assert spawn(int).result() == 0

@@ -87,7 +87,6 @@ def test_refusals_leave_nothing() -> None:
         "import os; r, w = os.pipe()\n"
         "task = spawn(sleep, float('inf'))\n"
         "loop = GLib.MainLoop(); GLib.idle_add(idle); loop.run()\n",
-        timeout=120,
     )
     assert outcome.stdout == "True True 0 {} {} []\n", outcome
 

@@ -176,7 +176,7 @@ def test_the_bus_of_a_gstreamer_pipeline() -> None:
     bus.add_signal_watch()
     try:
         pipeline.set_state(Gst.State.PLAYING)
-        (message,) = wait_signal(bus, "message::eos", timeout=30)
+        (message,) = wait_signal(bus, "message::eos")
         assert message.type == Gst.MessageType.EOS
     finally:
         pipeline.set_state(Gst.State.NULL)

@@ -16,6 +16,7 @@ from gleenlet import (
     Cancelled,
     GleenletError,
     call,
+    get_hub,
     run,
     spawn,
     wait_child,
@@ -200,10 +201,11 @@ def test_wait_unix_signal_returns_when_it_comes() -> None:
     wait_unix_signal(signal.SIGUSR1)
 
 
-def test_a_signal_from_outside_wakes_a_loop_that_sleeps_in_poll() -> None:
+def test_a_signal_from_outside_wakes_a_loop_that_sleeps_in_poll(gate: Gate) -> None:
     # The child sends it after it saw that this process sleeps: nothing here runs Python then.
     watcher = f"while ! grep -q '^State:.S' /proc/{os.getpid()}/status; do :; done; kill -USR1 {os.getpid()}"
-    pid = start(watcher)
+    pid = gate.start(f"read line; {watcher}")
+    get_hub().call_soon(gate.open)  # once the loop runs, so once the wait below has begun
     wait_unix_signal(signal.SIGUSR1)
     assert wait_child(pid) == 0
 
@@ -327,16 +329,19 @@ WAKE_UP = """
 import os, signal, subprocess, sys
 import gi
 from gi.repository import Gio, GLib
-from gleenlet import spawn, wait_unix_signal, wait_child
+from gleenlet import get_hub, spawn, wait_unix_signal, wait_child
+
+reader, writer = os.pipe()
 
 def killer(signum):
     state = f"/proc/{os.getpid()}/status"
-    script = f"while ! grep -q '^State:.S' {state}; do :; done; kill -{signum} {os.getpid()}"
-    return os.posix_spawn("/bin/sh", ["sh", "-c", script], os.environ)
+    script = f"read line; while ! grep -q '^State:.S' {state}; do :; done; kill -{signum} {os.getpid()}"
+    return os.posix_spawn("/bin/sh", ["sh", "-c", script], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, reader, 0)])
 
 def main():
     for signum in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
         pid = killer(signum)
+        get_hub().call_soon(os.write, writer, b"\\n")  # once this task waits
         wait_unix_signal(signum)
         assert wait_child(pid) == 0
         print(signum.name)
@@ -368,7 +373,7 @@ LOOPS = {
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_signals_wake_every_kind_of_loop_and_leave_it_as_it_was(loop: str) -> None:
-    outcome = run_script(WAKE_UP.replace("RUN", LOOPS[loop]), timeout=30)
+    outcome = run_script(WAKE_UP.replace("RUN", LOOPS[loop]))
     assert outcome.status == 0, outcome.stderr
     assert outcome.stdout.split() == ["SIGUSR1", "SIGTERM", "SIGINT", "True", "-1"]
     assert outcome.stderr == ""
@@ -381,7 +386,7 @@ def test_somebody_elses_wake_up_descriptor_gets_its_byte() -> None:
     try:
         spawn(os.kill, os.getpid(), signal.SIGUSR1)
         wait_unix_signal(signal.SIGUSR1)
-        wait_readable(reader, timeout=30)
+        wait_readable(reader)
         assert os.read(reader, 10) == bytes([signal.SIGUSR1])
     finally:
         assert signal.set_wakeup_fd(-1) == writer
@@ -455,7 +460,7 @@ run(main)
 
 
 def test_a_forked_child_has_a_wake_up_descriptor_of_its_own() -> None:
-    outcome = run_script(FORKS, timeout=30)
+    outcome = run_script(FORKS)
     assert (outcome.status, outcome.stdout) == (0, "False\nTrue 0\n"), outcome.stderr
 
 
@@ -473,7 +478,6 @@ def test_a_thread_may_fork_while_the_main_thread_waits_for_a_signal() -> None:
         "    sleep(0)\n"
         "    threading.Thread(target=fork).start()\n"
         "    waiting.join()\n"
-        "run(main)",
-        timeout=30,
+        "run(main)"
     )
     assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "7\n", "")

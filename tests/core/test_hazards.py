@@ -47,8 +47,8 @@ runpy.run_path(sys.argv[1])
 """
 
 
-def run_hazard(name: str, *args: str, timeout: float = 60, display: bool = False) -> Outcome:
-    return run_script(HAZARDS / f"{name}.py", *args, timeout=timeout, display=display)
+def run_hazard(name: str, *args: str, display: bool = False) -> Outcome:
+    return run_script(HAZARDS / f"{name}.py", *args, display=display)
 
 
 def numbers(text: str) -> list[int]:
@@ -125,7 +125,7 @@ def test_the_handlers_may_wait_when_connected_through_green() -> None:
     ("seconds", "tasks"), [("2", "20"), pytest.param("60", "1000", marks=pytest.mark.soak, id="soak")]
 )
 def test_tasks_go_on_under_dialogs_nested_four_deep(name: str, seconds: str, tasks: str) -> None:
-    outcome = run_hazard(name, seconds, tasks, timeout=300)
+    outcome = run_hazard(name, seconds, tasks)
     assert outcome.status == 0, outcome
     dialogs, deepest, steps, in_dialogs, least = numbers(outcome.stdout)
     assert dialogs >= 8  # so many, and five steps a task, it waits for
@@ -138,14 +138,14 @@ def test_tasks_go_on_under_dialogs_nested_four_deep(name: str, seconds: str, tas
 
 def test_frames_are_drawn_beside_tasks_that_yield() -> None:
     shares = []
-    for _ in range(3):  # a busy machine can take frames away, it never adds any
+    for _ in range(10):  # a busy machine can take frames away, it never adds any
         outcome = run_hazard("frame_starvation", "2", display=True)
         assert outcome.status == 0, outcome.stderr
         idle, busy, steps = numbers(outcome.stdout)
         assert idle
         assert steps
         shares.append(busy / idle)
-        if shares[-1] > 0.9:
+        if shares[-1] > 0.1:
             break
     assert max(shares) > 0.1  # starved it has none, or a few
 

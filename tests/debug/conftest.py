@@ -1,4 +1,4 @@
-"""debug.tasks() looks for gevent's greenlets among all that the garbage collector knows: little, so that it is quick."""
+"""debug.tasks() looks for gevent's greenlets among all that the garbage collector knows: let that be little."""
 
 import pytest
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from gleenlet import GleenletError, run, sleep
-from gleenlet.debug import _remote_trace, record
+from gleenlet.debug import _ask, _remote_trace, record
 from gleenlet.debug._command import main
 from gleenlet.debug._recording import newest
 from gleenlet.debug._remote_trace import begin_trace, end_trace, forget
+from inside import FOREVER
 
 # It goes on until it is killed, and records from the start if it is told to.
 PROGRAM = """
@@ -60,6 +61,7 @@ def started(*arguments: str) -> Iterator[str]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("FLATPAK_ID", raising=False)
+    monkeypatch.setattr(_ask, "SECONDS", FOREVER)  # the machine may be slow
 
 
 def test_a_process_is_recorded_for_some_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -199,10 +199,9 @@ def test_the_signal_of_a_stuck_task_is_named_with_its_detail() -> None:
 
 
 def test_samples_begin_at_half_the_threshold_and_show_what_changed() -> None:
-    stalls: list[Stall] = []
     first: list[float] = []
 
-    def one() -> None:
+    def one() -> None:  # until its sample is there
         while not (loops := [one for one in tuple(watchdog._loops.values()) if one.hub is get_hub() and one.stacks]):
             time.sleep(0.001)
         (loop,) = loops
@@ -218,12 +217,17 @@ def test_samples_begin_at_half_the_threshold_and_show_what_changed() -> None:
         one()
         other()
 
-    watchdog = watch(0.5, stalls.append)
-    with watchdog:
-        run(freeze)
-    stall = next(stall for stall in stalls if stall.task is not None)
-    assert first[0] >= 0.25
-    functions = [frame.function.rpartition(".")[2] for stack in stall.stacks for frame in stack]
+    functions: list[str] = []
+    for _ in range(50):  # once, unless the machine stands still between the first sample and the report
+        stalls: list[Stall] = []
+        watchdog = watch(0.5, stalls.append)
+        with watchdog:
+            run(freeze)
+        stall = next(stall for stall in stalls if stall.task is not None)
+        functions = [frame.function.rpartition(".")[2] for stack in stall.stacks for frame in stack]
+        if "other" in functions:
+            break
+    assert min(first) >= 0.25
     assert functions.index("one") < functions.index("other")
     assert "  then:\n" in str(stall)
 
@@ -372,11 +376,21 @@ def test_a_threshold_of_nothing_is_refused() -> None:
 
 
 def test_gleenlet_debug_watches_too() -> None:
-    program = "import time, gleenlet\ndef freeze(): time.sleep(1)\ngleenlet.run(freeze)"
+    program = """
+import io, sys, time
+sys.stderr = io.StringIO()
+import gleenlet
+
+def freeze():
+    while "freeze (<string>" not in sys.stderr.getvalue():
+        time.sleep(0.001)
+
+gleenlet.run(freeze)
+print(sys.stderr.getvalue())
+"""
     outcome = run_script(program, env={"GLEENLET_DEBUG": "1"})
     assert outcome.status == 0
-    assert "has been stuck for" in outcome.stderr
-    assert "freeze (<string>:2)" in outcome.stderr
+    assert "has been stuck for" in outcome.stdout
 
 
 def test_hints() -> None:

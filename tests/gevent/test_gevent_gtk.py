@@ -183,5 +183,5 @@ def test_window_and_gevent_share_the_processor(load: str, kind: str) -> None:
     outcome = run_script(FRAMES, load, kind, display=True, bus=True)
     assert outcome.status == 0, outcome.stderr
     quiet, busy = json.loads(outcome.stdout)
-    # The share of what the same window did just before without the load (echo: without redraws). Starved: a frame or none.
+    # The share of what the same window did just before without the load (echo: without redraws).
     assert busy[kind] > quiet[kind] * 0.05, f"{busy} beside the load, {quiet} without"

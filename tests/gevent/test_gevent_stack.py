@@ -92,7 +92,8 @@ def test_the_hazards_kill_plain_gevent(hazard: str) -> None:
 
 
 def test_a_greenlet_that_waits_in_a_handler_it_triggered_gets_an_error() -> None:
-    output = alive("rounds = range(100)\n" + HAZARD_EMISSION + "assert len(refused) > 1000, len(refused)\nprint(refused[0])")
+    checks = "assert len(refused) > 1000, len(refused)\nprint(refused[0])"
+    output = alive(f"rounds = range(100)\n{HAZARD_EMISSION}{checks}")
     assert "survived; finished: 20" in output
     assert re.search(r"on_open \(.+:\d+\)", output)
     assert "gevent.spawn" in output

@@ -45,7 +45,7 @@ def test_dialogs_and_frames_without_a_warning(
     toolkit: str, namespace: str, version: str, files: tuple[str, ...]
 ) -> None:
     variables = {"GLEENLET_TEST_TOOLKIT": toolkit, "GSETTINGS_BACKEND": "memory"}
-    outcome = run_script(PROGRAM, namespace, version, *files, display=True, bus=True, env=variables)
+    outcome = run_script(PROGRAM, namespace, version, *files, display=True, bus=True, env=variables, timeout=900)
     if outcome.status == MISSING:
         pytest.skip(f"{namespace} {version} is not installed")
     assert outcome.status == 0, outcome.stdout + outcome.stderr

@@ -89,7 +89,8 @@ def test_a_step_does_what_the_text_says(number: int, address: str, tmp_path: Pat
     step = STEPS[number - 1].replace("http://127.0.0.1:8000/", address)
     step = step.replace('Path("fetched.bin")', f"Path({str(tmp_path)!r}, 'fetched.bin')")
     assert address in step
-    outcome = run_script(step.replace("    app.run()\n", "\n") + USE, display=True, env={"G_DEBUG": "fatal-warnings"}, covered=False)
+    program = step.replace("    app.run()\n", "\n") + USE
+    outcome = run_script(program, display=True, env={"G_DEBUG": "fatal-warnings"}, covered=False)
     assert outcome.status == 0, outcome.stderr
     assert outcome.stdout == f"5,000,000 bytes\n{AFTER.get(number, '')}[]\n", outcome.stderr
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from gleenlet import GleenletError, Task, current_task, get_hub, run
+from gleenlet import GleenletError, current_task, get_hub, run
 from gleenlet.debug import format_tasks
 
 __all__ = ["TestTimeout", "run_limited"]
@@ -30,25 +30,22 @@ def run_limited(func: Callable[[], object], limit: float = 0) -> None:
     hello
     """
     hub = get_hub()
-    main: list[Task[object] | None] = []
 
-    def expire() -> None:
-        task = main[0] if main else None
-        if task is not None and not task.done():
-            task._interrupt(TestTimeout(f"not over after {limit:g} real seconds\n{format_tasks()}"), True)
+    def limited() -> None:
+        task = current_task()
+        assert task is not None
 
-    def body() -> object:
-        main.append(current_task())
-        return func()
+        def expire() -> None:
+            if not task.done():
+                task._interrupt(TestTimeout(f"not over after {limit:g} real seconds\n{format_tasks()}"), True)
 
-    if not limit > 0:
-        run(body)
-        return
-    timer = threading.Timer(limit, hub.call_soon_threadsafe, (expire,))  # no timer of the hub's: its clock may stand
-    timer.daemon = True
-    timer.start()
-    try:
-        run(body)
-    finally:
-        timer.cancel()
-        timer.join()
+        timer = threading.Timer(limit, hub.call_soon_threadsafe, (expire,))  # none of the hub's: its clock may stand
+        timer.daemon = True
+        timer.start()
+        try:
+            func()
+        finally:
+            timer.cancel()
+            timer.join()
+
+    run(limited if limit > 0 else func)

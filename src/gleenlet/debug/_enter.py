@@ -2,7 +2,7 @@
 
 Python runs what it is asked to at its next safe point, and a loop asleep in poll() comes to none. So one byte's worth
 of waking is done as GLib itself does it: 1 is added to the eventfd of the context that the main thread polls. The hub's
-source sees then that something is asked (source.c).
+source sees then that something is asked (dispatch.c).
 """
 
 from __future__ import annotations

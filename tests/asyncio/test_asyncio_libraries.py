@@ -232,7 +232,7 @@ def work():
 )
 def test_library_works_in_the_handlers_of_a_gtk_program(library: str, work: str, output: str) -> None:
     pytest.importorskip(library)
-    outcome = run_script(PROGRAM.replace("{work}", work), display=True, bus=library == "dbus_fast", timeout=60)
+    outcome = run_script(PROGRAM.replace("{work}", work), display=True, bus=library == "dbus_fast")
     assert outcome.stdout == output + "drawn\n", outcome.stderr
     assert outcome.status == 0, outcome.stderr
 

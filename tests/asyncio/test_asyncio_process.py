@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import socket
@@ -114,20 +115,24 @@ print("then:", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 """
 
 
+@functools.cache
+def usual(main: str) -> str:
+    """What asyncio.run() makes of it."""
+    return run_script(MAINS, "asyncio", main).stdout
+
+
 @pytest.mark.parametrize("main", ["sleeps", "refuses", "fails", "computes", "waits_for_others", "ends_at_once"])
 def test_ctrl_c_ends_run_as_it_ends_asyncio_run(main: str) -> None:
-    usual = run_script(MAINS, "asyncio", main)
-    assert usual.stdout
+    assert usual(main)
     for where in ("top", "runner"):
         outcome = run_script(MAINS, where, main)
-        assert (outcome.status, outcome.stdout) == (0, usual.stdout), outcome.stderr
+        assert (outcome.status, outcome.stdout) == (0, usual(main)), outcome.stderr
 
 
 @pytest.mark.parametrize("main", ["sleeps", "refuses", "fails", "waits_for_others"])
 def test_ctrl_c_at_its_wait_ends_run_in_a_task_as_well(main: str) -> None:
-    usual = run_script(MAINS, "asyncio", main)
     outcome = run_script(MAINS, "task", main)
-    assert (outcome.status, outcome.stdout) == (0, usual.stdout), outcome.stderr
+    assert (outcome.status, outcome.stdout) == (0, usual(main)), outcome.stderr
 
 
 RUN_FOREVER = """

@@ -72,7 +72,7 @@ def join_all(crowd):
 
 
 def run_program(program: str) -> None:
-    outcome = run_script(PRELUDE + program + "\ngleenlet.shutdown()\n", timeout=60)
+    outcome = run_script(PRELUDE + program + "\ngleenlet.shutdown()\n")
     assert (outcome.status, outcome.stderr) == (0, ""), f"{outcome}\n{outcome.stdout}\n{outcome.stderr}"
 
 

@@ -361,8 +361,12 @@ def ticked(func, *args):  # func's result, and that others went on meanwhile
     return result
 ticks, ended = [], []
 gleenlet.spawn(spin)
-def soon(func, *args):
-    gleenlet.spawn(lambda: gleenlet.sleep(0.02) or func(*args))
+def until(condition):
+    while not condition():
+        gleenlet.sleep(0.001)
+def soon(func, *args):  # when others have gone on
+    begun = len(ticks)
+    gleenlet.spawn(lambda: until(lambda: len(ticks) > begun + 1) or func(*args))
 """
 
 
@@ -386,8 +390,7 @@ def ask(name, after=None):
 dialogs = {}
 def main():
     tasks = [gleenlet.spawn(ask, name) for name in ("first", "second", "hidden", "destroyed", "closed")]
-    gleenlet.sleep(0.02)
-    assert all(d.get_visible() and d.get_modal() for d in dialogs.values())
+    until(lambda: len(dialogs) == 5 and all(d.get_visible() and d.get_modal() for d in dialogs.values()))
     begun = len(ticks)
     dialogs["first"].response(Gtk.ResponseType.OK); tasks[0].join()
     dialogs["second"].response(Gtk.ResponseType.CANCEL); tasks[1].join()
@@ -416,7 +419,7 @@ def test_gtk_3_a_cancelled_dialog_is_given_back_as_it_was() -> None:
 def main():
     dialog = Gtk.Dialog()
     task = gleenlet.spawn(dialog.run)
-    gleenlet.sleep(0.02)
+    until(dialog.get_visible)
     print(dialog.get_modal()); task.cancel(); task.join()
     print(task.cancelled(), dialog.get_modal(), dialog.get_visible())
     from gi.repository import GObject
@@ -437,7 +440,7 @@ def runs(name):
     log.append(name)
 def main():
     tasks = [gleenlet.spawn(runs, "one"), gleenlet.spawn(runs, "two")]
-    gleenlet.sleep(0.01)
+    until(lambda: Gtk.main_level() == 3)
     print(Gtk.main_level(), GLib.main_depth())
     Gtk.main_quit(); Gtk.main_quit()  # the second asks the same one
     tasks[1].join(); print(log, Gtk.main_level())
@@ -491,7 +494,7 @@ Gtk.main()
 def without():
     print(Gtk.main_iteration_do(False))
     other = gleenlet.spawn(Gtk.main)
-    gleenlet.sleep(0); print(Gtk.main_iteration_do(False))
+    until(Gtk.main_level); print(Gtk.main_iteration_do(False))
     Gtk.main_quit(); other.join()
 gleenlet.run(without)
 print(Gtk.main_iteration_do(False))

@@ -95,7 +95,7 @@ def test_program_in_the_page_runs_and_leaves_nothing(block: str, output: str) ->
         program += AROUND
     name = title(block)
     program = program.replace("app.run()\n", DRIVE)
-    outcome = run_script(program, SEEN.get(name, ""), display=True, timeout=30, env={"G_DEBUG": "fatal-warnings"})
+    outcome = run_script(program, SEEN.get(name, ""), display=True, env={"G_DEBUG": "fatal-warnings"})
     assert outcome.status == 0, outcome.stderr
     assert outcome.stdout == (output or "ok\n"), outcome.stderr
     if name != "Frank reader":  # its failure is reported as well

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not in
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_program_is_used_and_closed_and_leaves_nothing(path: Path, tmp_path: Path) -> None:
-    outcome = run_script(USER, path.stem, str(tmp_path), display=True, timeout=30, env={"G_DEBUG": "fatal-warnings"})
+    outcome = run_script(USER, path.stem, str(tmp_path), display=True, env={"G_DEBUG": "fatal-warnings"})
     assert outcome.status == 0, outcome.stderr
     assert outcome.stdout == "ok\n", outcome.stderr
     if gi.version_info < (3, 44):

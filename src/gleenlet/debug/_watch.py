@@ -89,11 +89,11 @@ def watch(seconds: float = 0.1, on_stall: Callable[[Stall], object] | None = Non
     >>> from gleenlet import run
     >>> stalls = []
     >>> def freeze():
-    ...     while not stalls:
+    ...     while "freeze" not in str(stalls):
     ...         time.sleep(0.01)
     >>> with watch(0.05, stalls.append):
     ...     run(freeze)
-    >>> stalls[0].where.function
+    >>> stalls[-1].where.function
     'freeze'
     """
     if not isinstance(seconds, int | float):

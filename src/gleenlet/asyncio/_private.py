@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         _scheduled: list[asyncio.TimerHandle]  # a heap
         _stopping: bool
         _debug: bool
+        _closed: bool
         _thread_id: int | None  # of who runs it
         _task_factory: Any
         _signal_handlers: dict[int, asyncio.Handle]

@@ -12,7 +12,7 @@ from typing import Any
 
 import greenlet
 from tests.soak.chaos.program import operation
-from tests.soak.chaos.world import ChaosError, Here
+from tests.soak.chaos.world import ChaosError, Here, World
 
 import gleenlet
 
@@ -20,6 +20,12 @@ EVERYWHERE = "task raw callback"
 
 
 # ---- collections ----
+
+
+def collect(world: World, generation: int) -> None:
+    """Everything only so often: in a loop in a loop in a loop it would take longer than the watchdog gives."""
+    world.locals["collections"] = number = world.locals.get("collections", 0) + 1
+    gc.collect(generation if number < 40 else 0)
 
 
 class Node:
@@ -45,7 +51,7 @@ def drops_what_waits_when_it_dies(here: Here, number: int) -> None:
     """In cycles the collector ends them, which must not wait; else the reference count does."""
     nodes = [Node(here, True) for _ in range(5 + number % 20)]
     del nodes
-    here.wait(None, gc.collect)
+    here.wait(None, collect, here.world, 2)
     one = Node(here, False)
 
     def drop() -> None:
@@ -62,7 +68,7 @@ def clears_shelf(here: Here) -> None:
 
 @operation(0.1, "n", EVERYWHERE)
 def collects(here: Here, number: int) -> None:
-    gc.collect(number % 3)
+    collect(here.world, number % 3)
 
 
 @operation(0.1, "n", EVERYWHERE)

@@ -109,6 +109,7 @@ ROWS = (
     Row("gio_call", "Gio call: size of a local file", "gio_calls", within=ONE_CPU),
     Row("dbus_call", "D-Bus call: id of the bus", "dbus_calls", within=(*ONE_CPU, *SESSION_BUS)),
     Row("memory", "memory of a sleeping task", "memory", figure="memory", unit="bytes"),
+    Row("schedule", "explored schedule of five tasks, CPU time", "schedules"),
     Row("await_done", "await_ of a done future", "awaits", "finished"),
     Row("await_coro", "await_ of a coroutine that ends at once", "awaits", "coroutine"),
     Row("import", "import", "startup", figure="import"),

@@ -22,12 +22,14 @@ from gleenlet import (
     RLock,
     Task,
     TaskGroup,
+    as_completed,
     get_hub,
     move_on_after,
     run,
     schedule_switch,
     sleep,
     spawn,
+    wait,
     wait_readable,
 )
 from gleenlet.debug import TaskRecord, format_tasks, print_tasks, tasks
@@ -366,6 +368,42 @@ def test_a_task_whose_waker_waits_for_itself_is_stuck() -> None:
     }
     assert re.search(r"'d' waiting .*for task 'b' \[stuck\]", format_tasks())
     c.cancel()
+
+
+@in_task
+def test_who_waits_for_several_is_stuck_once_all_that_are_left_are() -> None:
+    lock, go = Lock(), Event()
+
+    def twice() -> None:
+        with lock, lock:
+            pass
+
+    stuck, free = waiting(twice, go.wait)
+    found: list[Task[Any]] = []
+
+    def group() -> None:
+        with TaskGroup() as members:
+            members.spawn(stuck.join)
+            members.spawn(free.join)
+
+    several = [
+        spawn(group, name="group"),
+        spawn(wait, [stuck, free], name="wait"),
+        spawn(lambda: found.extend(as_completed([stuck, free])), name="each"),
+    ]
+    while any(task._waiter is None for task in several) or len(record_of(several[0]).children) < 2:
+        sleep(0)
+
+    def marked() -> list[bool]:
+        return [record_of(task).stuck for task in several]
+
+    assert marked() == [False, False, False]  # the other one may fail, which ends the group
+    assert {one.name for one in record_of(several[1]).held_by} == {"a", "b"}
+
+    go.set()
+    while not free.done() or len(record_of(several[0]).children) > 1 or not found:
+        sleep(0)
+    assert marked() == [True, True, True]
 
 
 @in_task

@@ -182,8 +182,8 @@ class Look:
             if type(on) is TaskGroup:
                 record.held_by = members.get(id(on), [])
             else:
-                holder = self.holder(on)
-                record.held_by = [] if holder is None else [holder]
+                several = on if type(on) is list else [on]  # the tasks of wait() and as_completed()
+                record.held_by = [holder for one in several if (holder := self.holder(one)) is not None]
         mark_cycles(self.records)
         mark_stuck([record for record, on in self.waits if record.kind == "task" and only_tasks_end(on)])
         self.let_go()
@@ -224,4 +224,6 @@ def named(what: Any) -> str:
 
 def only_tasks_end(on: object) -> bool:
     """Is this a wait that those who hold it end, and nobody else? (Anybody could release a Lock, but who would?)"""
+    if type(on) is list:
+        return all(isinstance_safely(one, Task) for one in on)
     return isinstance_safely(on, Task) or isinstance_safely(on, _native.Lock) or type(on) is TaskGroup

@@ -11,7 +11,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Literal, Self
 
 import greenlet
 
@@ -22,6 +22,8 @@ from gleenlet.debug._stacks import Stacks
 from gleenlet.debug._text import quoted
 
 __all__ = ["SwitchWatch", "UnsafeSwitch", "watch_switches"]
+
+Trace = Callable[[Literal["switch", "throw"], tuple[greenlet.greenlet, greenlet.greenlet]], object]
 
 ITSELF = 1024  # bytes of the stack that a switch moves even where it is safe: its own frames
 
@@ -63,7 +65,7 @@ def watch_switches(on_switch: Callable[[UnsafeSwitch], object] | None = None) ->
     Args:
         on_switch: called with an `UnsafeSwitch`, in the middle of the switch; None: it is printed on `sys.stderr`.
 
-    Returns: what stops it: its `stop()`, or the end of a `with` block. It costs each switch about a microsecond.
+    Returns: what stops it: its `stop()`, or the end of a `with` block. It costs each switch about 0.3 us.
     Thread: any; all threads that have a hub, or get one, are watched, and the one that calls it.
 
     >>> import greenlet
@@ -80,10 +82,7 @@ class SwitchWatch:
     def __init__(self, on_switch: Callable[[UnsafeSwitch], object] | None) -> None:
         self._on_switch = on_switch
         self._places: set[object] = set()
-        # Of one that is suspended: how many callbacks are on its stack. Of one that runs: how many are on those of
-        # others, which callback_depth() counts as well.
-        self._callbacks: weakref.WeakKeyDictionary[greenlet.greenlet, int] = weakref.WeakKeyDictionary()
-        self._before: dict[int, Any] = {}  # the trace functions that were there, by thread
+        self._traced: dict[int, tuple[Trace, Trace | None]] = {}  # by thread: ours, and what was there before
         self._begin()
         new_hubs.append(self._begin)
         for hub in all_hubs():
@@ -104,38 +103,52 @@ class SwitchWatch:
         self.stop()
 
     def _begin(self, _hub: Hub | None = None) -> None:
-        thread = get_ident()
-        if thread not in self._before:
-            self._before[thread] = greenlet.gettrace()
-            current = greenlet.getcurrent()
-            self._callbacks[current] = 0 if current.parent is None else callback_depth()
-            greenlet.settrace(self._switched)
+        if get_ident() not in self._traced:
+            before = greenlet.gettrace()
+            ours = self._tracer(before, 0 if greenlet.getcurrent().parent is None else callback_depth())
+            self._traced[get_ident()] = ours, before
+            greenlet.settrace(ours)
 
     def _end(self) -> None:
-        before = self._before.pop(get_ident(), None)
-        if greenlet.gettrace() == self._switched:
+        ours, before = self._traced.pop(get_ident(), (None, None))
+        if ours is not None and greenlet.gettrace() is ours:
             greenlet.settrace(before)
 
-    # greenlet traces nothing meanwhile, and so coverage sees nothing of it.
+    def _tracer(self, before: Trace | None, others: int) -> Trace:
+        """What greenlet calls at each switch of this thread, in the target, right after it.
 
-    def _switched(  # pragma: no cover
-        self, event: str, greenlets: tuple[greenlet.greenlet, greenlet.greenlet]
-    ) -> None:
-        """Called in the target, right after the switch."""
-        before = self._before.get(get_ident())
-        if before is not None:
-            before(event, greenlets)
-        origin, target = greenlets
-        depth = callback_depth()
-        inside = depth - self._callbacks.get(origin, depth)
-        self._callbacks[origin] = inside
-        self._callbacks[target] = depth - self._callbacks.get(target, 0)
-        if inside <= 0 or getattr(origin, "_stack_saved", 0) <= ITSELF:
-            return
-        try:
-            self._report(origin, target)
-        except Exception as error:  # greenlet would go on without us
-            sys.excepthook(type(error), error, error.__traceback__)
+        Args:
+            before: what it called until now, and still is to.
+            others: how many callbacks are on the stacks of those that do not run; callback_depth() counts them as well.
+        """
+        # By the id of a suspended greenlet: the callbacks on its stack, and what takes it out of here at its end.
+        # WeakKeyDictionary does the same, for three times the rest.
+        suspended: dict[int, tuple[int, weakref.ref[greenlet.greenlet]]] = {}
+
+        # greenlet traces nothing meanwhile, and so coverage sees nothing of it.
+        def switched(  # pragma: no cover
+            event: Literal["switch", "throw"], greenlets: tuple[greenlet.greenlet, greenlet.greenlet]
+        ) -> None:
+            nonlocal others
+            if before is not None:
+                before(event, greenlets)
+            origin, target = greenlets
+            depth = callback_depth()
+            inside = depth - others
+            again = suspended.pop(id(target), None)
+            others = depth if again is None else depth - again[0]
+            if inside <= 0:
+                return
+            key = id(origin)
+            suspended[key] = inside, weakref.ref(origin, lambda _: suspended.pop(key, None))
+            if getattr(origin, "_stack_saved", 0) <= ITSELF:
+                return
+            try:
+                self._report(origin, target)
+            except Exception as error:  # greenlet would go on without us
+                sys.excepthook(type(error), error, error.__traceback__)
+
+        return switched
 
     def _report(self, origin: greenlet.greenlet, target: greenlet.greenlet) -> None:  # pragma: no cover
         stacks = Stacks()
@@ -143,7 +156,7 @@ class SwitchWatch:
             called(origin),
             called(target),
             tuple(stacks.read(origin.gr_frame)),
-            tuple(stacks.read(sys._getframe().f_back))[1:],  # without `_switched`
+            tuple(stacks.read(sys._getframe().f_back))[1:],  # without `switched`
         )
         if found.where in self._places:
             return
@@ -158,6 +171,6 @@ def nothing(_switch: UnsafeSwitch) -> None:
     pass
 
 
-def called(one: greenlet.greenlet) -> str:  # pragma: no cover  # see _switched
+def called(one: greenlet.greenlet) -> str:  # pragma: no cover  # see _tracer
     kind = "a task's greenlet" if runs_tasks(one) else "the main greenlet" if one.parent is None else "greenlet"
     return f"{kind} {said(repr, one)}"

@@ -48,7 +48,18 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 [ $# -gt 0 ] && shift
 pytest=(-m pytest -q -p no:cacheprovider "$@")
+# As scripts/tests.sh does: those of gleenlet.testing want a process of their own.
+RUN='exec "$@"'
+[ $# -gt 0 ] || RUN='failed=0; "$@" --ignore=tests/testing || failed=1; "$@" tests/testing || failed=1; exit $failed'
 [ ${#rows[@]} -eq 0 ] && rows=("${ROWS[@]}")
+
+sum() { # of pytest's last lines
+    grep -oE '[0-9]+ (failed|passed|errors?|skipped)' | awk '{ n[$2] += $1 } END {
+        split("failed passed error errors skipped", words)
+        for (i = 1; i <= 5; i++) if (n[words[i]]) line = line (line ? ", " : "") n[words[i]] " " words[i]
+        print line
+    }'
+}
 
 no() { # why this row cannot be had
     echo "$*" >"$HERE/$row.why"
@@ -89,7 +100,7 @@ venv_row() { # $1: greenlet; the venv is there
     GLEENLET_WERROR=1 "${pip[@]}" install --no-build-isolation --no-deps $(eval "$SOURCE") ||
         no "the build failed: see the log" || return
     "$HERE/$row/venv/bin/python" -c "$VERSIONS" >"$HERE/$row.versions" || return
-    PATH=$HERE/$row/venv/bin:$PATH "${DESKTOP[@]}" python "${pytest[@]}"
+    PATH=$HERE/$row/venv/bin:$PATH "${DESKTOP[@]}" bash -c "$RUN" bash python "${pytest[@]}"
 }
 
 python_row() { # PyGObject from PyPI on a python of this machine
@@ -143,7 +154,7 @@ chroot_row() { # a Debian of its own, all from Debian packages; DEBIAN-PYTHON: w
                 GLEENLET_WERROR=1 \$PYTHON -m pip install -q --root-user-action=ignore --break-system-packages --no-index \
                     --no-build-isolation --no-deps \$(eval \"\$SOURCE\"); \
                 \$PYTHON -c \"\$VERSIONS\" >/versions; exec \"\$@\"" bash "$@" || exit
-    ' bash "${DESKTOP[@]}" "$python" "${pytest[@]}"
+    ' bash "${DESKTOP[@]}" bash -c "$RUN" bash "$python" "${pytest[@]}"
     local status=$?
     cp "$root/versions" "$HERE/$row.versions" 2>/dev/null
     return $status
@@ -167,7 +178,7 @@ for row in "${rows[@]}"; do
     if [ -e "$HERE/$row.why" ]; then
         result="not run: $(cat "$HERE/$row.why")"
     else
-        result=$(grep -E '^(=+ )?[0-9]+ (passed|failed|error|skipped|deselected)|no tests ran' "$log" | tail -1 | tr -d '=')
+        result=$(grep -E '^(=+ )?[0-9]+ (passed|failed|error|skipped|deselected)|no tests ran' "$log" | sum)
         result=${result:-"see .compat/log/$row.log"}
         [ $status -eq 0 ] || result="FAILED ($status): $result"
     fi

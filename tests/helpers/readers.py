@@ -192,7 +192,9 @@ def sysprof_marks(path: Path) -> tuple[tuple[int, int], list[Mark]]:
         return marks_of_libsysprof(ctypes.CDLL(name), path)
     if shutil.which("sysprof-cat") is None:
         pytest.skip("needs libsysprof-4 of Debian 12, or sysprof-cat of Sysprof 47 or later")
-    done = subprocess.run(["sysprof-cat", str(path)], capture_output=True, text=True, check=True)
+    # It prints what GLib takes for the locale's characters, and sets no locale.
+    environment = os.environ | {"CHARSET": "UTF-8"}
+    done = subprocess.run(["sysprof-cat", str(path)], capture_output=True, text=True, check=True, env=environment)
     return marks_of_sysprof_cat(done.stdout)
 
 

@@ -130,7 +130,7 @@ def test_it_works_with_other_plugins(tmp_path: Path) -> None:
         "--gleenlet-mode=auto",
     )
     assert counts(outcome) == {"passed": 9, "failed": 1}, outcome.stdout + outcome.stderr
-    assert "Timeout (>600.0s)" in outcome.stdout
+    assert re.search(r"Timeout \(?>600.0s", outcome.stdout), outcome.stdout  # as each version of pytest-timeout has it
     assert re.search(r"test_it\.py .* 100%", outcome.stdout), outcome.stdout
 
 

@@ -57,9 +57,18 @@ def in_thread(func: Callable[[], T], timeout: float | None = None, grace: float 
 
 def in_thread_without_loop(func: Callable[[], object], grace: float) -> None:
     """The same where the loop has ended: for what must be done all the same. The thread waits, for `grace` seconds."""
-    thread = threading.Thread(target=func, name="gleenlet.gst", daemon=True)
-    thread.start()
-    thread.join(grace)
+    ended = threading.Lock()
+    ended.acquire()
+
+    def run() -> None:
+        try:
+            func()
+        finally:
+            ended.release()
+
+    threading.Thread(target=run, name="gleenlet.gst", daemon=True).start()
+    # Not join(): it asks which thread this is, and where this one is ending that makes a new one of Python's.
+    ended.acquire(timeout=grace)
 
 
 def check_thread(hub: Hub, what: str) -> None:

@@ -81,7 +81,10 @@ class User:
                 dialog.set_file(Gio.File.new_for_path(str(file)))
             else:
                 is_folder = action == Gtk.FileChooserAction.SELECT_FOLDER
-                dialog.set_current_folder(Gio.File.new_for_path(str(file if is_folder else file.parent)))
+                folder = Gio.File.new_for_path(str(file if is_folder else file.parent))
+                # Not again while it reads that one: GTK 4.18 writes a critical then.
+                if (current := dialog.get_current_folder()) is None or not current.equal(folder):
+                    dialog.set_current_folder(folder)
             if action == Gtk.FileChooserAction.SAVE:
                 dialog.set_current_name(file.name)
             sleep(0.1)

@@ -12,6 +12,7 @@ gi.require_version("GdkPixbuf", "2.0")
 from gi.repository import GdkPixbuf
 
 from child import ROOT, run_script
+from complaints import complaints
 
 EXAMPLES = sorted((ROOT / "examples" / "gallery").glob("*.py"))
 USER = Path(__file__).parent / "programs" / "gallery.py"
@@ -21,9 +22,10 @@ pytestmark = pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not in
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_program_is_used_and_closed_and_leaves_nothing(path: Path, tmp_path: Path) -> None:
-    outcome = run_script(USER, path.stem, str(tmp_path), display=True, env={"G_DEBUG": "fatal-warnings"})
+    outcome = run_script(USER, path.stem, str(tmp_path), display=True)
     assert outcome.status == 0, outcome.stderr
     assert outcome.stdout == "ok\n", outcome.stderr
+    assert complaints(outcome.stderr) == []
     if gi.version_info < (3, 44):
         return  # there is no screenshot: it knows no render nodes
     screenshot = GdkPixbuf.Pixbuf.new_from_file(str(tmp_path / "screenshot.png"))

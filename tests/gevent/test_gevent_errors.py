@@ -157,3 +157,13 @@ for fd in taken:
 gevent.sleep(0.02)
 check(0.02)
 """)
+
+
+def test_the_look_for_descriptors_needs_no_hub_where_os_close_does() -> None:
+    """As gevent 26 has it, once all is patched."""
+    alive("""
+close = os.close
+os.close = lambda fd: (gevent.get_hub(), close(fd))[1]
+gevent.sleep(0.02)
+check(0.02)
+""")

@@ -98,8 +98,8 @@ def joins_a_greenlet_of_gevent(here: Here, number: int) -> None:
             here.world.events[number % 3].set()
         return number
 
-    if here.wait(None, gevent.spawn(work).get) != number:
-        here.world.fault("a greenlet of gevent's gave another result")
+    if (result := here.wait(None, gevent.spawn(work).get)) != number:
+        here.world.fault(f"a greenlet of gevent's gave {result!r} instead of {number}")
 
 
 @operation(0.2, "n", "task")

@@ -7,9 +7,13 @@ import re
 import threading
 from typing import Any
 
+import pytest
+
 import gleenlet.asyncio
 from child import in_child
 from gleenlet import Task, current_task, get_hub, sleep, spawn
+from gleenlet.asyncio import _loop
+from gleenlet.asyncio._selector import Selector
 from gleenlet.debug import TaskRecord, format_tasks, tasks
 from gleenlet.debug._neighbours import canceller, copied
 from inside import FOREVER, in_task
@@ -90,6 +94,18 @@ def test_asyncios_tasks_are_seen_and_cancelled_from_another_thread() -> None:
     assert [record.thread for record in seen] == [get_hub().thread]
     assert seen[0].parent is not None
     assert seen[0].parent.name == "host"
+
+
+def test_a_loop_that_is_being_made_is_not_seen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[list[TaskRecord]] = []
+
+    def selector() -> Selector:
+        looks.append(tasks())  # as another thread may, at any moment
+        return Selector()
+
+    monkeypatch.setattr(_loop, "Selector", selector)
+    _loop.EventLoop().close()
+    assert len(looks) == 1
 
 
 def test_a_set_that_never_stands_still_is_given_up() -> None:

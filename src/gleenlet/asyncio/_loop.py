@@ -61,7 +61,6 @@ class EventLoop(SelectorEventLoop):
     _closed = True  # until it is made
 
     def __init__(self) -> None:
-        EventLoop._all.add(self)
         # All that is ours is there: with more than 30 attributes, call_at and call_soon included, CPython's caches of
         # attributes would not work for the loop, which costs a tenth of its speed.
         self._waiting = Selector()
@@ -72,6 +71,7 @@ class EventLoop(SelectorEventLoop):
             self._waiting.close()
             self._closed = True
             raise
+        EventLoop._all.add(self)  # last: who looks on, in another thread maybe, looks at all of it
 
     def run_forever(self) -> None:
         """Run until `stop()`, as asyncio's."""

@@ -13,7 +13,7 @@ pytest.importorskip("gevent")
 
 PRELUDE = """
 import faulthandler, re
-faulthandler.dump_traceback_later(40, exit=True)
+faulthandler.enable()
 import gleenlet.gevent
 gleenlet.gevent.install()
 import gevent, gleenlet

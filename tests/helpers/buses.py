@@ -13,6 +13,7 @@ from typing import IO
 from gi.repository import Gio, GLib
 
 import gleenlet
+from child import LIMIT
 
 FLAGS = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
 
@@ -92,7 +93,7 @@ def output(address: str, *command: str | Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
     )
     return str(done.stdout)
 

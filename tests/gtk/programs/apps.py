@@ -32,18 +32,20 @@ def until(holds: Callable[[], object]) -> None:
 
 def picture(window: Any) -> None:
     """What is to be seen of the window, to the file that was asked for; it must not be blank."""
-    paintable, snapshot = Gtk.WidgetPaintable(widget=window), Gtk.Snapshot()
+    paintable, pixels = Gtk.WidgetPaintable(widget=window), b""
     until(lambda: paintable.get_intrinsic_width() > 0)
-    sleep(0.3)
-    paintable.snapshot(snapshot, paintable.get_intrinsic_width(), paintable.get_intrinsic_height())
-    try:
-        node = snapshot.to_node()
-    except TypeError:  # PyGObject 3.42 knows no render nodes: nothing can be drawn with it
-        assert gi.version_info < (3, 44)
-        return
-    texture = window.get_renderer().render_texture(node, None)
-    pixels = texture.save_to_png_bytes().get_data()
-    assert len(pixels) > 3_000, len(pixels)
+    while len(pixels) <= 3_000:
+        sleep(0.3)  # until what moves in it has come to rest
+        snapshot = Gtk.Snapshot()
+        paintable.snapshot(snapshot, paintable.get_intrinsic_width(), paintable.get_intrinsic_height())
+        try:
+            node = snapshot.to_node()
+        except TypeError:  # PyGObject 3.42 knows no render nodes: nothing can be drawn with it
+            assert gi.version_info < (3, 44)
+            return
+        if node is not None:
+            texture = window.get_renderer().render_texture(node, None)
+            pixels = texture.save_to_png_bytes().get_data()
     Path(sys.argv[2]).write_bytes(pixels)
 
 

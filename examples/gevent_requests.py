@@ -25,22 +25,24 @@ from gi.repository import Gtk
 
 import gleenlet.gevent
 
+frames: list[int] = []
+
 
 class Pages(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        time.sleep(0.3)
+        first_frame = len(frames)
+        while len(frames) < first_frame + 3:  # the page takes so long
+            time.sleep(0.1)
         self.send_response_only(200)
         self.end_headers()
         self.wfile.write(b"Hello, world!")
 
 
 def fetch_all(app: Gtk.Application, label: Gtk.Label, url: str) -> None:
-    first_frame = label.get_frame_clock().get_frame_counter()
     for number, job in enumerate([gevent.spawn(requests.get, f"{url}/{number}") for number in range(3)]):
         label.set_label(f"/{number}: {len(job.get().content)} bytes")
         print(label.get_label())
-    drawn = label.get_frame_clock().get_frame_counter() - first_frame
-    print(f"the window kept drawing: {drawn > 1}")
+    print(f"the window kept drawing: {len(frames) > 1}")
     app.quit()
 
 
@@ -48,7 +50,9 @@ def activate(app: Gtk.Application) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     gevent.spawn(server.serve_forever)
     label = Gtk.Label(label="fetching")
-    label.add_tick_callback(lambda *_: True)  # asks for each frame, also where GTK has switched animations off
+    label.add_tick_callback(
+        lambda *_: frames.append(1) or True
+    )  # asks for each frame, also where GTK has switched animations off
     Gtk.ApplicationWindow(application=app, child=label, titlebar=Gtk.Spinner(spinning=True)).present()
     gevent.spawn(fetch_all, app, label, f"http://127.0.0.1:{server.server_port}")
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
-from child import run_script
-from inside_gevent import alive
-
 pytest.importorskip("gevent")
+
+import gevent
+
+import gleenlet.gevent
+from child import run_script
+from inside_gevent import Counter, in_gevent
 
 
 def test_the_loop_can_be_named_in_the_environment() -> None:
@@ -84,44 +88,44 @@ def test_a_libev_without_symbols_is_refused_clearly() -> None:
     assert "ImportError: this gevent was built without libev's symbols" in outcome.stderr
 
 
+@in_gevent()
 def test_the_hub_is_reached_through_its_table_and_by_name() -> None:
-    alive("""
-gevent.sleep(0.001)
-assert gleenlet.gevent._guest._slot is True
-log = []
-class Noted(gevent.Greenlet):
-    def switch_out(self):
-        log.append("out")
+    gevent.sleep(0.001)
+    assert gleenlet.gevent._guest._slot is True
+    log: list[Any] = []
 
-Noted.spawn(gevent.sleep, 0).join()
-assert log == ["out"], log
-log.clear()
+    class Noted(gevent.Greenlet):  # type: ignore[misc]  # it has no types
+        def switch_out(self: Any) -> None:
+            log.append("out")
 
-def worker():
-    gevent.get_hub().loop.run_callback(gevent.getcurrent().switch, "by name")
-    log.append(gevent.get_hub().switch())
+    Noted.spawn(gevent.sleep, 0).join()
+    assert log == ["out"], log
+    log.clear()
 
-gevent.spawn(worker).join()
-assert log == ["by name"]
-""")
+    def worker() -> None:
+        gevent.get_hub().loop.run_callback(gevent.getcurrent().switch, "by name")
+        log.append(gevent.get_hub().switch())
+
+    gevent.spawn(worker).join()
+    assert log == ["by name"]
 
 
+@in_gevent()
 def test_without_the_table_all_goes_through_the_method() -> None:
-    alive("""
-gleenlet.gevent._guest._slot = False             # as if the trial call had failed
-refused = []
-counter = Counter()
-def changed(*_):
-    try:
-        gevent.sleep(0.01)
-    except gleenlet.UnsafeSwitchError as error:
-        refused.append(error)
+    gleenlet.gevent._guest._slot = False  # as if the trial call had failed
+    refused: list[Any] = []
+    counter = Counter()
 
-counter.connect("notify::value", changed)
-gevent.spawn(setattr, counter, "value", 1).join()
-gevent.sleep(0.01)
-assert len(refused) == 1
-""")
+    def changed(*_: Any) -> None:
+        try:
+            gevent.sleep(0.01)
+        except gleenlet.UnsafeSwitchError as error:
+            refused.append(error)
+
+    counter.connect("notify::value", changed)
+    gevent.spawn(setattr, counter, "value", 1).join()
+    gevent.sleep(0.01)
+    assert len(refused) == 1
 
 
 def test_another_backend_of_libevs_is_told_and_works_without_glib() -> None:

@@ -151,19 +151,23 @@ def in_child(**options: Any) -> Callable[[Callable[P, None]], Callable[P, None]]
 
     Args:
         options: as for `run_script`; `says`: what it must print, as `matches` takes it; `warns`: the same for
-            standard error, which is not looked at otherwise.
+            standard error, which is not looked at otherwise; `first`: statements that come before all imports;
+            `status`: how it has to end, or a tuple of several ways; 0 if nothing is said.
     """
-    says, warns = options.pop("says", ""), options.pop("warns", None)
+    says, warns, first = options.pop("says", ""), options.pop("warns", None), options.pop("first", "")
+    status = options.pop("status", 0)
 
     def decorate(test: Callable[P, None]) -> Callable[P, None]:
         path = inspect.getsourcefile(test)
 
         @functools.wraps(test)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
-            script = f"import child; child.run_function({path!r}, {test.__name__!r}, {args!r}, {kwargs!r})"
+            script = f"{first}\nimport child; child.run_function({path!r}, {test.__name__!r}, {args!r}, {kwargs!r})"
             environment = {"PYTHONPATH": os.pathsep.join([str(TESTS / "helpers"), os.environ.get("PYTHONPATH", "")])}
             outcome = run_script(script, **{**options, "env": environment | options.get("env", {})})
-            assert outcome.status == 0, f"{outcome}\n{outcome.stdout}\n{outcome.stderr}"
+            assert outcome.status in (status if isinstance(status, tuple) else (status,)), (
+                f"{outcome}\n{outcome.stdout}\n{outcome.stderr}"
+            )
             assert matches(says, outcome.stdout), outcome.stdout
             assert warns is None or matches(warns, outcome.stderr), outcome.stderr
 
@@ -176,10 +180,10 @@ def run_function(path: str, name: str, args: tuple[Any, ...], kwargs: dict[str, 
     """In the child: run one function of a file with nothing of that file but what it refers to."""
     faulthandler.enable()  # says where it hangs, if it does
     tree = ast.parse(Path(path).read_text())
-    bound: dict[str, ast.stmt] = {}
+    bound: dict[str, list[ast.stmt]] = {}  # `import gevent.event` binds gevent as well
     for node in tree.body:
         for bound_name in names_bound_by(node):
-            bound[bound_name] = node
+            bound.setdefault(bound_name, []).append(node)
     needed: set[ast.stmt] = {
         node
         for node in tree.body
@@ -187,8 +191,7 @@ def run_function(path: str, name: str, args: tuple[Any, ...], kwargs: dict[str, 
     } | gi_requirements(tree)
     pending = [name]
     while pending:
-        found = bound.get(pending.pop())
-        if found is not None and found not in needed:
+        for found in bound.pop(pending.pop(), []):
             needed.add(found)
             if isinstance(found, ast.FunctionDef):
                 found.decorator_list = []

@@ -1,71 +1,83 @@
-"""Runs programs with gleenlet.gevent in a child process: gevent has one hub and patches the standard library.
+"""Tests with gleenlet.gevent, each in a child process: gevent has one hub and patches the standard library.
 
-What is never late fails on a stalled machine, so a program waits `until` something is there, however long that takes.
-What is lost never comes: then the program is ended, as every child that takes too long, and says where it stands.
+What is never late fails on a stalled machine, so a test waits `until` something is there, however long that takes.
+What is lost never comes: then the child is ended, as every child that takes too long, and says where it stands.
 """
 
 from __future__ import annotations
 
-from child import Outcome, run_script
+import os
+import time
+from collections.abc import Callable
+from typing import Any, ParamSpec
 
-PRELUDE = """
-import faulthandler, os, signal, sys, threading, time
-faulthandler.enable()
-from gi.repository import Gio, GLib, GObject
-import gleenlet.gevent
-{early}
-import gevent, gevent.event, gevent.os, gevent.queue, gevent.socket, gleenlet
-from gevent.exceptions import BlockingSwitchOutError
-gleenlet.gevent.install()
+import gevent
+import gevent.event
+import gevent.os
+import gevent.queue
+import gevent.socket
+from gi.repository import GLib, GObject
+
+from child import in_child
+
+P = ParamSpec("P")
+
+INSTALL = "import gleenlet.gevent; gleenlet.gevent.install()"
+# gevent as it is, polled from a GLib timeout: the usual way to have both.
+PLAIN = "import gleenlet.gevent; gleenlet.gevent.install = lambda: None"
+
 loop = GLib.MainLoop()
 began = time.monotonic()
 
-def check(seconds, since=None):           # at least; how late it may be is the machine's affair
+
+def in_gevent(early: str = "", **options: Any) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """As `in_child`, with gleenlet.gevent installed; `early` runs before gevent is imported, and may undo that."""
+    return in_child(first=f"{early}\n{INSTALL}", **options)
+
+
+def check(seconds: float, since: float | None = None) -> None:
+    """So long at least, from `since` or the child's begin on; how late it may be is the machine's affair."""
     assert time.monotonic() - (since or began) >= seconds
 
-def until(condition):
+
+def until(condition: Callable[[], object]) -> None:
     while not condition():
         gevent.sleep(0.002)
 
-def forked(in_child):                     # gevent misses the end of a child that ends before fork() has returned
+
+def forked(work: Callable[[], object]) -> int:
+    """The exit status of a forked child. gevent misses the end of one that ends before fork() has returned here."""
     reader, writer = os.pipe()
     pid = gevent.os.fork()
     if not pid:
         os.read(reader, 1)
-        in_child()
+        work()
     os.write(writer, b"x")
     return os.waitstatus_to_exitcode(gevent.os.waitpid(pid, 0)[1])
 
-def turns_of(loop_runs, ticks=10):        # how often a loop turns until it has ticked; asleep it turns for ticks alone
-    context, seen, turns = GLib.MainContext.default(), [], 0
-    tick = GLib.timeout_add(10, lambda: seen.append(1) or True, priority=GLib.PRIORITY_HIGH)
+
+def turns_of(loop_runs: Callable[[GLib.MainContext], object], ticks: int = 10) -> int:
+    """How often a loop turns until it has ticked; asleep it turns for ticks alone."""
+    context, turns = GLib.MainContext.default(), 0
+    seen: list[int] = []
+    tick = GLib.timeout_add(10, lambda: seen.append(1) or True, priority=GLib.PRIORITY_HIGH)  # type: ignore[call-arg]
     while len(seen) < ticks:
         loop_runs(context)
         turns += 1
     GLib.source_remove(tick)
     return turns
 
+
+def poll_gevent() -> None:
+    """What is done where gleenlet.gevent is not installed."""
+    GLib.timeout_add(1, lambda: gevent.sleep(0.0005) or True)
+
+
 class Counter(GObject.Object):
     value = GObject.Property(type=int, default=0)
-    __gsignals__ = {{"open": (GObject.SignalFlags.RUN_LAST, None, (int,))}}
+    __gsignals__ = {"open": (GObject.SignalFlags.RUN_LAST, None, (int,))}  # noqa: RUF012
 
-def spin():
+
+def spin() -> None:
     while True:
         gevent.sleep(0)
-"""
-
-# gevent as it is, polled from a GLib timeout: the usual way to have both.
-PLAIN = "gleenlet.gevent.install = lambda: None"
-POLLED = "GLib.timeout_add(1, lambda: gevent.sleep(0.0005) or True)\n"
-
-
-def outcome_of(program: str, early: str = "", **options: object) -> Outcome:
-    """Run `program` after the prelude, `early` before gevent's imports."""
-    return run_script(PRELUDE.format(early=early) + program, **options)  # type: ignore[arg-type]
-
-
-def alive(program: str, early: str = "", **options: object) -> str:
-    """The same; it must end well. What it printed."""
-    outcome = outcome_of(program, early, **options)
-    assert outcome.status == 0, f"{outcome}\n{outcome.stdout}\n{outcome.stderr}"
-    return outcome.stdout

@@ -135,7 +135,7 @@ def test_a_process_that_is_stuck_answers(folder: Path) -> None:
 
 @pytest.mark.parametrize("debug", ["", "0"])
 def test_a_process_that_does_not_listen_says_how_to_have_it_listen(folder: Path, debug: str) -> None:
-    with started(STUCK, debug) as (pid, _):
+    with started(STUCK, debug=debug) as (pid, _):
         text = command("ps", pid)
     assert text.startswith(f"gleenlet: process {pid} does not listen")
     assert "GLEENLET_DEBUG=1" in text

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from child import started
 from gleenlet import GleenletError, run, sleep
 from gleenlet.debug import _ask, _remote_trace, record
 from gleenlet.debug._command import main
@@ -40,23 +36,6 @@ run(main)
 """
 
 
-@contextlib.contextmanager
-def started(*arguments: str) -> Iterator[str]:
-    child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        env=os.environ | {"GLEENLET_DEBUG": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        yield str(child.pid)
-    finally:
-        child.kill()
-        child.communicate()
-
-
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
@@ -66,7 +45,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_process_is_recorded_for_some_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "app.json"
-    with started() as pid:
+    with started(PROGRAM, debug="1") as (number, _):
+        pid = str(number)
         assert main(["trace", pid, str(path)]) == 1
         assert "does not record: say for how many --seconds" in capsys.readouterr().err
         while "load" not in path.read_text():  # once, unless the machine stands still meanwhile
@@ -77,8 +57,8 @@ def test_a_process_is_recorded_for_some_seconds(tmp_path: Path, capsys: pytest.C
 
 def test_what_a_process_has_kept_is_had_at_once(tmp_path: Path) -> None:
     path = tmp_path / "app.pftrace"
-    with started("record") as pid:
-        assert main(["trace", pid, str(path)]) == 0
+    with started(PROGRAM, "record", debug="1") as (pid, _):
+        assert main(["trace", str(pid), str(path)]) == 0
     assert b"load" in path.read_bytes()
 
 
@@ -95,9 +75,9 @@ def test_enough_before_the_seconds_are_over(tmp_path: Path, monkeypatch: pytest.
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    with started() as pid:
+    with started(PROGRAM, debug="1") as (pid, _):
         monkeypatch.setattr("time.sleep", interrupt)
-        assert main(["trace", pid, str(tmp_path / "app.json"), "--seconds", "1000"]) == 0
+        assert main(["trace", str(pid), str(tmp_path / "app.json"), "--seconds", "1000"]) == 0
 
 
 def test_what_nobody_fetches_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,8 @@
-"""Runs a script in a child process, so that its crash stays there.
+"""Runs tests in child processes, so that their crashes stay there.
+
+`in_child` is the usual way: the test is code that runs there. What has to be a script of its own `run_script` runs: a
+file, or a text where the order of imports, the interpreter's exit, its arguments or a user's program is what is tested.
+`started` has a program go on beside the test, which looks into it.
 
 Knows nothing of gleenlet. `python tests/helpers/child.py script.py [args]` shows an outcome by hand.
 """
@@ -121,14 +125,14 @@ def run_script(
 
 
 @contextlib.contextmanager
-def started(program: str, debug: str) -> Iterator[tuple[int, IO[str]]]:
+def started(program: str, *args: str, debug: str) -> Iterator[tuple[int, IO[str]]]:
     """A program that has printed "ready" and goes on until the block ends: its process, and what it prints.
 
     Args:
         debug: its GLEENLET_DEBUG.
     """
     child = subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, *args],
         env=os.environ | {"GLEENLET_DEBUG": debug, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import threading
@@ -12,8 +13,20 @@ from typing import Any, TypeVar
 import pytest
 from gi.repository import Gio, GLib
 
-from child import run_script
-from gleenlet import call, from_thread, get_hub, green, run, sleep, spawn, to_thread, wait_signal
+from child import in_child
+from gleenlet import (
+    GleenletError,
+    UnsafeSwitchError,
+    call,
+    from_thread,
+    get_hub,
+    green,
+    run,
+    sleep,
+    spawn,
+    to_thread,
+    wait_signal,
+)
 
 T = TypeVar("T")
 
@@ -106,18 +119,17 @@ def test_a_context_of_the_threads_is_left_alone() -> None:
     assert in_thread(works)
 
 
+@in_child(says="too small None")
 def test_a_hub_that_cannot_be_made_leaves_no_context() -> None:
-    outcome = run_script(
-        "import threading\n"
-        "from gi.repository import GLib\n"
-        "import gleenlet\n"
-        "def thread():\n"
-        "    try: gleenlet.sleep(0)\n"
-        "    except gleenlet.GleenletError: print('too small', GLib.MainContext.get_thread_default())\n"
-        "threading.stack_size(128 * 1024)\n"
-        "one = threading.Thread(target=thread); one.start(); one.join()\n"
-    )
-    assert outcome.stdout == "too small None\n", outcome
+    def thread() -> None:
+        with pytest.raises(GleenletError):
+            sleep(0)
+        print("too small", GLib.MainContext.get_thread_default())
+
+    threading.stack_size(128 * 1024)
+    one = threading.Thread(target=thread)
+    one.start()
+    one.join()
 
 
 def test_threads_that_waited_leave_no_descriptor() -> None:
@@ -146,58 +158,58 @@ def test_a_task_that_no_loop_ever_ran_is_told_of_when_its_thread_ends(recwarn: p
     assert not [one for one in recwarn if one.category is RuntimeWarning]
 
 
+@in_child(says="1 None True\n2 None True", warns="...RuntimeWarning: sleep...")
 def test_a_thread_of_c_codes_is_left_as_it_was_after_each_callback() -> None:
-    outcome = run_script(
-        "import ctypes\n"
-        "from gi.repository import GLib\n"
-        "import gleenlet\n"
-        "glib, pointer = ctypes.CDLL('libglib-2.0.so.0'), ctypes.c_void_p\n"
-        "@ctypes.CFUNCTYPE(None, pointer, pointer)\n"
-        "def works(number, _):\n"
-        "    before = GLib.MainContext.get_thread_default()\n"
-        "    gleenlet.sleep(0.001); gleenlet.spawn(gleenlet.sleep, 0)\n"
-        "    print(number, before, GLib.MainContext.get_thread_default() is not None)\n"
-        "glib.g_thread_pool_new.restype = pointer\n"
-        "pool = pointer(glib.g_thread_pool_new(works, None, 1, 1, None))\n"  # one thread, which Python does not know
-        "for number in (1, 2): glib.g_thread_pool_push(pool, pointer(number), None)\n"
-        "glib.g_thread_pool_free(pool, 0, 1)\n",
-    )
-    assert outcome.stdout == "1 None True\n2 None True\n", outcome
-    assert "RuntimeWarning: sleep" in outcome.stderr, outcome
+    glib, pointer = ctypes.CDLL("libglib-2.0.so.0"), ctypes.c_void_p
+
+    def works(number: int, _: object) -> None:
+        before = GLib.MainContext.get_thread_default()
+        sleep(0.001)
+        spawn(sleep, 0)
+        print(number, before, GLib.MainContext.get_thread_default() is not None)
+
+    callback = ctypes.CFUNCTYPE(None, pointer, pointer)(works)
+    glib.g_thread_pool_new.restype = pointer
+    pool = pointer(glib.g_thread_pool_new(callback, None, 1, 1, None))  # one thread, which Python does not know
+    for number in (1, 2):
+        glib.g_thread_pool_push(pool, pointer(number), None)
+    glib.g_thread_pool_free(pool, 0, 1)
 
 
+@in_child(says="end", warns="")
 def test_daemon_threads_at_exit_are_left_alone() -> None:
-    outcome = run_script(
-        "import threading, gleenlet\n"
-        "ready = threading.Event()\n"
-        "def thread(): gleenlet.spawn(int); ready.set(); threading.Event().wait()\n"
-        "threading.Thread(target=thread, daemon=True).start()\n"
-        "ready.wait(); print('end')\n"
-    )
-    assert (outcome.stdout, outcome.stderr, outcome.status) == ("end\n", "", 0), outcome
+    ready = threading.Event()
+
+    def thread() -> None:
+        spawn(int)
+        ready.set()
+        threading.Event().wait()
+
+    threading.Thread(target=thread, daemon=True).start()
+    ready.wait()
+    print("end")
 
 
+@in_child(says="startup\nactivate True\nactivate True")
 def test_the_first_activate_of_an_application_and_the_second_behave_alike() -> None:
-    outcome = run_script(
-        "from gi.repository import Gio, GLib\n"
-        "import gleenlet\n"
-        "def activate(app):\n"
-        "    try: gleenlet.sleep(0)\n"
-        "    except gleenlet.UnsafeSwitchError as error: print('activate', 'activate (' in str(error))\n"
-        "def startup(app):\n"
-        "    app.hold()\n"
-        "    GLib.idle_add(app.activate)\n"
-        "    gleenlet.spawn(lambda: gleenlet.sleep(0.01) or app.release())\n"
-        "    try: gleenlet.sleep(0)\n"
-        "    except gleenlet.UnsafeSwitchError as error: print('startup')\n"
-        "app = Gio.Application()\n"
-        "app.connect('activate', activate)\n"
-        "app.connect('startup', startup)\n"
-        "app.run()\n"
-        "gleenlet.sleep(0)\n"
-        "app.connect('shutdown', print)\n"
-    )
-    assert outcome.stdout == "startup\nactivate True\nactivate True\n", outcome
+    def activate(app: Gio.Application) -> None:
+        with pytest.raises(UnsafeSwitchError) as caught:
+            sleep(0)
+        print("activate", "activate (" in str(caught.value))
+
+    def startup(app: Gio.Application) -> None:
+        app.hold()
+        GLib.idle_add(app.activate)
+        spawn(lambda: sleep(0.01) or app.release())
+        with pytest.raises(UnsafeSwitchError):
+            sleep(0)
+        print("startup")
+
+    app = Gio.Application()
+    app.connect("activate", activate)
+    app.connect("startup", startup)
+    app.run(None)
+    sleep(0)
 
 
 def test_a_callback_of_c_code_at_top_level_may_wait() -> None:

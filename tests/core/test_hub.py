@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from gi.repository import Gio, GLib, GObject
 
-from child import run_script
+from child import in_child
 from gleenlet import (
     GleenletError,
+    Hub,
     get_hub,
     run,
     sleep,
@@ -154,15 +155,15 @@ def test_small_stack_is_a_clear_error_or_works() -> None:
 
 
 @pytest.mark.skipif(PLATFORM == "plain", reason="there the stack begins, as far as is known, where the hub is made")
+@in_child()
 def test_reserve_can_be_set() -> None:
-    outcome = run_script(
-        "import gleenlet; gleenlet.Hub.stack_reserve = 2 << 20\n"
-        "a = gleenlet.get_hub().floor; gleenlet.Hub.stack_reserve = 1 << 20\n"
-        "print(gleenlet.Hub().floor - a); gleenlet.Hub.stack_reserve = 1 << 40\n"
-        "try: gleenlet.Hub()\n"
-        "except gleenlet.GleenletError as e: print(e)"
-    )
-    assert outcome.stdout.startswith(f"{1 << 20}\nthis thread's stack of "), outcome
+    Hub.stack_reserve = 2 << 20
+    before = get_hub().floor
+    Hub.stack_reserve = 1 << 20
+    assert Hub().floor - before == 1 << 20
+    Hub.stack_reserve = 1 << 40
+    with pytest.raises(GleenletError, match=r"^this thread's stack of "):
+        Hub()
 
 
 # ---- order and priorities ----
@@ -283,15 +284,14 @@ def test_foreign_threads_are_refused_but_threadsafe_calls_work() -> None:
     task.join()
 
 
+@in_child(warns="...another thread now runs...")
 def test_context_run_by_another_thread_warns() -> None:
-    outcome = run_script(
-        "import threading, warnings\nfrom gi.repository import GLib\nfrom gleenlet import *\n"
-        "spawn(print, 'never')\nloop = GLib.MainLoop()\n"
-        "GLib.timeout_add(50, loop.quit)\n"
-        "t = threading.Thread(target=loop.run); t.start(); t.join()\n"
-    )
-    assert "another thread now runs" in outcome.stderr, outcome
-    assert outcome.status == 0
+    spawn(print, "never")
+    loop = GLib.MainLoop()
+    GLib.timeout_add(50, loop.quit)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    thread.join()
 
 
 def test_driving_a_context_that_another_thread_runs_is_refused() -> None:
@@ -357,17 +357,16 @@ def test_error_that_cannot_be_printed(capsys: pytest.CaptureFixture[str], monkey
     assert "cannot be printed" in capsys.readouterr().err
 
 
+@in_child()
 def test_closed_hub_is_refused() -> None:
-    outcome = run_script(
-        "from gleenlet import *\nh = get_hub(); h._close(); h._close(); print(h)\n"
-        "try: h.call_soon(print)\nexcept GleenletError as e: print(e)\n"
-        "print(get_hub() is h, spawn(int).result())"
-    )
-    assert outcome.stdout.splitlines()[1:] == [
-        "this hub is closed: its thread or its context has ended, or the interpreter is about to",
-        "False 0",
-    ], outcome
-    assert "closed" in outcome.stdout
+    hub = get_hub()
+    hub._close()
+    hub._close()
+    assert "closed" in repr(hub)
+    with pytest.raises(GleenletError, match="this hub is closed: its thread or its context has ended, or the interp"):
+        hub.call_soon(print)
+    assert get_hub() is not hub
+    assert spawn(int).result() == 0
 
 
 def test_callback_depth_counts_c_callbacks() -> None:

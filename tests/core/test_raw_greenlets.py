@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from gi.repository import GLib
 from greenlet import getcurrent, greenlet
 
 import gleenlet
-from child import run_script
+from child import in_child
 from gleenlet import (
     Cancelled,
     GleenletError,
+    UnsafeSwitchError,
     current_task,
     get_hub,
     schedule_switch,
@@ -21,7 +23,7 @@ from gleenlet import (
     sleep,
     spawn,
 )
-from inside import settle
+from inside import settle, used_in_another_thread
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -125,15 +127,10 @@ def spawn_fiber() -> greenlet:
 
 
 def test_schedule_switch_of_another_thread_is_refused() -> None:
-    outcome = run_script(
-        "import threading\nfrom greenlet import greenlet, getcurrent\nfrom gleenlet import *\n"
-        "g = greenlet(print)\n"
-        "def t():\n"
-        "    try: schedule_switch(g)\n"
-        "    except GleenletError as e: print(e)\n"
-        "x = threading.Thread(target=t); x.start(); x.join()\n"
-    )
-    assert "belongs to another thread" in outcome.stdout, outcome
+    target = greenlet(print)
+    error = used_in_another_thread(lambda: schedule_switch(target))
+    assert isinstance(error, GleenletError)
+    assert "belongs to another thread" in str(error)
 
 
 def test_schedule_switch_of_oneself_then_hub_switch_is_a_round_trip() -> None:
@@ -297,52 +294,57 @@ def test_task_whose_greenlet_gets_another_dict_goes_on_as_a_raw_greenlet() -> No
     assert spawn(current_task).result() is not None  # on another greenlet
 
 
-def refused_in_a_loop_of_its_own(run_loop: str) -> None:
+LOOPS: dict[str, Callable[[GLib.MainLoop], object]] = {
+    "run": lambda nested: nested.run(),
+    "iterations": lambda _: iterate(),
+    "a run without PyGObject's": lambda nested: super(GLib.MainLoop, nested).run(),  # type: ignore[misc]  # no Python frame under it
+}
+
+
+def iterate() -> None:
+    context = GLib.MainContext.default()
+    while context.pending():
+        context.iteration()
+
+
+@in_child()
+@pytest.mark.parametrize("way", LOOPS)
+def test_callbacks_of_a_loop_that_a_raw_greenlet_runs_may_not_wait(way: str) -> None:
     """A raw greenlet runs a loop, and plain callbacks of that loop wait: leaving them would abort in GLib."""
-    outcome = run_script(
-        "from gi.repository import GLib\n"
-        "from greenlet import greenlet\n"
-        "import gleenlet\n"
-        "refused, ended = [], []\n"
-        "def inner(nested):\n"
-        "    try: gleenlet.sleep(0.01)\n"
-        "    except gleenlet.UnsafeSwitchError: refused.append(1)\n"
-        "    nested.quit()\n"
-        "def body():\n"
-        "    nested = GLib.MainLoop()\n"
-        "    for _ in range(3): GLib.idle_add(inner, nested)\n"
-        f"    {run_loop}\n"
-        "    ended.append(1)\n"
-        "    if len(ended) == 3: GLib.idle_add(loop.quit)\n"
-        "def outer():\n"
-        "    greenlet(body).switch()\n"
-        "loop = GLib.MainLoop()\n"
-        "for _ in range(3): GLib.idle_add(outer)\n"
-        "loop.run()\n"
-        "print(len(refused), len(ended))\n"
-    )
-    assert outcome.stdout == "9 3\n", outcome
+    refused: list[int] = []
+    ended: list[int] = []
+
+    def inner(nested: GLib.MainLoop) -> None:
+        try:
+            sleep(0.01)
+        except UnsafeSwitchError:
+            refused.append(1)
+        nested.quit()
+
+    def body() -> None:
+        nested = GLib.MainLoop()
+        for _ in range(3):
+            GLib.idle_add(inner, nested)
+        LOOPS[way](nested)
+        ended.append(1)
+        if len(ended) == 3:
+            GLib.idle_add(loop.quit)
+
+    loop = GLib.MainLoop()
+    for _ in range(3):
+        GLib.idle_add(lambda: bool(greenlet(body).switch()))
+    loop.run()
+    assert (len(refused), len(ended)) == (9, 3)
 
 
-def test_callbacks_of_a_loop_that_a_raw_greenlet_runs_may_not_wait() -> None:
-    refused_in_a_loop_of_its_own("nested.run()")
-
-
-def test_however_that_loop_is_run() -> None:
-    refused_in_a_loop_of_its_own("while GLib.MainContext.default().pending(): GLib.MainContext.default().iteration()")
-    refused_in_a_loop_of_its_own("super(GLib.MainLoop, nested).run()")  # no Python frame of PyGObject's under it
-
-
+@in_child(says="refused\nend")
 def test_nor_those_of_a_loop_that_drives_a_raw_greenlets_wait() -> None:
-    outcome = run_script(
-        "from gi.repository import GLib\n"
-        "from greenlet import greenlet\n"
-        "import gleenlet\n"
-        "def idle():\n"
-        "    try: gleenlet.sleep(0)\n"
-        "    except gleenlet.UnsafeSwitchError: print('refused')\n"
-        "GLib.idle_add(idle)\n"
-        "greenlet(gleenlet.sleep).switch(0.01)\n"
-        "print('end')\n"
-    )
-    assert outcome.stdout == "refused\nend\n", outcome
+    def idle() -> None:
+        try:
+            sleep(0)
+        except UnsafeSwitchError:
+            print("refused")
+
+    GLib.idle_add(idle)
+    greenlet(sleep).switch(0.01)
+    print("end")

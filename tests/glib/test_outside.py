@@ -8,8 +8,18 @@ import pytest
 from gi.repository import Gio, GLib
 from greenlet import greenlet
 
-from child import run_script
-from gleenlet import Cancelled, UnsafeSwitchError, current_task, get_hub, run_outside, schedule_switch, sleep, spawn
+from child import in_child
+from gleenlet import (
+    Cancelled,
+    UnsafeSwitchError,
+    current_task,
+    get_hub,
+    run,
+    run_outside,
+    schedule_switch,
+    sleep,
+    spawn,
+)
 from inside import settle
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -170,18 +180,17 @@ def test_loops_outside_end_last_in_first_out() -> None:
     assert sorted(log[1:]) == ["first", "second"]
 
 
+@in_child(says="worked\n0", env={"G_DEBUG": "fatal-warnings"})
 def test_an_application_runs_outside_in_a_task() -> None:
-    outcome = run_script(
-        "from gi.repository import Gio\n"
-        "import gleenlet\n"
-        "app = Gio.Application()\n"
-        "def activate(app):\n"
-        "    app.hold()\n"
-        "    gleenlet.spawn(work)\n"
-        "def work():\n"
-        "    gleenlet.sleep(0.01); print('worked'); app.release()\n"
-        "app.connect('activate', activate)\n"
-        "print(gleenlet.run(gleenlet.run_outside, app.run, ['app']))\n",
-        env={"G_DEBUG": "fatal-warnings"},
-    )
-    assert (outcome.stdout, outcome.status) == ("worked\n0\n", 0), outcome
+    def activate(app: Gio.Application) -> None:
+        app.hold()
+        spawn(work)
+
+    def work() -> None:
+        sleep(0.01)
+        print("worked")
+        app.release()
+
+    app = Gio.Application()
+    app.connect("activate", activate)
+    print(run(run_outside, app.run, ["app"]))

@@ -63,7 +63,7 @@ static int queue_init(Queue *queue, PyObject *args, PyObject *names) {
         Py_XDECREF(maxsize);
         return -1;
     }
-    queue->limit = queue->room = size > 0 && size < PY_SSIZE_T_MAX / 2 ? (Py_ssize_t)ceil(size) : PY_SSIZE_T_MAX;
+    queue->limit = queue->room = size > 0 && size < (double)(PY_SSIZE_T_MAX / 2) ? (Py_ssize_t)ceil(size) : PY_SSIZE_T_MAX;
     Py_XSETREF(queue->maxsize, maxsize);
     return 0;
 }

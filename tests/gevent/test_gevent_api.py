@@ -340,3 +340,35 @@ def test_a_task_on_a_socket_has_its_turn_about_as_soon_as_a_greenlet() -> None:
     gevent.spawn(pong)
     greenlets, tasks = gevent.spawn(waits).get(), gleenlet.run(waits)
     assert tasks <= 10 * max(greenlets, 1), (tasks, greenlets)  # hundreds, for a whole slice of gevent's
+
+
+@in_gevent()
+def test_where_a_task_is_the_first_to_use_gevent_its_greenlets_are_not_the_tasks() -> None:
+    def work(waits: Any) -> None:
+        seen.append(gleenlet.current_task())
+        try:
+            waits(0.001)
+            seen.append("on its own")
+        finally:
+            ended.set()
+
+    def main() -> None:
+        greenlets.extend(gevent.spawn(work, waits) for waits in (gleenlet.sleep, gevent.sleep))
+        gevent.sleep(0)
+        gleenlet.sleep(1000)  # while it is cancelled they wait
+
+    def cancel() -> None:
+        while len(seen) < 2:
+            gleenlet.sleep(0)
+        task.cancel()
+        while not all(greenlet.dead for greenlet in greenlets):
+            ended.wait()
+            gleenlet.sleep(0)
+
+    seen: list[object] = []
+    greenlets: list[Any] = []
+    ended = gleenlet.Event()
+    task = gleenlet.spawn(main)
+    gleenlet.run(cancel)
+    assert task.cancelled()
+    assert seen == [None, None, "on its own", "on its own"], seen

@@ -65,6 +65,19 @@ static PyObject *join(PyObject *Py_UNUSED(module), PyObject *hub) { /* join(hub)
     Py_RETURN_NONE;
 }
 
+/* Made in a task, or in any greenlet, it is that one's child, and with it all of gevent's: they would work for the task, be
+ * cancelled with it, and end with it. It is the thread's. */
+static int adopt(PyGreenlet *hub) {
+    PyGreenlet *first = (PyGreenlet *)Py_NewRef(hub), *parent;
+    while ((parent = PyGreenlet_GET_PARENT(first))) {
+        Py_DECREF(first);
+        first = parent;
+    }
+    int failed = first != hub && PyGreenlet_SetParent(hub, first);
+    Py_DECREF(first);
+    return failed;
+}
+
 void find_hub(void) { /* made, but nothing has waited in it yet */
     PyObject *hub = PyObject_CallMethod(gevent.module, "find_hub", NULL);
     if (!hub)
@@ -72,6 +85,8 @@ void find_hub(void) { /* made, but nothing has waited in it yet */
     else if (hub != Py_None && hub != (PyObject *)gevent.hub) {
         Py_XSETREF(gevent.hub, (PyGreenlet *)Py_NewRef(hub));
         turn.state = UNBORN;
+        if (adopt(gevent.hub))
+            PyErr_WriteUnraisable(hub);
     }
     Py_XDECREF(hub);
     turn.touched = 0;

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor
+from typing import cast
 
 import pytest
 from gi.repository import GLib
@@ -17,6 +18,7 @@ from gleenlet import (
     Cancelled,
     Event,
     GleenletError,
+    Task,
     current_task,
     from_thread,
     get_hub,
@@ -134,6 +136,32 @@ def test_exception_of_a_thread_whose_caller_has_gone_is_reported(
     gate.open.set()
     wait_for(reported)
     assert reported == [error]
+
+
+def test_nor_is_a_cancellation_of_what_it_had_run_in_the_loop(reported: Errors) -> None:
+    started, gone, tasks = Event(), threading.Event(), list[Task[None]]()
+
+    def forever() -> None:
+        tasks.append(cast("Task[None]", current_task()))
+        started.set()
+        sleep(1e6)
+
+    def elsewhere() -> None:
+        try:
+            from_thread(forever)
+        finally:
+            gone.set()
+
+    caller = spawn(to_thread, elsewhere)
+    started.wait()
+    caller.cancel()
+    caller.join()
+    tasks[0].cancel()
+    to_thread(gone.wait)
+    settle()
+    to_thread(int)
+    settle()
+    assert reported == []
 
 
 @pytest.mark.parametrize("error", [None, ValueError("late")])

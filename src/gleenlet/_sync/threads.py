@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from gi.repository import GLib
 
-from gleenlet._core import GleenletError, Hub, Task, Waiter, Work, get_hub, get_ident, spawn
+from gleenlet._core import Cancelled, GleenletError, Hub, Task, Waiter, Work, get_hub, get_ident, spawn
 from gleenlet._sync.daemons import do_elsewhere
 
 __all__ = ["from_thread", "to_thread", "wait_for_work"]
@@ -44,8 +44,8 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
             of this name.
 
     It sees the caller's context variables. A cancelled caller goes at once: what has not begun is called off;
-    what runs goes on, its result is dropped, its exception is reported. The program's end waits for none of
-    them: they are daemon threads.
+    what runs goes on, its result is dropped, its exception is reported, unless it is Cancelled. The program's end
+    waits for none of them: they are daemon threads.
 
     Returns: its result. Raises: its exception. TypeError: the executor is none, or has processes: for those there
     is `wait_future`. concurrent.futures.CancelledError: the executor was shut down with `cancel_futures=True`.
@@ -69,7 +69,8 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
     call = functools.partial(context.run, func, *args, **kwargs)
 
     def late(error: BaseException) -> None:
-        hub.report(error, f"in to_thread({func!r}), whose caller has gone")
+        if not isinstance(error, Cancelled):  # what it ran in a loop was cancelled, and so it ends as it was to
+            hub.report(error, f"in to_thread({func!r}), whose caller has gone")
 
     if executor is None:
         return cast(T, wait_for_work(do_elsewhere(call, waiter, late), waiter, late))

@@ -14,6 +14,7 @@ from tests.soak.chaos.world import ChaosError, Counter, Here, Record
 import gleenlet
 
 EVERYWHERE = "task raw callback"
+DEEPEST = 40  # raw greenlets that start each other; Python counts their frames together
 
 
 def raw_greenlet(here: Here, program: Program, record: Record) -> tuple[greenlet, Here]:
@@ -58,8 +59,9 @@ def makes_raw(here: Here, program: Program) -> None:
 def starts_raw(here: Here, number: int) -> None:
     """Start one that perhaps another task has made; it comes back here."""
     raws = here.world.raws
-    if raws and here.world.hub._home is not None:  # as in runs_raw
+    if raws and here.world.hub._home is not None and here.depth < DEEPEST:  # as in runs_raw
         raw, inside = raws.pop(number % len(raws))
+        inside.depth = here.depth + 1
         inside.record, inside.scopes, inside.unsafe = here.record, here.scopes, here.unsafe  # now it is this one's
         inside.raw = raw if here.record.task is None else None
         raw.parent = getcurrent()

@@ -199,7 +199,8 @@ class World:
                 else:
                     quiet, since = 0, time.monotonic()
                 self.go_on_as_child()
-            if self.timed <= 0 and (quiet or not iterate(False)):
+            # Twice nothing: GLib says so also where what it polls has changed meanwhile, and looks again.
+            if self.timed <= 0 and not (iterate(False) and quiet < 60):
                 break
             if self.timed > 0:
                 iterate(True)

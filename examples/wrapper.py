@@ -29,7 +29,8 @@ def tick() -> bool:
 
 def download() -> None:
     print("download begins")
-    gleenlet.sleep(0.5)
+    while ticks < 4:  # a slow one
+        gleenlet.sleep(0.02)
     print("download ends, the loop was free")
     loop.quit()
 

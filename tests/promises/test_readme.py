@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -53,12 +54,12 @@ PRESS_AND_CLOSE = """
 def press_and_close():
     while not app.get_active_window():
         gleenlet.sleep(0.01)
-    button = app.get_active_window().get_child()
-    before = button.get_label()
+    button, labels = app.get_active_window().get_child(), []
+    button.connect("notify::label", lambda *_: labels.append(button.get_label()))
     button.emit("clicked")
-    while button.get_label() == before or not button.get_sensitive():
+    while not labels or not button.get_sensitive():
         gleenlet.sleep(0.01)
-    print(button.get_label())
+    print(labels[0])
     app.quit()
 
 gleenlet.spawn(press_and_close)
@@ -73,6 +74,8 @@ def test_program_in_the_readme_runs(code: str, output: str) -> None:
         code, output = AROUND.format(handler=code), f"{READMES[0].stat().st_size} bytes"
     elif "Gtk" in code:
         output = "3"
+    if "def count(" in code:  # in order whatever the machine does meanwhile
+        code = f"from gleenlet.testing import virtual_time\nwith virtual_time():\n{textwrap.indent(code, '    ')}"
     window = "Gtk" in code
     outcome = run_script(code.replace("app.run()", f"{PRESS_AND_CLOSE}\napp.run()"), display=window, covered=False)
     assert outcome.status == 0, outcome.stderr

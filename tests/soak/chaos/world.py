@@ -191,20 +191,20 @@ class World:
             if drive is not None:
                 drive()
             self.go_on_as_child()
-            quiet, since = 0, time.monotonic()  # beside gevent something is always dispatched
-            while iterate(False) and (quiet < 60 or time.monotonic() - since < PASSED_OVER):
+            # Nothing is ready: GLib has said so twice, as it looks again where what it polls has changed meanwhile. Or
+            # nobody has gone on for a while, as beside gevent something is always dispatched.
+            quiet, nothing, since = 0, 0, time.monotonic()
+            while nothing < 2 and (quiet < 60 or time.monotonic() - since < PASSED_OVER):
+                nothing = 0 if iterate(False) else nothing + 1
                 seen, done = done, (len(self.waits), self.operations, self.timed)
-                if seen == done:
-                    quiet += 1
-                else:
-                    quiet, since = 0, time.monotonic()
+                quiet += 1
+                if seen != done:
+                    quiet, nothing, since = 0, 0, time.monotonic()
                 self.go_on_as_child()
-            # Twice nothing: GLib says so also where what it polls has changed meanwhile, and looks again.
-            if self.timed <= 0 and not (iterate(False) and quiet < 60):
+            if self.timed <= 0:
                 break
-            if self.timed > 0:
-                iterate(True)
-                self.go_on_as_child()
+            iterate(True)
+            self.go_on_as_child()
         watchdog.destroy()
         if late:
             waits = [here for here, may_wait in self.waits.values() if may_wait is None or here.record.shields]

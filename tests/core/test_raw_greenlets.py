@@ -225,6 +225,89 @@ def test_the_end_of_a_greenlet_ends_no_wait_of_its_parents() -> None:
     assert parent.dead
 
 
+def test_the_end_of_who_has_started_a_greenlet_ends_no_wait_of_its_parents() -> None:
+    log: list[Any] = []
+
+    def last() -> None:
+        get_hub().switch()
+        log.append("last")
+
+    def child() -> None:
+        get_hub().switch()
+        greenlets.append(greenlet(last))
+        greenlets[1].switch()  # runs on once that has ended, and ends as well
+        log.append("child")
+
+    def body() -> None:
+        greenlets.append(greenlet(child))
+        greenlets[0].switch()  # it waits, and so comes back at once
+        log.append(get_hub().switch())
+
+    def main() -> None:
+        try:
+            for one in (0, 1):
+                schedule_switch(greenlets[one])
+                sleep(0)
+            log.append("between")
+            schedule_switch(parent, "parent")
+            sleep(0)
+        finally:
+            loop.quit()
+
+    def begin() -> bool:
+        parent.switch()
+        spawn(main)
+        return False
+
+    greenlets: list[greenlet] = []
+    parent = greenlet(body)
+    loop = GLib.MainLoop()
+    GLib.idle_add(begin)
+    loop.run()
+    assert log == ["last", "child", "between", "parent"]
+    assert all(one.dead for one in (*greenlets, parent))
+
+
+@in_child()
+def test_the_end_of_who_has_started_a_greenlet_leaves_no_loop_in_the_middle_of_its_dispatch() -> None:
+    log: list[str] = []
+
+    def last() -> None:
+        get_hub().switch()
+        log.append("last")
+
+    def child() -> None:
+        get_hub().switch()
+        greenlets.append(greenlet(last))
+        greenlets[1].switch()
+        log.append("child")
+
+    def inner() -> None:
+        def look() -> bool:
+            if len(greenlets) == 2 and not scheduled:
+                schedule_switch(greenlets[1])
+                scheduled.append(True)
+            if greenlets[0].dead:
+                loop.quit()
+            return True
+
+        scheduled: list[bool] = []
+        loop = GLib.MainLoop()
+        schedule_switch(greenlets[0])
+        source = GLib.idle_add(look)
+        loop.run()
+        GLib.source_remove(source)
+        log.append("inner")
+        outer.quit()
+
+    outer = GLib.MainLoop()
+    greenlets: list[greenlet] = [greenlet(child)]
+    schedule_switch(greenlets[0])  # in the loop, and not by hand above its frames: a deeper one may resume it
+    GLib.idle_add(lambda: bool(greenlet(inner).switch()))
+    outer.run()
+    assert log == ["last", "child", "inner"]
+
+
 def test_child_greenlet_of_a_task_waits_for_it() -> None:
     def child() -> str:
         sleep(0.001)

@@ -33,31 +33,47 @@ static int waits_alone(Hub *hub, PyGreenlet *greenlet) {
     return waiter && waiter->greenlet && !waiter->job;
 }
 
-/* The end of a greenlet goes to its parent. If that is the thread's first one, or waits for something else, or if we start it,
- * it is meant for the loop; so for this step the parent is home, which may be a greenlet that runs a loop inside another: to
- * leave it in the middle of its dispatch ends the process (glib/gmain.c, g_main_dispatch). Returns the parent to give back if it
- * does not end, or NULL. */
-static PyGreenlet *lend_parent(Hub *hub, PyGreenlet *greenlet) {
-    PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet), *next = heir(greenlet);
-    int started = PyGreenlet_STARTED(greenlet);
-    if (started && (!next || next == hub->home.greenlet || !(is_first(next) || waits_alone(hub, next))))
-        Py_CLEAR(parent);
-    else if (PyGreenlet_SetParent(greenlet, hub->home.greenlet)) { /* home descends from it */
-        PyErr_Clear();
-        Py_CLEAR(parent);
+/* Whose parent is home for one step, and the parent to give back. */
+typedef struct {
+    PyGreenlet *child, *parent;
+} Lent;
+
+/* The end of a greenlet goes to its parent; whoever has started it by hand runs on then, ends perhaps as well, and so on. Where
+ * that leads to the thread's first one, or to one that waits for something else, or if we start it, it is meant for the loop; so
+ * for this step home is the parent of the last before it. Home may be a greenlet that runs a loop inside another: to leave it in
+ * the middle of its dispatch ends the process (glib/gmain.c, g_main_dispatch). */
+static Lent lend_parent(Hub *hub, PyGreenlet *greenlet) {
+    int started = PyGreenlet_STARTED(greenlet), meant_for_home = !started;
+    PyGreenlet *child = (PyGreenlet *)Py_NewRef(greenlet), *next = heir(child);
+    while (!meant_for_home && next && next != hub->home.greenlet && !as_fiber(next)) {
+        meant_for_home = is_first(next) || waits_alone(hub, next);
+        if (!meant_for_home) {
+            Py_SETREF(child, next);
+            next = heir(child);
+        }
     }
     Py_XDECREF(next);
-    while (!started && parent && !is_first(parent)) {
-        PyGreenlet *above = PyGreenlet_GET_PARENT(parent);
-        Py_DECREF(parent);
-        parent = above;
+    Lent lent = {child, meant_for_home ? PyGreenlet_GET_PARENT(child) : NULL};
+    if (lent.parent && PyGreenlet_SetParent(child, hub->home.greenlet)) { /* home descends from it */
+        PyErr_Clear();
+        Py_CLEAR(lent.parent);
     }
-    return parent;
+    while (!started && lent.parent && !is_first(lent.parent))
+        Py_SETREF(lent.parent, PyGreenlet_GET_PARENT(lent.parent));
+    return lent;
+}
+
+static void give_back(Lent *lent) {
+    if (lent->parent && PyGreenlet_ACTIVE(lent->child) && PyGreenlet_SetParent(lent->child, lent->parent))
+        PyErr_Clear();
+    Py_XDECREF(lent->parent);
+    Py_DECREF(lent->child);
 }
 
 /* Resume a greenlet from home. Steals it. */
 void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, PyObject *exception) {
-    PyGreenlet *parent = as_fiber(greenlet) ? NULL : lend_parent(hub, greenlet);
+    int ours = as_fiber(greenlet) != NULL;
+    Lent lent = ours ? (Lent){NULL, NULL} : lend_parent(hub, greenlet);
     PyObject *result = NULL;
     hub->home.running = as_fiber(greenlet);
     hub->steps++;
@@ -71,9 +87,8 @@ void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, Py
         hub->home.running = fiber_after(greenlet);
     if (!result)
         report(hub, (PyObject *)greenlet);
-    if (parent && PyGreenlet_ACTIVE(greenlet) && PyGreenlet_SetParent(greenlet, parent))
-        PyErr_Clear();
-    Py_XDECREF(parent);
+    if (!ours)
+        give_back(&lent);
     Py_XDECREF(result);
     Py_DECREF(greenlet);
 }

@@ -17,6 +17,7 @@ import greenlet as greenlets
 import pytest
 from gi.repository import GLib
 from greenlet import getcurrent, greenlet
+from greenlet._greenlet import get_pending_cleanup_count
 
 import gleenlet
 from child import in_child
@@ -349,6 +350,35 @@ def test_another_thread_with_the_same_identifier_is_another_thread() -> None:
         in_thread(use)
     assert len(set(identifiers)) < len(identifiers)  # they were used again
     assert called == []
+
+
+@in_child(env={"PYTHONMALLOC": "debug"})
+def test_a_thread_that_ends_during_a_collection_takes_nothing_that_this_visits() -> None:
+    made: list[greenlet] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def thread() -> None:
+        made.append(greenlet(print))  # its parent is this thread's main greenlet
+        begun.set()
+        go.wait()
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself, self.greenlet = self, made.pop()
+
+        def __del__(self) -> None:
+            go.set()
+            while os.path.exists(f"/proc/self/task/{worker.native_id}"):
+                time.sleep(0.001)
+            while get_pending_cleanup_count():
+                time.sleep(0.001)
+
+    get_hub()  # gleenlet is there
+    worker = threading.Thread(target=thread)
+    worker.start()
+    begun.wait()
+    Cycle()
+    assert gc.collect()
 
 
 @in_child()

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, cast
 
 from gi.repository import GLib
 from greenlet import getcurrent, greenlet
+from greenlet._greenlet import enable_optional_cleanup
 
 from gleenlet._core import _native
 from gleenlet._core._native import Handle, Waiter
@@ -322,6 +323,12 @@ def get_hub() -> Hub:
 
 
 _native.on_missing_hub(Hub)
+
+# When a thread has ended, greenlet asks the collector who refers to its main greenlet, and takes the last reference
+# away if it hears of nobody. Asked by a finalizer, in a collection, it does not hear of what that has set aside and
+# visits next: SIGSEGV (docs/upstream/greenlet-threads.md). It is meant for what greenlets that are never resumed hold;
+# hubs end theirs.
+enable_optional_cleanup(False)
 
 
 def all_hubs() -> list[Hub]:

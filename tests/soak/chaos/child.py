@@ -22,7 +22,6 @@ from collections import Counter
 from typing import Any
 
 from gi.repository import GLib
-from greenlet._greenlet import enable_optional_cleanup
 from tests.soak.chaos.operations import endings
 from tests.soak.chaos.program import Program, make
 from tests.soak.chaos.world import PATIENCE, ChaosError, World, report_unraisable
@@ -128,8 +127,6 @@ def main() -> int:
         print(json.dumps(make(f"{options.seed}:{numbers.start}", options.size, weights)))
         return 0
 
-    # A thread that has ended while a collection calls finalizers has it crash (docs/upstream/greenlet-threads.md).
-    enable_optional_cleanup(False)
     faulthandler.enable()
     sys.excepthook = report
     sys.unraisablehook = report_unraisable

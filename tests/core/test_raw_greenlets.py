@@ -189,64 +189,32 @@ def test_raw_greenlet_started_by_hand_in_a_callback_may_wait() -> None:
     assert log == ["resumed"]
 
 
-def test_the_end_of_a_greenlet_ends_no_wait_of_its_parents() -> None:
-    log: list[Any] = []
-
-    def child() -> None:
-        get_hub().switch()
-        log.append("child")
-
-    def body() -> None:
-        children.append(greenlet(child))
-        children[0].switch()  # it waits, and so comes back at once
-        log.append(get_hub().switch())
-
-    def main() -> None:
-        try:
-            schedule_switch(children[0])
-            sleep(0)
-            log.append("between")
-            schedule_switch(parent, "parent")
-            sleep(0)
-        finally:
-            loop.quit()
-
-    def begin() -> None:
-        parent.switch()
-        spawn(main)
-
-    children: list[greenlet] = []
-    parent = greenlet(body)
-    loop = GLib.MainLoop()
-    GLib.idle_add(begin)
-    loop.run()
-    assert log == ["child", "between", "parent"]
-    assert children[0].dead
-    assert parent.dead
-
-
-def test_the_end_of_who_has_started_a_greenlet_ends_no_wait_of_its_parents() -> None:
-    log: list[Any] = []
+def starts_another(started: list[greenlet], log: list[Any]) -> None:
+    """Once it is resumed; it runs on when that one has ended, and ends as well."""
 
     def last() -> None:
         get_hub().switch()
         log.append("last")
 
-    def child() -> None:
-        get_hub().switch()
-        greenlets.append(greenlet(last))
-        greenlets[1].switch()  # runs on once that has ended, and ends as well
-        log.append("child")
+    get_hub().switch()
+    started.append(greenlet(last))
+    started[-1].switch()
+    log.append("child")
+
+
+def resume_the_children(child: Callable[[list[greenlet], list[Any]], None], number: int) -> list[Any]:
+    """Resume a greenlet and those that it starts, `number` in all, whose parent waits; return who ended, in order."""
+    log: list[Any] = []
 
     def body() -> None:
         greenlets.append(greenlet(child))
-        greenlets[0].switch()  # it waits, and so comes back at once
+        greenlets[0].switch(greenlets, log)  # it waits, and so comes back at once
         log.append(get_hub().switch())
 
     def main() -> None:
         try:
-            for one in (0, 1):
-                schedule_switch(greenlets[one])
+            for i in range(number):
+                schedule_switch(greenlets[i])
                 sleep(0)
             log.append("between")
             schedule_switch(parent, "parent")
@@ -264,23 +232,25 @@ def test_the_end_of_who_has_started_a_greenlet_ends_no_wait_of_its_parents() -> 
     loop = GLib.MainLoop()
     GLib.idle_add(begin)
     loop.run()
-    assert log == ["last", "child", "between", "parent"]
     assert all(one.dead for one in (*greenlets, parent))
+    return log
+
+
+def test_the_end_of_a_greenlet_ends_no_wait_of_its_parents() -> None:
+    def child(_: list[greenlet], log: list[Any]) -> None:
+        get_hub().switch()
+        log.append("child")
+
+    assert resume_the_children(child, 1) == ["child", "between", "parent"]
+
+
+def test_the_end_of_who_has_started_a_greenlet_ends_no_wait_of_its_parents() -> None:
+    assert resume_the_children(starts_another, 2) == ["last", "child", "between", "parent"]
 
 
 @in_child()
 def test_the_end_of_who_has_started_a_greenlet_leaves_no_loop_in_the_middle_of_its_dispatch() -> None:
-    log: list[str] = []
-
-    def last() -> None:
-        get_hub().switch()
-        log.append("last")
-
-    def child() -> None:
-        get_hub().switch()
-        greenlets.append(greenlet(last))
-        greenlets[1].switch()
-        log.append("child")
+    log: list[Any] = []
 
     def inner() -> None:
         def look() -> bool:
@@ -301,8 +271,9 @@ def test_the_end_of_who_has_started_a_greenlet_leaves_no_loop_in_the_middle_of_i
         outer.quit()
 
     outer = GLib.MainLoop()
-    greenlets: list[greenlet] = [greenlet(child)]
-    schedule_switch(greenlets[0])  # in the loop, and not by hand above its frames: a deeper one may resume it
+    greenlets: list[greenlet] = [greenlet(starts_another)]
+    # In the loop, and not by hand above its frames: a deeper one may resume it.
+    schedule_switch(greenlets[0], greenlets, log)
     GLib.idle_add(lambda: bool(greenlet(inner).switch()))
     outer.run()
     assert log == ["last", "child", "inner"]

@@ -11,7 +11,7 @@ import pytest
 gi.require_version("GdkPixbuf", "2.0")
 from gi.repository import GdkPixbuf
 
-from child import ROOT, run_script
+from child import ROOT, run_script, with_helpers
 from complaints import complaints
 
 EXAMPLES = sorted((ROOT / "examples" / "gallery").glob("*.py"))
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not in
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_program_is_used_and_closed_and_leaves_nothing(path: Path, tmp_path: Path) -> None:
-    outcome = run_script(USER, path.stem, str(tmp_path), display=True)
+    outcome = run_script(USER, path.stem, str(tmp_path), display=True, env=with_helpers())
     assert outcome.status == 0, outcome.stderr
     assert outcome.stdout == "ok\n", outcome.stderr
     assert complaints(outcome.stderr) == []

@@ -62,6 +62,11 @@ def uncovered(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith("COVERAGE_PROCESS_")}
 
 
+def with_helpers() -> dict[str, str]:
+    """What to add to the environment of programs that import the files of this folder."""
+    return {"PYTHONPATH": os.pathsep.join([str(TESTS / "helpers"), os.environ.get("PYTHONPATH", "")])}
+
+
 def run_script(
     script: Path | str,
     *args: str,
@@ -167,8 +172,7 @@ def in_child(**options: Any) -> Callable[[Callable[P, None]], Callable[P, None]]
         @functools.wraps(test)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
             script = f"{first}\nimport child; child.run_function({path!r}, {test.__name__!r}, {args!r}, {kwargs!r})"
-            environment = {"PYTHONPATH": os.pathsep.join([str(TESTS / "helpers"), os.environ.get("PYTHONPATH", "")])}
-            outcome = run_script(script, **{**options, "env": environment | options.get("env", {})})
+            outcome = run_script(script, **{**options, "env": with_helpers() | options.get("env", {})})
             assert outcome.status in (status if isinstance(status, tuple) else (status,)), (
                 f"{outcome}\n{outcome.stdout}\n{outcome.stderr}"
             )

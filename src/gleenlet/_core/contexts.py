@@ -42,12 +42,12 @@ def lost(default: GLib.MainContext) -> bool:
     return False
 
 
-def forks() -> None:
+def note_fork() -> None:
     global forked
     forked = True
 
 
-os.register_at_fork(after_in_child=forks)
+os.register_at_fork(after_in_child=note_fork)
 
 
 def check_descriptors(number: int) -> None:

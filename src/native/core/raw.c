@@ -4,11 +4,8 @@
 /* Where the end of a greenlet goes: the first above it that lives; NULL: there is none. */
 static PyGreenlet *heir(PyGreenlet *greenlet) {
     PyGreenlet *parent = PyGreenlet_GET_PARENT(greenlet);
-    while (parent && !PyGreenlet_ACTIVE(parent)) {
-        PyGreenlet *above = PyGreenlet_GET_PARENT(parent);
-        Py_DECREF(parent);
-        parent = above;
-    }
+    while (parent && !PyGreenlet_ACTIVE(parent))
+        Py_XSETREF(parent, PyGreenlet_GET_PARENT(parent));
     return parent;
 }
 
@@ -33,47 +30,53 @@ static int waits_alone(Hub *hub, PyGreenlet *greenlet) {
     return waiter && waiter->greenlet && !waiter->job;
 }
 
-/* Whose parent is home for one step, and the parent to give back. */
+/* The end of a greenlet goes to its parent; whoever has started it by hand runs on then, ends perhaps as well, and so on. Where
+ * that leads to the thread's first one, or to one that waits for something else, the end is meant for the loop: returns the last
+ * before it, else NULL. */
+static PyGreenlet *last_before_loop(Hub *hub, PyGreenlet *greenlet) {
+    PyGreenlet *last = (PyGreenlet *)Py_NewRef(greenlet), *next;
+    while ((next = heir(last)) && next != hub->home.greenlet && !as_fiber(next)) {
+        if (is_first(next) || waits_alone(hub, next)) {
+            Py_DECREF(next);
+            return last;
+        }
+        Py_SETREF(last, next);
+    }
+    Py_XDECREF(next);
+    Py_DECREF(last);
+    return NULL;
+}
+
+/* Whose parent is home for one step, and the parent to give back; or nobody's. */
 typedef struct {
     PyGreenlet *child, *parent;
 } Lent;
 
-/* The end of a greenlet goes to its parent; whoever has started it by hand runs on then, ends perhaps as well, and so on. Where
- * that leads to the thread's first one, or to one that waits for something else, or if we start it, it is meant for the loop; so
- * for this step home is the parent of the last before it. Home may be a greenlet that runs a loop inside another: to leave it in
- * the middle of its dispatch ends the process (glib/gmain.c, g_main_dispatch). */
+/* What is meant for the loop, as the end of one that we start is, goes to home, which may be a greenlet that runs a loop inside
+ * another: to leave it in the middle of its dispatch ends the process (glib/gmain.c, g_main_dispatch). */
 static Lent lend_parent(Hub *hub, PyGreenlet *greenlet) {
-    int started = PyGreenlet_STARTED(greenlet), meant_for_home = !started;
-    PyGreenlet *child = (PyGreenlet *)Py_NewRef(greenlet), *next = heir(child);
-    while (!meant_for_home && next && next != hub->home.greenlet && !as_fiber(next)) {
-        meant_for_home = is_first(next) || waits_alone(hub, next);
-        if (!meant_for_home) {
-            Py_SETREF(child, next);
-            next = heir(child);
-        }
-    }
-    Py_XDECREF(next);
-    Lent lent = {child, meant_for_home ? PyGreenlet_GET_PARENT(child) : NULL};
-    if (lent.parent && PyGreenlet_SetParent(child, hub->home.greenlet)) { /* home descends from it */
+    int started = PyGreenlet_STARTED(greenlet);
+    PyGreenlet *child = started ? last_before_loop(hub, greenlet) : (PyGreenlet *)Py_NewRef(greenlet);
+    PyGreenlet *parent = child ? PyGreenlet_GET_PARENT(child) : NULL;
+    if (parent && PyGreenlet_SetParent(child, hub->home.greenlet)) { /* home descends from it */
         PyErr_Clear();
-        Py_CLEAR(lent.parent);
+        Py_CLEAR(parent);
     }
-    while (!started && lent.parent && !is_first(lent.parent))
-        Py_SETREF(lent.parent, PyGreenlet_GET_PARENT(lent.parent));
-    return lent;
+    while (!started && parent && !is_first(parent))
+        Py_SETREF(parent, PyGreenlet_GET_PARENT(parent));
+    return (Lent){child, parent};
 }
 
 static void give_back(Lent *lent) {
     if (lent->parent && PyGreenlet_ACTIVE(lent->child) && PyGreenlet_SetParent(lent->child, lent->parent))
         PyErr_Clear();
     Py_XDECREF(lent->parent);
-    Py_DECREF(lent->child);
+    Py_XDECREF(lent->child);
 }
 
 /* Resume a greenlet from home. Steals it. */
 void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, PyObject *exception) {
-    int ours = as_fiber(greenlet) != NULL;
-    Lent lent = ours ? (Lent){NULL, NULL} : lend_parent(hub, greenlet);
+    Lent lent = as_fiber(greenlet) ? (Lent){NULL, NULL} : lend_parent(hub, greenlet);
     PyObject *result = NULL;
     hub->home.running = as_fiber(greenlet);
     hub->steps++;
@@ -87,8 +90,7 @@ void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, Py
         hub->home.running = fiber_after(greenlet);
     if (!result)
         report(hub, (PyObject *)greenlet);
-    if (!ours)
-        give_back(&lent);
+    give_back(&lent);
     Py_XDECREF(result);
     Py_DECREF(greenlet);
 }

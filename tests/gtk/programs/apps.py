@@ -19,6 +19,7 @@ import gi
 gi.require_version("Gtk", "4.0")
 from gi.repository import GLib, Gtk
 
+from drawn import drawn
 from gleenlet import get_hub, sleep, spawn
 
 APPS = Path(__file__).parents[3] / "examples" / "apps"
@@ -36,16 +37,10 @@ def picture(window: Any) -> None:
     until(lambda: paintable.get_intrinsic_width() > 0)
     while len(pixels) <= 3_000:
         sleep(0.3)  # until what moves in it has come to rest
-        snapshot = Gtk.Snapshot()
-        paintable.snapshot(snapshot, paintable.get_intrinsic_width(), paintable.get_intrinsic_height())
-        try:
-            node = snapshot.to_node()
-        except TypeError:  # PyGObject 3.42 knows no render nodes: nothing can be drawn with it
-            assert gi.version_info < (3, 44)
+        texture = drawn(paintable)
+        if texture is None:
             return
-        if node is not None:
-            texture = window.get_renderer().render_texture(node, None)
-            pixels = texture.save_to_png_bytes().get_data()
+        pixels = texture.save_to_png_bytes().get_data()
     Path(sys.argv[2]).write_bytes(pixels)
 
 

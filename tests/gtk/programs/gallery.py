@@ -24,6 +24,7 @@ gi.require_version("Soup", "3.0")
 from gi.repository import Gdk, GdkPixbuf, Gio, GLib, Soup
 from gi.repository import Gtk as typed_gtk
 
+from drawn import drawn
 from gleenlet import get_hub, sleep, spawn
 
 Gtk: Any = typed_gtk
@@ -91,20 +92,8 @@ class User:
         dialog.response(Gtk.ResponseType.ACCEPT)
 
     def screenshot(self) -> None:
-        paintable = Gtk.WidgetPaintable(widget=self.window)
-        while True:
-            snapshot = Gtk.Snapshot()
-            paintable.snapshot(snapshot, paintable.get_intrinsic_width(), paintable.get_intrinsic_height())
-            try:
-                node = snapshot.to_node()
-            except TypeError:  # PyGObject 3.42 knows no render nodes: nothing can be drawn with it
-                assert gi.version_info < (3, 44)
-                return
-            if node is not None:
-                break
-            sleep(0.01)  # it is to be drawn anew
-        texture = self.window.get_renderer().render_texture(node, None)
-        assert texture.save_to_png(str(FOLDER / "screenshot.png"))
+        texture = drawn(Gtk.WidgetPaintable(widget=self.window))
+        assert texture is None or texture.save_to_png(str(FOLDER / "screenshot.png"))
 
 
 def picture() -> Path:

@@ -44,7 +44,7 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
             "waits, cancel it, or have it wait in get_hub().switch()"
         )
     else:
-        hub._switch_later(target, args, kwargs, None)
+        hub._switch_later(target, args, kwargs)
 
 
 def _resume(hub: Hub, target: greenlet, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -52,7 +52,7 @@ def _resume(hub: Hub, target: greenlet, args: tuple[Any, ...], kwargs: dict[str,
     if waiter is not None:
         waiter.wake(None if not args else args[0] if len(args) == 1 else args)
     elif not target.dead:
-        hub._switch_later(target, args, kwargs, None)
+        hub._switch_later(target, args, kwargs)
 
 
 def schedule_throw(target: greenlet, exception: BaseException | type[BaseException], /) -> None:
@@ -85,7 +85,7 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
         return
     if _native.runs_tasks(target):
         raise GleenletError("schedule_throw(): this greenlet is a task's: use Task.cancel()")
-    hub._switch_later(target, (), {}, exception)
+    hub._switch_later(target, exception, {})
 
 
 def _check(hub: Hub, target: greenlet, name: str) -> Waiter | None:

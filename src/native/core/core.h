@@ -8,14 +8,14 @@
  * wrong. lanes.c, timers.c: what is ready, what is due. ring.c, func.c, chunk.c: a deque, a task's function, where a Python
  * stack begins. source.c: what we call of GLib. platform.h, with linux.c or plain.c: what is one system's own. stack.c: floor,
  * probe, who fits. seams.c: who looks on, whose time it is, who chooses. Then kinds of items and who runs them: handle.c,
- * raw.c (a Switch), switch.c (home and the hand-over), fiber.c; ends.c: who owns a hub, and how its end is told; waiter.c
+ * raw.c (who is resumed by hand), switch.c (home and the hand-over), fiber.c; ends.c: who owns a hub, and how its end is told; waiter.c
  * (the one way to block), job.c. line.c, event.c, lock.c, queue.c, descriptors.c: who waits in order, and for what.
  * workers.c: other threads. unwind.c: whose stack a loop runs on. dispatch.c: what GLib calls. hub.c, module.c: what Python
  * sees.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource. Items queue
- * in lanes: a Handle (a function for the loop), a Job (a task not yet started), a Waiter (a greenlet whose wait is over), a
- * Switch (one that somebody resumes by hand) and a Work (what another thread has done); what each does when its turn comes
+ * in lanes: a Handle (a function for the loop, or a greenlet that somebody resumes by hand), a Job (a task not yet started),
+ * a Waiter (a greenlet whose wait is over) and a Work (what another thread has done); what each does when its turn comes
  * its Kind says. A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the innermost
  * dispatch: who blocks goes to the next ready Fiber or home.
  *
@@ -174,13 +174,6 @@ typedef struct {
     CALL_HEAD
 } Handle;
 
-typedef struct {
-    ITEM_HEAD
-    PyGreenlet *greenlet;
-    PyObject *args, *kwargs;                /* of its switch(); NULL: none */
-    PyObject *exception;                    /* to be thrown instead, or NULL */
-} Switch;
-
 typedef struct Job {
     CALL_HEAD                               /* func: after the end its name, if somebody may still ask for it */
     PyObject *value;                        /* result or exception */
@@ -286,7 +279,7 @@ typedef struct {                            /* what Event, Lock and the others b
     PyObject *weakrefs;
 } ThreadBound;
 
-extern PyTypeObject HubType, WaiterType, HandleType, SwitchType, JobType, FiberType, LineType, ThreadBoundType,
+extern PyTypeObject HubType, WaiterType, HandleType, JobType, FiberType, LineType, ThreadBoundType,
     EventType, LockType, WorkType, WorkersType;
 
 extern PyObject *GleenletError, *QueueEmpty, *QueueFull, *QueueShutDown; /* errors.py's */
@@ -382,12 +375,13 @@ PyObject *leave(Hub *hub, PyGreenlet *current);
 void be_home(Hub *hub, int level, char *frame, Item *first);
 
 /* raw.c */
-Switch *new_switch(Hub *hub, PyGreenlet *greenlet);
+int switch_later(Hub *hub, Lane *lane, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs);
 void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, PyObject *exception);
 PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n);
 
 /* handle.c */
 PyObject *call(Handle *handle);
+Handle *new_handle(Hub *hub, const Kind *kind, PyObject *func, PyObject *args);
 PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n);
 
 /* fiber.c */

@@ -94,15 +94,13 @@ static void handle_run(Hub *hub, Item *item) {
 
 static const Kind handle_kind = {HANDLE, push, handle_run, NULL};
 
-static Handle *new_handle(Hub *hub, PyObject *func, PyObject *args) { /* neither queued nor timed yet */
+Handle *new_handle(Hub *hub, const Kind *kind, PyObject *func, PyObject *args) { /* neither queued nor timed yet */
     Handle *handle = (Handle *)HandleType.tp_alloc(&HandleType, 0);
     if (!handle)
         return NULL;
-    init_item(handle, hub, &handle_kind);
+    init_item(handle, hub, kind);
     handle->func = Py_NewRef(func);
-    handle->args = Py_NewRef(args);
-    if (!(handle->context = PyContext_CopyCurrent()))
-        Py_CLEAR(handle);
+    handle->args = Py_XNewRef(args);
     return handle;
 }
 
@@ -126,11 +124,12 @@ PyObject *hub_call(Hub *hub, PyObject *const *args, Py_ssize_t n) {
             return PyErr_Format(PyExc_ValueError, "a deadline must not be NaN");
         deadline = seconds > 9e9 ? INT64_MAX : seconds < 0 ? 0 : (int64_t)(seconds * 1e9);
     }
-    Handle *handle = new_handle(hub, args[0], args[1]);
+    Handle *handle = new_handle(hub, &handle_kind, args[0], args[1]);
     if (!handle)
         return NULL;
     handle->deadline = deadline;
-    if (args[2] != Py_None && timer_add((Item *)handle)) {
+    handle->context = PyContext_CopyCurrent();
+    if (!handle->context || (args[2] != Py_None && timer_add((Item *)handle))) {
         Py_DECREF(handle);
         return NULL;
     }

@@ -60,8 +60,8 @@ static PyMethodDef core_functions[] = {
     {NULL}};
 
 static int add_types(PyObject *module) {
-    PyTypeObject *types[] = {&ThreadType, &WaiterType, &HandleType,        &SwitchType, &JobType,  &FiberType, &HubType,
-                             &LineType,   &WorkType,   &ThreadBoundType, &EventType,  &LockType, &WorkersType};
+    PyTypeObject *types[] = {&ThreadType, &WaiterType, &HandleType, &JobType, &FiberType, &HubType,
+                             &LineType, &WorkType, &ThreadBoundType, &EventType, &LockType, &WorkersType};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (PyModule_AddType(module, types[i]))
             return -1;

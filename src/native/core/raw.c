@@ -95,60 +95,38 @@ void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, Py
     Py_DECREF(greenlet);
 }
 
-static void switch_dealloc(Switch *item) {
-    Py_XDECREF(item->greenlet);
-    Py_XDECREF(item->args);
-    Py_XDECREF(item->kwargs);
-    Py_XDECREF(item->exception);
-    Py_XDECREF(item->hub);
-    PyObject_Free(item);
-}
-
-PyTypeObject SwitchType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Switch",
-    .tp_doc = "A greenlet that the loop will resume with greenlet's own switch() or throw().",
-    .tp_basicsize = sizeof(Switch),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_dealloc = (destructor)switch_dealloc,
-};
-
+/* A Handle whose func is the greenlet: to be resumed with args and kwargs, or, where args are an exception, with that. */
 static void switch_run(Hub *hub, Item *item) {
-    Switch *by_hand = (Switch *)item;
-    PyGreenlet *greenlet = by_hand->greenlet;
+    Handle *by_hand = (Handle *)item;
+    PyGreenlet *greenlet = (PyGreenlet *)by_hand->func;
+    PyObject *exception = by_hand->args && PyExceptionInstance_Check(by_hand->args) ? by_hand->args : NULL;
     if (greenlet != hub->home.greenlet && !fits(hub, greenlet, NULL)) {
         hold(hub, item);
         return;
     }
     if (greenlet != hub->home.greenlet)
-        resume(hub, (PyGreenlet *)Py_NewRef(greenlet), by_hand->args, by_hand->kwargs, by_hand->exception);
+        resume(hub, (PyGreenlet *)Py_NewRef(greenlet), exception ? NULL : by_hand->args, by_hand->kwargs, exception);
     Py_DECREF(item);
 }
 
 static const Kind switch_kind = {SWITCH, push, switch_run, NULL};
 
-Switch *new_switch(Hub *hub, PyGreenlet *greenlet) { /* not yet queued */
-    Switch *item = PyObject_New(Switch, &SwitchType);
+int switch_later(Hub *hub, Lane *lane, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs) {
+    Handle *item = new_handle(hub, &switch_kind, (PyObject *)greenlet, args);
     if (!item)
-        return NULL;
-    memset((char *)item + sizeof(PyObject), 0, sizeof *item - sizeof(PyObject));
-    init_item(item, hub, &switch_kind);
-    item->greenlet = (PyGreenlet *)Py_NewRef(greenlet);
-    return item;
+        return -1;
+    item->kwargs = Py_XNewRef(kwargs);
+    item->lane = lane;
+    push((Item *)item);
+    return 0;
 }
 
-/* _switch_later(greenlet, args, kwargs, exception or None): resume it from the loop with greenlet's own switch */
+/* _switch_later(greenlet, args or an exception, kwargs): resume it from the loop with greenlet's own switch() or throw() */
 PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n) {
-    if (n != 4 || !here(hub))
-        return n == 4 ? NULL : PyErr_Format(PyExc_TypeError, "_switch_later() takes 4 arguments");
-    PyObject *exception = args[3] == Py_None ? NULL : as_exception(args[3]);
-    Switch *item = PyErr_Occurred() ? NULL : new_switch(hub, (PyGreenlet *)args[0]);
-    if (!item) {
-        Py_XDECREF(exception);
-        return NULL;
-    }
-    item->args = Py_NewRef(args[1]);
-    item->kwargs = Py_NewRef(args[2]);
-    item->exception = exception;
-    push((Item *)item);
-    Py_RETURN_NONE;
+    if (n != 3 || !here(hub))
+        return n == 3 ? NULL : PyErr_Format(PyExc_TypeError, "_switch_later() takes 3 arguments");
+    PyObject *what = PyTuple_Check(args[1]) ? Py_NewRef(args[1]) : as_exception(args[1]);
+    int failed = !what || switch_later(hub, hub->normal, (PyGreenlet *)args[0], what, args[2]);
+    Py_XDECREF(what);
+    return failed ? NULL : Py_NewRef(Py_None);
 }

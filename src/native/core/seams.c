@@ -72,7 +72,7 @@ PyObject *hub_unobserve(Hub *hub, PyObject *func) {
 static PyObject *shown(Item *item) { /* as the chooser knows it: a task, a greenlet or a handle */
     Waiter *waiter = (Waiter *)item;
     if (item->kind->is == SWITCH)
-        return (PyObject *)((Switch *)item)->greenlet;
+        return ((Handle *)item)->func;
     if (item->kind->is != WAITER)
         return (PyObject *)item;
     return waiter->job ? (PyObject *)waiter->job : waiter->greenlet ? (PyObject *)waiter->greenlet : (PyObject *)waiter;

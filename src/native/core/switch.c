@@ -29,14 +29,10 @@ static void requeue_by_hand(Hub *hub, PyGreenlet *current) {
     for (Waiter *waiter = fiber->job->waiter; waiter; waiter = waiter->outer)
         if (waiter->greenlet == fiber->greenlet) /* it waits itself; greenlets that it has made may wait meanwhile */
             return;
-    Switch *item = new_switch(hub, fiber->greenlet);
-    if (!item) {
+    if (switch_later(hub, hub->idle, fiber->greenlet, NULL, NULL))
         PyErr_WriteUnraisable(NULL);
-        return;
-    }
-    item->lane = hub->idle;
-    push((Item *)item);
-    hub->home.slice_end = 0; /* he asked for the loop: let it turn */
+    else
+        hub->home.slice_end = 0; /* he asked for the loop: let it turn */
 }
 
 static void run_step(Hub *hub, Item *item) { /* steals */

@@ -198,7 +198,8 @@ static void see_wait(Watcher *watcher, Waiter *waiter, int64_t now) {
 static void see_begin(Watcher *watcher, Item *item, int64_t now) {
     Tape *tape = watcher->tape;
     Waiter *waiter = (Waiter *)item;
-    PyObject *dict = item->kind->is == SWITCH ? ((Switch *)item)->greenlet->dict : NULL;
+    PyGreenlet *greenlet = item->kind->is == SWITCH ? (PyGreenlet *)((Handle *)item)->func : NULL;
+    PyObject *dict = greenlet ? greenlet->dict : NULL;
     Job *job = item->kind->is == JOB                   ? (Job *)item
                : item->kind->is == WAITER              ? waiter->job
                : dict && Py_IS_TYPE(dict, TheFiber) ? ((Fiber *)dict)->job
@@ -210,9 +211,8 @@ static void see_begin(Watcher *watcher, Item *item, int64_t now) {
         if (tally)
             tally->switches++;
         put(tape, now, watcher->loop, BEGIN, 0, becomes(tally, now, RUNNING_TIME), 0, NULL);
-    } else if (item->kind->is == WAITER || item->kind->is == SWITCH)
-        put(tape, now, watcher->loop, BEGIN, 0,
-            stranger(item->kind->is == SWITCH ? ((Switch *)item)->greenlet : waiter->greenlet), 0, NULL);
+    } else if (item->kind->is == WAITER || greenlet)
+        put(tape, now, watcher->loop, BEGIN, 0, stranger(greenlet ? greenlet : waiter->greenlet), 0, NULL);
     else {
         PyObject *name =
             item->kind->is == HANDLE ? name_of_func(((Handle *)item)->func) : PyUnicode_FromString("to_thread");

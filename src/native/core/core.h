@@ -99,24 +99,18 @@ typedef struct Lane {                       /* part of its GSource, and so as lo
  * RETURNS, with no item, when home has the thread back: with hand-overs that is after several that began. */
 enum Event { SPAWNED, BEGINS, WAITS, WAKES, INTERRUPTED, ENDS, RETURNS };
 
-/* The first seam: who looks on. `see` runs in the hub's thread with the GIL, in the middle of a switch: it must neither
- * wait nor raise. While there is none, an event is one test for NULL. */
+/* The first seam: who looks on, or lives beside us on this thread, as another loop does. Its functions run in the hub's
+ * thread, with the GIL and some in the middle of a switch: they must neither wait nor raise. NULL: it need not know. */
 typedef struct Observer {
     void (*see)(struct Observer *, Hub *, int event, struct Item *);
-    void (*drop)(struct Observer *); /* the hub is gone: free it */
+    void (*turn)(struct Observer *, Hub *, int ours); /* our tasks begin to run, or others go on */
+    /* A greenlet that is not ours waits: 1: it has, in the observer's way; 0: it is none of its; -1: an error is set. */
+    int (*block)(struct Observer *, Waiter *);
+    void (*wake)(struct Observer *, Waiter *); /* it has an outcome, and no greenlet of its own to be resumed */
+    void (*drop)(struct Observer *);        /* it observes no more: free it */
+    PyObject *self;                         /* owned; where it has greenlets here, the one that runs its loop */
     struct Observer *next;
 } Observer;
-
-/* The fourth seam: another loop on this hub's thread, that is told whose turn it is, or has greenlets of its own here. Its
- * functions run in the hub's thread, with the GIL; NULL: it need not know. */
-typedef struct Neighbour {
-    void (*turn)(struct Neighbour *, Hub *, int ours); /* our tasks begin to run, or others go on; raises nothing */
-    /* A greenlet that is not ours waits: 1: it has, in the neighbour's way; 0: it is none of its; -1: an error is set. */
-    int (*block)(struct Neighbour *, Waiter *);
-    void (*wake)(struct Neighbour *, Waiter *); /* it has an outcome, and no greenlet of its own to be resumed */
-    PyObject *self;                         /* owned; where it has greenlets here, the one that runs its loop */
-    struct Neighbour *next;
-} Neighbour;
 
 enum { HANDLE, JOB, WAITER, SWITCH, WORK };
 
@@ -237,9 +231,9 @@ struct Hub {
     Py_ssize_t n_timers;
     Timer *timers;                          /* a heap by (deadline, order) */
     Home home;
+    int observed;                           /* by so many observers that see(): not while one of them does */
     int64_t now;                            /* see tell_time */
     uint64_t ticks;
-    Observer *observer;                     /* the first seam */
     uint64_t steps;
     Fiber *pool;
     int n_pool;
@@ -261,9 +255,9 @@ struct Hub {
     Item *held;                             /* Waiters whose greenlets do not fit the dispatch they met (I3) */
     char *held_at;
     PyObject *foreign;                      /* dict: greenlets that are not ours -> the Waiter they wait in */
-    Neighbour *neighbour;                   /* the fourth seam */
+    Observer *observers;                    /* the first seam */
     PyObject *fatal;                        /* for whoever drives the context: raised as soon as it is back */
-    int64_t *clock;                         /* the second seam: whose time it is; NULL: CLOCK_MONOTONIC's */
+    int64_t clock;                          /* the second seam: where it stands; -1: it is CLOCK_MONOTONIC's */
     PyObject *chooser;                      /* the third: who says which of the ready is next; NULL: we do */
     int choices;                            /* steps left in this dispatch, where time may stand */
 };
@@ -312,7 +306,7 @@ static inline int64_t clock_ns(void) {
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-static inline int64_t hub_clock(Hub *hub) { return hub->clock ? *hub->clock : clock_ns(); }
+static inline int64_t hub_clock(Hub *hub) { return hub->clock < 0 ? clock_ns() : hub->clock; }
 
 static inline PyObject *take_exception(void) {
 #if PY_VERSION_HEX >= 0x030C0000
@@ -332,6 +326,12 @@ static inline PyObject *take_exception(void) {
 static inline void raise_exception(PyObject *exception) { /* steals */
     PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
     Py_DECREF(exception);
+}
+
+static inline void restore_exception(PyObject *exception) { /* what take_exception() gave: one, or NULL */
+    PyErr_Clear();
+    if (exception)
+        raise_exception(exception);
 }
 
 /* words.c */
@@ -354,6 +354,8 @@ void free_sources(Hub *hub);
 
 /* report.c */
 void report(Hub *hub, PyObject *what);
+void report_failed(Hub *hub, PyObject *result, PyObject *what);
+void forget_result(PyObject *result, PyObject *whose);
 PyObject *as_exception(PyObject *exception);
 
 /* lanes.c */
@@ -400,19 +402,40 @@ PyObject *hub_observe(Hub *hub, PyObject *func);
 PyObject *hub_unobserve(Hub *hub, PyObject *func);
 PyObject *hub_set_clock(Hub *hub, PyObject *seconds);
 PyObject *hub_next_deadline(Hub *hub, PyObject *ignored);
-void observe(Hub *hub, int event, void *item);
+void observers_see(Hub *hub, int event, Item *item);
+
+static inline void observe(Hub *hub, int event, void *item) { /* one test while nobody sees */
+    if (hub->observed > 0)
+        observers_see(hub, event, item);
+}
 
 static inline Item *take(Lane *lane) { /* its head, whose turn it is */
     Item *item = pop(lane);
-    if (lane->hub->observer)
-        observe(lane->hub, BEGINS, item);
+    observe(lane->hub, BEGINS, item);
     return item;
 }
 
+static inline void add_observer(Hub *hub, Observer *observer) {
+    observer->next = hub->observers;
+    hub->observers = observer;
+    hub->observed += observer->see != NULL;
+}
+
+static inline int remove_observer(Hub *hub, Observer *observer) { /* and drop it; 0: it is none */
+    Observer **link = &hub->observers;
+    while (*link && *link != observer)
+        link = &(*link)->next;
+    if (!*link)
+        return 0;
+    *link = observer->next;
+    hub->observed -= observer->see != NULL;
+    observer->drop(observer);
+    return 1;
+}
+
 void free_seams(Hub *hub);
-Neighbour *guest(Hub *hub);
+Observer *guest(Hub *hub);
 void tell_turn(Hub *hub, int ours);
-void tell_guest(Waiter *waiter);
 PyObject *hub_set_turn(Hub *hub, PyObject *args);
 PyObject *hub_tell_turn(Hub *hub, PyObject *ours);
 PyObject *hub_set_chooser(Hub *hub, PyObject *func);

@@ -148,10 +148,7 @@ PyObject *core_wait_fd(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ss
 
 static void notify(Hub *hub, PyObject *func) { /* call it; its exception is nobody's */
     Py_INCREF(func);
-    PyObject *result = PyObject_CallNoArgs(func);
-    if (!result)
-        report(hub, func);
-    Py_XDECREF(result);
+    report_failed(hub, PyObject_CallNoArgs(func), func);
     Py_DECREF(func);
 }
 

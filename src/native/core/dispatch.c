@@ -42,11 +42,8 @@ static void complain(Lane *lane, int foreign) {
     lane->told = foreign;
     if (hub && !hub->complained) {
         hub->complained = 1;
-        PyObject *result =
-            PyObject_CallMethodObjArgs((PyObject *)hub, str_complain, foreign ? Py_True : Py_False, NULL);
-        if (!result)
-            PyErr_WriteUnraisable((PyObject *)hub);
-        Py_XDECREF(result);
+        PyObject *self = (PyObject *)hub;
+        forget_result(PyObject_CallMethodObjArgs(self, str_complain, foreign ? Py_True : Py_False, NULL), self);
     }
     Py_XDECREF(hub);
     PyGILState_Release(gil);
@@ -70,7 +67,7 @@ static int usable(Lane *lane, char *frame) {
 }
 
 static int until_first_timer(Hub *hub, int64_t now) { /* milliseconds, as GLib's poll counts; -1: there is none */
-    int64_t left = hub->n_timers && !hub->clock ? hub->timers[0].deadline - now : INT64_MAX; /* another clock may stand */
+    int64_t left = hub->n_timers && hub->clock < 0 ? hub->timers[0].deadline - now : INT64_MAX; /* another clock may stand */
     return left < SPIN_NS ? 0 : left < INT_MAX * 1000000LL ? (int)((left + 999999) / 1000000) : -1;
 }
 
@@ -109,13 +106,6 @@ static int script_waits(void) {
 #endif
 }
 
-static void reach_safe_point(Hub *hub) {
-    PyObject *result = PyObject_CallMethodNoArgs((PyObject *)hub, str_safe_point);
-    if (!result)
-        report(hub, (PyObject *)hub); /* a signal's handler raised it: it was due, too */
-    Py_XDECREF(result);
-}
-
 static int source_check(Source *source) {
     Lane *lane = &source->lane;
     int level;
@@ -134,8 +124,8 @@ static int source_dispatch(Source *source, void *Py_UNUSED(callback), void *Py_U
         return 1;
     PyGILState_STATE gil = PyGILState_Ensure();
     Hub *hub = (Hub *)Py_NewRef(lane->hub);
-    if (script_waits())
-        reach_safe_point(hub);
+    if (script_waits()) /* what it raises is a signal's handler's, which was due, too */
+        report_failed(hub, PyObject_CallMethodNoArgs((PyObject *)hub, str_safe_point), (PyObject *)hub);
     if (readable(hub))
         poll_ready(hub);
     while (hub->held && frame > hub->held_at) {

@@ -144,10 +144,9 @@ static void sweep(Thread *thread) {
         }
         *link = hub->next;
         hub->next = NULL;
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
+        PyObject *exception = take_exception();
         abandon(hub);
-        PyErr_Restore(type, value, traceback);
+        restore_exception(exception);
         Py_DECREF(hub);
         link = &thread->hubs; /* anything may have happened meanwhile */
     }
@@ -156,13 +155,9 @@ static void sweep(Thread *thread) {
 /* ---- ends ---- */
 
 static void say_ended(Hub *hub) { /* to who waits in another thread */
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyObject *result = PyObject_CallMethodNoArgs((PyObject *)hub, str_ended);
-    if (!result)
-        PyErr_WriteUnraisable((PyObject *)hub);
-    Py_XDECREF(result);
-    PyErr_Restore(type, value, traceback);
+    PyObject *exception = take_exception();
+    forget_result(PyObject_CallMethodNoArgs((PyObject *)hub, str_ended), (PyObject *)hub);
+    restore_exception(exception);
 }
 
 static void forget_watches(Hub *hub) {

@@ -47,8 +47,7 @@ __attribute__((noinline)) void finish(Hub *hub, Job *job, PyObject *result) { /*
         job->value = take_exception();
         job->state = PyErr_GivenExceptionMatches(job->value, PyExc_GreenletExit) ? CANCELLED : FAILED;
     }
-    if (hub->observer)
-        observe(hub, ENDS, job);
+    observe(hub, ENDS, job);
     if (job->previous)
         job->previous->following = job->following;
     else
@@ -74,9 +73,7 @@ __attribute__((noinline)) void finish(Hub *hub, Job *job, PyObject *result) { /*
             PyErr_Clear();
             done = PyObject_CallMethodNoArgs((PyObject *)job, str_finished);
         }
-        if (!done)
-            report(hub, (PyObject *)job);
-        Py_XDECREF(done);
+        report_failed(hub, done, (PyObject *)job);
     }
     Py_DECREF(job); /* the list's */
 }
@@ -123,9 +120,7 @@ static PyObject *fiber_run(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(igno
         Py_DECREF(job);
         Lane *lane = hub->choose ? NULL : next_step(hub);
         if (lane && lane->head->kind == &job_kind) {
-            fiber->job = (Job *)pop(lane);
-            if (hub->observer)
-                observe(hub, BEGINS, fiber->job);
+            fiber->job = (Job *)take(lane);
             hub->home.running = fiber;
             hub->steps++;
             continue;
@@ -210,9 +205,8 @@ static void job_run(Hub *hub, Item *item) {
         fiber->job = NULL;
         finish(hub, job, NULL);
         Py_DECREF(job);
-    } else if (!result)
-        report(hub, (PyObject *)hub);
-    Py_XDECREF(result);
+    } else
+        report_failed(hub, result, (PyObject *)hub);
     Py_DECREF(greenlet);
 }
 

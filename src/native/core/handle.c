@@ -72,23 +72,16 @@ PyObject *call(Handle *handle) { /* or a Job, in its context */
     if (PyContext_Enter(handle->context))
         return NULL;
     PyObject *result = PyObject_Call(handle->func, handle->args, handle->kwargs);
-    PyObject *exception = result ? NULL : take_exception();
     if (PyContext_Exit(handle->context))
-        PyErr_Clear();
-    if (exception)
-        raise_exception(exception);
+        Py_CLEAR(result);
     return result;
 }
 
 static void handle_run(Hub *hub, Item *item) {
     Handle *handle = (Handle *)item;
     handle->state = DONE;
-    if (handle->func) { /* else it was cancelled */
-        PyObject *result = call(handle);
-        if (!result)
-            report(hub, handle->func);
-        Py_XDECREF(result);
-    }
+    if (handle->func) /* else it was cancelled */
+        report_failed(hub, call(handle), handle->func);
     Py_DECREF(handle);
 }
 

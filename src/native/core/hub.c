@@ -19,6 +19,7 @@ static int hub_init(Hub *hub, PyObject *args, PyObject *Py_UNUSED(names)) {
     hub->thread = this_thread();
     hub->context = context_peek();
     hub->home.level = INT_MIN;
+    hub->clock = -1;
     if (!(hub->idle = get_lane(hub, IDLE_PRIORITY)) || !(hub->normal = get_lane(hub, 0)) || own_hub(hub)) {
         destroy_sources(hub);
         return -1;
@@ -38,8 +39,8 @@ static int hub_traverse(Hub *hub, visitproc visit, void *arg) {
     for (Job *job = hub->jobs; job; job = job->following)
         Py_VISIT(job);
     Py_VISIT(hub->foreign);
-    for (Neighbour *neighbour = hub->neighbour; neighbour; neighbour = neighbour->next)
-        Py_VISIT(neighbour->self);
+    for (Observer *observer = hub->observers; observer; observer = observer->next)
+        Py_VISIT(observer->self);
     Py_VISIT(hub->fatal);
     Py_VISIT(hub->chooser);
     for (int fd = 0; fd < hub->n_watches; fd++)

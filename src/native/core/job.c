@@ -98,8 +98,7 @@ static PyObject *job_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_U
     hub->n_jobs++;
     PyObject_GC_UnTrack(job); /* I5 */
     PyObject_GC_UnTrack(context);
-    if (hub->observer)
-        observe(hub, SPAWNED, job);
+    observe(hub, SPAWNED, job);
     if (part[5] == Py_True)
         push((Item *)Py_NewRef(job));
     return (PyObject *)job;
@@ -127,7 +126,7 @@ static PyObject *job_interrupt(Job *job, PyObject *const *args, Py_ssize_t n) {
     if (!exception)
         return NULL;
     Waiter *waiter = job->state <= READY && (through || !given(job->shield)) ? wait_to_interrupt(job) : NULL;
-    if (job->hub->observer && job->state <= READY)
+    if (job->state <= READY)
         observe(job->hub, INTERRUPTED, job);
     if (waiter)
         interrupt(waiter, Py_NewRef(exception));

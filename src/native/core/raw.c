@@ -88,10 +88,8 @@ void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, Py
         result = switch_at_floor(hub->floor, greenlet, args, kwargs);
     if (!hub->home.running && !PyGreenlet_ACTIVE(greenlet)) /* it has ended, so who runs on is the one it returned to */
         hub->home.running = fiber_after(greenlet);
-    if (!result)
-        report(hub, (PyObject *)greenlet);
+    report_failed(hub, result, (PyObject *)greenlet);
     give_back(&lent);
-    Py_XDECREF(result);
     Py_DECREF(greenlet);
 }
 

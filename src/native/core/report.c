@@ -1,13 +1,22 @@
 /* What went wrong: said to who calls, or reported where nobody waits for it. */
 #include "core.h"
 
+void forget_result(PyObject *result, PyObject *whose) { /* steals; of a call: NULL is written to stderr */
+    if (!result)
+        PyErr_WriteUnraisable(whose);
+    Py_XDECREF(result);
+}
+
 void report(Hub *hub, PyObject *what) { /* the current exception, which nobody waits for */
     PyObject *exception = take_exception();
-    PyObject *result = PyObject_CallMethodObjArgs((PyObject *)hub, str_report, exception, what, NULL);
-    if (!result)
-        PyErr_WriteUnraisable(what);
-    Py_XDECREF(result);
+    forget_result(PyObject_CallMethodObjArgs((PyObject *)hub, str_report, exception, what, NULL), what);
     Py_XDECREF(exception);
+}
+
+void report_failed(Hub *hub, PyObject *result, PyObject *what) { /* steals; of a call: NULL is told */
+    if (!result)
+        report(hub, what);
+    Py_XDECREF(result);
 }
 
 int not_here(Hub *hub) { /* 0, with the reason set */

@@ -39,13 +39,11 @@ static void run_step(Hub *hub, Item *item) { /* steals */
     PyGreenlet *home = hub->home.greenlet;
     hub->home.leaving = 0;
     hub->home.running = NULL;
-    if (hub->observer)
-        observe(hub, BEGINS, item);
+    observe(hub, BEGINS, item);
     item->kind->run(hub, item);
     requeue_by_hand(hub, home);
     hub->home.running = NULL;
-    if (hub->observer)
-        observe(hub, RETURNS, NULL);
+    observe(hub, RETURNS, NULL);
 }
 
 /* Be home for what `first` (steals) starts, or, where it is NULL, for everything that is ready up to `level`. */
@@ -55,8 +53,7 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
     ask_clock(hub); /* here and at the end exactly: between two dispatches others run */
     int64_t start = hub->now;
     hub->home = (Home){current, frame, callback_count(PyThreadState_Get()), level, 0, NULL, 0};
-    if (hub->neighbour)
-        tell_turn(hub, 1);
+    tell_turn(hub, 1);
     if (first)
         run_step(hub, first);
     else {
@@ -75,8 +72,7 @@ void be_home(Hub *hub, int level, char *frame, Item *first) {
         for (int i = 0; i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY && hub->budget <= 0; i++)
             hub->lanes[i]->spent = hub->now;
     }
-    if (hub->neighbour)
-        tell_turn(hub, 0);
+    tell_turn(hub, 0);
     hub->home = outer;
     Py_DECREF(current);
 }

@@ -45,12 +45,11 @@ static void ready(Waiter *waiter) { /* it has something to return or raise: queu
     if (waiter->state == READY)
         return;
     waiter->state = READY;
-    if (waiter->hub->observer)
-        observe(waiter->hub, WAKES, waiter);
-    if (!waiter->greenlet) {
-        if (waiter->hub->neighbour)
-            tell_guest(waiter);
-    } else if (!waiter->queued)
+    observe(waiter->hub, WAKES, waiter);
+    Observer *its = waiter->greenlet ? NULL : guest(waiter->hub);
+    if (its)
+        its->wake(its, waiter);
+    else if (waiter->greenlet && !waiter->queued)
         push((Item *)Py_NewRef(waiter));
 }
 
@@ -248,7 +247,7 @@ static void refuse_switch_by_hand(void) {
  * on the guest's time. An exception, gevent's Timeout for one, may come in any wait and is no wake-up; a value only where
  * the guest is what we wait for. */
 __attribute__((noinline)) static PyObject *go_back_to_guest(Waiter *waiter, PyObject *back) { /* steals */
-    Neighbour *its = guest(waiter->hub);
+    Observer *its = guest(waiter->hub);
     while (its && (waiter->state == WAITING || (waiter->state == READY && waiter->queued))) {
         if (back && waiter->state == WAITING && waiter->on != its->self) {
             Py_CLEAR(back);
@@ -271,7 +270,7 @@ static inline int block_here(Hub *hub, Waiter *waiter, PyGreenlet *current) { /*
     if (waiter->state == READY)
         push((Item *)Py_NewRef(waiter));
     PyObject *back = leave(hub, current);
-    if (hub->neighbour && hub->open) /* else it is dropped */
+    if (hub->observers && hub->open) /* else it is dropped */
         back = go_back_to_guest(waiter, back);
     Py_XDECREF(back);
     return back ? 0 : -1;
@@ -282,17 +281,16 @@ __attribute__((noinline)) static int block_stranger(Hub *hub, Waiter *waiter, Py
     waiter->stack = __builtin_frame_address(0);
     if (PyDict_SetItem(hub->foreign, (PyObject *)current, (PyObject *)waiter))
         return -1;
-    Neighbour *its = guest(hub);
+    Observer *its = guest(hub);
     int failed = its ? its->block(its, waiter) : 0;
     if (failed >= 0)
         failed = failed                    ? 0
                  : may_switch(hub, current) ? block_here(hub, waiter, current)
                                             : block_elsewhere(hub, waiter, current);
-    PyObject *exception = failed ? take_exception() : NULL;
+    PyObject *exception = take_exception();
     if (PyDict_DelItem(hub->foreign, (PyObject *)current))
         PyErr_Clear();
-    if (exception)
-        raise_exception(exception);
+    restore_exception(exception);
     return failed;
 }
 
@@ -342,8 +340,7 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, PyObject *late) {
         waiter->job = job;
         if (waiter->deadline && timer_add((Item *)waiter))
             return NULL;
-        if (hub->observer)
-            observe(hub, WAITS, waiter);
+        observe(hub, WAITS, waiter);
         if (job) {
             if (!ours) /* his wait may outlive the task */
                 Py_INCREF(job);

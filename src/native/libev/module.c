@@ -27,41 +27,32 @@ static int is_ours(void) { /* a greenlet of gevent's that the hub has resumed? *
            descends(PyGreenlet_GetCurrent(), gevent.hub);
 }
 
-static int wait_in_gevent(Neighbour *Py_UNUSED(self), Waiter *waiter) {
+static int wait_in_gevent(Observer *Py_UNUSED(self), Waiter *waiter) {
     PyObject *done = is_ours() ? PyObject_CallMethod(gevent.module, "wait_in_gevent", "O", waiter) : Py_NewRef(Py_False);
     int result = !done ? -1 : done != Py_False;
     Py_XDECREF(done);
     return result;
 }
 
-static void wake_in_gevent(Neighbour *Py_UNUSED(self), Waiter *waiter) {
+static void wake_in_gevent(Observer *Py_UNUSED(self), Waiter *waiter) {
     PyObject *done = PyObject_CallMethod(gevent.module, "woken", "O", waiter);
     if (!done)
         PyErr_WriteUnraisable((PyObject *)waiter);
     Py_XDECREF(done);
 }
 
-static Neighbour neighbour = {NULL, wait_in_gevent, wake_in_gevent, NULL, NULL};
+static void drop(Observer *observer) { Py_CLEAR(observer->self); }
 
-static void leave_core(void) {
-    Neighbour **link = stack.core ? &stack.core->neighbour : NULL;
-    while (link && *link && *link != &neighbour)
-        link = &(*link)->next;
-    if (link && *link) {
-        *link = neighbour.next;
-        Py_CLEAR(neighbour.self);
-    }
-}
+static Observer neighbour = {.block = wait_in_gevent, .wake = wake_in_gevent, .drop = drop};
 
 static PyObject *join(PyObject *Py_UNUSED(module), PyObject *hub) { /* join(hub): it begins to run */
-    leave_core();
     if (!stack.core) {
         PyErr_SetString(PyExc_RuntimeError, "gevent is not installed into GLib's loop");
         return NULL;
     }
+    remove_observer(stack.core, &neighbour);
     neighbour.self = Py_NewRef(hub);
-    neighbour.next = stack.core->neighbour;
-    stack.core->neighbour = &neighbour;
+    add_observer(stack.core, &neighbour);
     Py_RETURN_NONE;
 }
 
@@ -117,7 +108,8 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args) { /* attach
     Py_ssize_t pointer;
     if (!PyArg_ParseTuple(args, "OnOO", &loop, &pointer, &queue, &core))
         return NULL;
-    leave_core();
+    if (stack.core)
+        remove_observer(stack.core, &neighbour);
     Py_CLEAR(gevent.hub);
     Py_XSETREF(gevent.loop, Py_NewRef(loop));
     Py_XSETREF(gevent.callbacks, Py_NewRef(queue));
@@ -131,7 +123,8 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args) { /* attach
 }
 
 static PyObject *release(PyObject *Py_UNUSED(module), PyObject *hub_only) {
-    leave_core();
+    if (stack.core)
+        remove_observer(stack.core, &neighbour);
     Py_CLEAR(gevent.hub);
     turn.state = UNBORN;
     turn.yielded = 0;

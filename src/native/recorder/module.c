@@ -13,11 +13,11 @@ static void drop(Observer *observer) {
     PyMem_Free(observer);
 }
 
-static Observer **find(Tape *tape, Hub *hub) {
-    Observer **link = &hub->observer;
-    while (*link && !((*link)->see == see && ((Watcher *)*link)->tape == tape))
-        link = &(*link)->next;
-    return link;
+static Watcher *find(Tape *tape, Hub *hub) {
+    Observer *observer = hub->observers;
+    while (observer && !(observer->see == see && ((Watcher *)observer)->tape == tape))
+        observer = observer->next;
+    return (Watcher *)observer;
 }
 
 static int in_thread(Hub *hub) {
@@ -33,14 +33,13 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args) {
     Hub *hub;
     if (!check(args, &tape, &hub) || !in_thread(hub))
         return NULL;
-    Observer **link = find(tape, hub);
-    if (*link)
-        return PyLong_FromUnsignedLong(((Watcher *)*link)->loop);
-    Watcher *watcher = PyMem_Malloc(sizeof *watcher);
-    if (!watcher)
+    Watcher *watcher = find(tape, hub);
+    if (watcher)
+        return PyLong_FromUnsignedLong(watcher->loop);
+    if (!(watcher = PyMem_Malloc(sizeof *watcher)))
         return PyErr_NoMemory();
-    *watcher = (Watcher){{see, drop, hub->observer}, (Tape *)Py_NewRef(tape), ++loops & 0x7fff};
-    hub->observer = &watcher->base;
+    *watcher = (Watcher){{.see = see, .drop = drop}, (Tape *)Py_NewRef(tape), ++loops & 0x7fff};
+    add_observer(hub, &watcher->base);
     return PyLong_FromUnsignedLong(watcher->loop);
 }
 
@@ -49,12 +48,7 @@ static PyObject *detach(PyObject *Py_UNUSED(module), PyObject *args) {
     Hub *hub;
     if (!check(args, &tape, &hub) || !in_thread(hub))
         return NULL;
-    Observer **link = find(tape, hub), *observer = *link;
-    if (observer) {
-        *link = observer->next;
-        drop(observer);
-    }
-    return PyBool_FromLong(observer != NULL);
+    return PyBool_FromLong(remove_observer(hub, (Observer *)find(tape, hub)));
 }
 
 /* mark(tape, hub, kind, microseconds, text): of who knows what the core does not; any thread */
@@ -66,7 +60,7 @@ static PyObject *mark(PyObject *Py_UNUSED(module), PyObject *args) {
     PyObject *text;
     if (!PyArg_ParseTuple(args, "O!O!iIU", &TapeType, &tape, TheHub, &hub, &kind, &microseconds, &text))
         return NULL;
-    Watcher *watcher = (Watcher *)*find(tape, hub);
+    Watcher *watcher = find(tape, hub);
     int64_t now = clock_ns();
     if (watcher && !tape->off)
         put(tape, now, watcher->loop, kind, 0, kind == STALL ? running(tape, hub, now) : 0, microseconds, text);

@@ -79,6 +79,20 @@ def test_a_fork_in_a_callback_ends_the_wait_at_top_level_at_once() -> None:
 
 
 @in_child()
+def test_a_yield_at_top_level_ends_in_a_forked_child_too() -> None:
+    parent = os.getpid()
+
+    def forks() -> None:
+        if pid := os.fork():
+            assert os.waitpid(pid, 0)[1] == 0
+
+    spawn(forks)
+    sleep(0)
+    if os.getpid() != parent:
+        os._exit(0)
+
+
+@in_child()
 def test_what_a_forked_child_does_itself_ends_a_wait_at_top_level() -> None:
     event = gleenlet.Event()
     parent = os.getpid()

@@ -62,10 +62,8 @@ int own_hub(Hub *hub) { /* by this thread, until it or the context ends */
     Thread *thread = this_threads_hubs(1);
     if (!thread)
         return -1;
-    Hub **link = &thread->hubs;
-    while (*link)
-        link = &(*link)->next;
-    *link = (Hub *)Py_NewRef(hub);
+    hub->next = thread->hubs;
+    thread->hubs = (Hub *)Py_NewRef(hub);
     when_destroyed(hub->idle, context_ended);
     return 0;
 }
@@ -98,21 +96,28 @@ static void drop_job(Hub *hub, Job *job) {
     }
 }
 
-static void abandon(Hub *hub) { /* it has ended; in its own thread, above the floor */
+/* Take out all that the hub is to do, and hand each item with its reference to `each`. */
+static void take_all(Hub *hub, void (*each)(Item *, PyObject *), PyObject *list) {
     while (hub->n_timers) {
         Item *item = hub->timers[0].item;
         timer_remove(item);
-        Py_DECREF(item);
+        each(item, list);
     }
     for (int i = 0; i < hub->n_lanes; i++)
         while (hub->lanes[i]->head)
-            Py_DECREF(pop(hub->lanes[i]));
+            each(pop(hub->lanes[i]), list);
     while (hub->held) {
         Item *item = hub->held;
         hub->held = item->next;
         item->queued = 0;
-        Py_DECREF(item);
+        each(item, list);
     }
+}
+
+static void drop_item(Item *item, PyObject *Py_UNUSED(list)) { Py_DECREF(item); }
+
+static void abandon(Hub *hub) { /* it has ended; in its own thread, above the floor */
+    take_all(hub, drop_item, NULL);
     PyObject *tasks = hub_tasks(hub, NULL);
     for (Py_ssize_t i = tasks ? PyList_GET_SIZE(tasks) : 0; i-- > 0;)
         drop_job(hub, (Job *)PyList_GET_ITEM(tasks, i));
@@ -273,8 +278,9 @@ PyObject *core_hubs(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
     return list;
 }
 
-static int note_handle(PyObject *handles, Item *item) {
-    return item->kind->is == HANDLE && PyList_Append(handles, (PyObject *)item) ? -1 : 0;
+static void note_handle(Item *item, PyObject *handles) { /* and free nothing */
+    if (item->kind->is == HANDLE && PyList_Append(handles, (PyObject *)item))
+        PyErr_Clear();
 }
 
 /* _forget_in_child() -> the tasks and the handles that are forgotten. In a forked child: keep the task that runs, forget all
@@ -311,19 +317,7 @@ PyObject *hub_forget_in_child(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     hub->n_jobs = hub->jobs != NULL;
     if (hub->jobs)
         mine->previous = mine->following = NULL;
-    for (int i = 0; i < hub->n_lanes; i++) {
-        for (Item *item = hub->lanes[i]->head; item; item = item->next)
-            if (note_handle(handles, item))
-                PyErr_Clear();
-        hub->lanes[i]->head = NULL;
-    }
-    while (hub->n_timers) {
-        Item *item = hub->timers[0].item;
-        timer_remove(item);
-        if (note_handle(handles, item))
-            PyErr_Clear();
-    }
-    hub->held = NULL;
+    take_all(hub, note_handle, handles);
     hub->pool = NULL;
     hub->n_pool = 0;
     PyDict_Clear(hub->foreign);

@@ -41,7 +41,7 @@ def installed(peers: Sequence[str]) -> list[str]:
 
 
 def is_installed(peer: str) -> bool:
-    module = MODULES[peer]
+    module = MODULES[peer.partition("@")[0]]
     if module is None:
         return compile_c("dex.c", "libdex-1") is not None
     try:
@@ -134,8 +134,10 @@ def sample(
 def program(row: Row, peer: str) -> list[str]:
     if peer == "libdex":
         return [str(compile_c("dex.c", "libdex-1")), row.workload]
-    folder = HERE if row.workload == "gtk_load" else HERE / "workloads"
-    return [sys.executable, str(folder / f"{row.workload}.py"), peer]
+    peer, _, tree = peer.partition("@")  # of another tree, with that one's Python and workloads
+    folder = Path(tree, "bench") if tree else HERE
+    python = str(Path(tree, ".venv/bin/python")) if tree else sys.executable
+    return [python, str(folder / ("" if row.workload == "gtk_load" else "workloads") / f"{row.workload}.py"), peer]
 
 
 def progress(text: str) -> None:

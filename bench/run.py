@@ -3,6 +3,7 @@
 python bench/run.py                              everything, in minutes; writes results and chart
 python bench/run.py --quick                      a first look, about a minute
 python bench/run.py --only yield,echo --peers gleenlet,gevent
+python bench/run.py --only yield,echo --before ../another/tree      this tree and that one, sample by sample
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def main() -> None:
     options = parse()
     data = json.loads(options.show.read_text()) if options.show is not None else measure(options)
     print_tables(data)
-    whole = not (options.only or options.peers or options.quick or options.show)
+    whole = not (options.only or options.peers or options.before or options.quick or options.show)
     json_path = options.json or (RESULTS if whole else None)
     if json_path is not None:
         json_path.write_text(json.dumps(data, indent=1) + "\n")
@@ -50,6 +51,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure gleenlet beside its peers, all in the same run.")
     parser.add_argument("--only", metavar="ROWS", type=names, help="only these, as: yield,echo,burn_frames")
     parser.add_argument("--peers", metavar="PEERS", type=names, help=f"only these of: {', '.join(MODULES)}")
+    parser.add_argument("--before", metavar="TREE", type=Path, help="a tree that is set up: instead of the peers")
     parser.add_argument("--repeats", type=int, help="processes for each figure (5; 2 with --quick)")
     parser.add_argument("--quick", action="store_true", help="short samples, few repeats, no large rows")
     parser.add_argument("--json", type=Path, help="results go here (whole runs: bench/results.json)")
@@ -77,6 +79,8 @@ def measure(options: argparse.Namespace) -> Data:
     missing: list[str] = []
     for name, (all_rows, its_peers) in TABLES.items():
         asked = [peer for peer in options.peers if name == "main" or peer in its_peers] if options.peers else its_peers
+        if options.before is not None:
+            asked = [its_peers[0], f"{its_peers[0]}@{options.before.resolve()}"]
         peers = installed(asked)
         missing += [peer for peer in asked if peer not in (*peers, *missing)]
         rows = chosen(all_rows, options) if peers else []
@@ -102,6 +106,7 @@ def print_tables(data: Data) -> None:
             continue
         seen = {peer for row in rows for peer in (*row["peers"], *row["failures"])}
         columns = [peer for peer in MODULES if peer in seen or (name == "main" and peer in data["missing"])]
+        columns += sorted(peer for peer in seen if "@" in peer)
         print()
         print(table(rows, columns, HEADINGS[name]))
         if failures(rows):

@@ -294,15 +294,10 @@ __attribute__((noinline)) static int block_stranger(Hub *hub, Waiter *waiter, Py
     return failed;
 }
 
-static inline int is_interrupted(Job *job) {
-    return (job->strike || (job->pending && !given(job->shield))) && !given(job->guard);
-}
-
-static PyObject *raise_interruption(Job *job) {
-    PyObject **slot = job->pending && !given(job->shield) ? &job->pending : &job->strike, *exception = *slot;
-    *slot = NULL;
-    raise_exception(exception);
-    return NULL;
+static inline PyObject **interruption(Job *job) { /* the slot of one that a wait here has to raise, or NULL */
+    if (!(job->pending || job->strike) || given(job->guard))
+        return NULL;
+    return job->pending && !given(job->shield) ? &job->pending : job->strike ? &job->strike : NULL;
 }
 
 /* The one private way to block. `late` is returned if the time is up, borrowed; NULL: TimeoutError is raised. A Waiter that
@@ -321,11 +316,11 @@ PyObject *wait_for(Waiter *waiter, PyGreenlet *current, PyObject *late) {
         }
         return NULL;
     }
-    if (job && is_interrupted(job)) {
-        waiter->state = DONE;
-        return raise_interruption(job);
-    }
-    if (waiter->state == NEW) {
+    PyObject **due = job ? interruption(job) : NULL;
+    if (due) {
+        Py_XSETREF(waiter->interrupt, *due);
+        *due = NULL;
+    } else if (waiter->state == NEW) {
         int yields = waiter->outcome == EXPIRED;
         waiter->lane = job ? job->lane : hub->normal;
         if (yields && waiter->lane->priority < IDLE_PRIORITY)

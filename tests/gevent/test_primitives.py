@@ -309,7 +309,7 @@ def test_who_is_stopped_while_it_waits_passes_on_what_was_its(victim: str) -> No
                 primitive.wait()
             join_all([one, other])
             assert primitive.n_waiting == 0, primitive
-            assert not primitive._leaving, primitive
+            assert not primitive._inside.promised, primitive
 
         two(late=False)
         two(late=True)
@@ -407,7 +407,7 @@ def test_a_gevent_timeout_in_a_task_that_waits_in_line_is_no_wake_up() -> None:
         barrier = Barrier(2)
         assert spawn(times_out, barrier.wait).result()
         assert barrier.n_waiting == 0
-        assert not barrier._leaving
+        assert not barrier._inside.promised
 
         # to_thread goes at once, it does not wait for its thread; join() tells its own end of time from another's.
         go_on = threading.Event()

@@ -33,16 +33,15 @@ class Barrier(ThreadBound):
         if parties < 1:
             raise ValueError(f"parties must be > 0, not {parties!r}")
         self._parties = parties
-        self._inside = Line("Barrier.wait")  # they wait for the others
+        self._inside = Line("Barrier.wait")  # they wait for the others; promised: let go, not left yet
         self._early = Line("Barrier.wait")  # they wait until those who were let go have left
-        self._leaving = 0
         self._spoilt = False  # reset or aborted while some had not left yet
         self._broken = False
 
     def __repr__(self) -> str:
         if self._broken:
             return _native.describe(self, "broken", 0)
-        state = "draining" if self._leaving else "filling"
+        state = "draining" if self._inside.promised else "filling"
         return _native.describe(self, f"{state}, waiters:{self.n_waiting}/{self._parties}", 0)
 
     @property
@@ -74,12 +73,12 @@ class Barrier(ThreadBound):
             `sleep`.
         """
         self._claim()
-        while self._leaving and not self._broken:
+        while self._inside.promised and not self._broken:
             self._early.wait(self)
         if self._broken:
             raise BrokenBarrierError("the barrier was aborted: reset() makes it usable again")
         if self.n_waiting == self._parties - 1:
-            self._leaving += self._inside.wake_counted()
+            self._inside.wake_counted()
             return self._parties - 1
         index = self._inside.wait(self, self._leave)
         if self._leave():
@@ -90,22 +89,21 @@ class Barrier(ThreadBound):
         """Make it as new; who waits gets BrokenBarrierError. Never blocks."""
         self._claim()
         self._broken = False
-        self._leaving += self._inside.wake()
-        self._spoilt = self._leaving > 0
+        self._inside.wake()
+        self._spoilt = self._inside.promised > 0
 
     def abort(self) -> None:
         """Break it for good; who waits, now or later, gets BrokenBarrierError. Never blocks."""
         self._claim()
         self._broken = True
-        self._leaving += self._inside.wake()
-        self._spoilt = self._leaving > 0
+        self._inside.wake()
+        self._spoilt = self._inside.promised > 0
         self._early.wake()
 
     def _leave(self) -> bool:
         """One who was let go has left. Was the barrier reset or aborted before that?"""
         spoilt = self._spoilt
-        self._leaving -= 1
-        if not self._leaving:
+        if not self._inside.promised:
             self._spoilt = False
             self._early.wake()
         return spoilt

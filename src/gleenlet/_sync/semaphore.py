@@ -21,16 +21,14 @@ class Semaphore(ThreadBound):
     False
     """
 
-    # `_value` is what is free; a unit that a woken waiter has not taken yet is not in it. While such waiters
-    # are on their way (`_woken`), newcomers queue behind them.
-    __slots__ = ("_line", "_value", "_woken")
+    # `_value` is what is free; a unit that is promised to a woken waiter is not in it.
+    __slots__ = ("_line", "_value")
 
     def __init__(self, value: int = 1) -> None:
         value = whole_number(value, "value")
         if value < 0:
             raise ValueError(f"Semaphore initial value must be >= 0, not {value!r}")
         self._value = value
-        self._woken = 0
         self._line = Line("Semaphore.acquire")
 
     def __repr__(self) -> str:
@@ -39,7 +37,7 @@ class Semaphore(ThreadBound):
 
     def locked(self) -> bool:
         """Would `acquire` wait? Thread: any."""
-        return self._value == 0 or self._woken > 0
+        return self._value == 0 or self._line.promised > 0
 
     def acquire(self) -> Literal[True]:
         """Wait until the counter is above 0, and take 1 from it.
@@ -47,11 +45,10 @@ class Semaphore(ThreadBound):
         Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
         """
         self._claim()
-        if self._value > 0 and not self._woken:
+        if self._value > 0 and not self._line.promised:
             self._value -= 1
             return True
         self._line.wait(self, self._pass_on)
-        self._woken -= 1
         if self._value > 0:
             self._hand_out()
         return True
@@ -70,12 +67,9 @@ class Semaphore(ThreadBound):
         self.release()
 
     def _hand_out(self) -> None:
-        given = self._line.wake(self._value)
-        self._value -= given
-        self._woken += given
+        self._value -= self._line.wake(self._value)
 
     def _pass_on(self) -> None:
-        self._woken -= 1
         self._value += 1
         self._hand_out()
 

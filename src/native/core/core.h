@@ -186,9 +186,11 @@ typedef struct Job {
 } Job;
 
 /* Who waits, in order: a Waiter is in it as long as its wait lasts and it is not woken (I6). It is part of what is waited on,
- * which the wait keeps, or of a hub. */
+ * which the wait keeps, or of a hub. Who was woken by wake_next() has something promised to him until he runs: newcomers
+ * wait behind him. */
 typedef struct {
     Waiter *first, *last;
+    Py_ssize_t promised;                    /* to so many */
 } Line;
 
 typedef struct {                            /* of one descriptor */
@@ -493,7 +495,7 @@ void pass_it_on(int (*pass_on)(PyObject *), PyObject *whose);
 void stand_in(Line *line, Waiter *waiter);
 void leave_line(Line *line, Waiter *waiter);
 int wake_first(Line *line, PyObject *value, enum Outcome outcome);
-int wake_next(Line *line);
+int wake_next(Line *line, PyObject *value);
 Py_ssize_t line_length(const Line *line);
 int claim_first(ThreadBound *self, PyObject *what);
 PyObject *describe(PyObject *what, const char *state, Py_ssize_t waiters);

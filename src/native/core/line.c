@@ -36,8 +36,11 @@ PyObject *wait_in_line(Line *line, PyObject *on, PyObject *verb, int (*pass_on)(
         result = wait_for(waiter, current, NULL);
         if (waiter->ahead || line->first == waiter)
             leave_line(line, waiter);
-        if (!result && pass_on && waiter->outcome == WOKEN)
-            pass_it_on(pass_on, whose);
+        if (waiter->outcome == WOKEN) {
+            line->promised--;
+            if (!result && pass_on)
+                pass_it_on(pass_on, whose);
+        }
         Py_DECREF(waiter);
     }
     Py_XDECREF(current);
@@ -56,10 +59,11 @@ int wake_first(Line *line, PyObject *value, enum Outcome outcome) { /* 1; 0: it 
     return wake_one(line, line->first, value, outcome);
 }
 
-int wake_next(Line *line) { /* 1; 0: there is none; -1: an error is set */
+int wake_next(Line *line, PyObject *value) { /* 1; 0: there is none; -1: an error is set */
     int woken = 0;
     while (!woken && line->first)
-        woken = wake_first(line, Py_None, WOKEN);
+        woken = wake_first(line, value, WOKEN);
+    line->promised += woken > 0;
     return woken;
 }
 
@@ -112,7 +116,7 @@ static PyObject *pyline_wake(PyLine *self, PyObject *const *args, Py_ssize_t n) 
         return NULL;
     while (woken < most && self->line.first) {
         PyObject *place = PyLong_FromSsize_t(woken);
-        int one = place ? wake_first(&self->line, place, WOKEN) : -1;
+        int one = place ? wake_next(&self->line, place) : -1;
         Py_XDECREF(place);
         if (one < 0)
             return NULL;
@@ -129,14 +133,18 @@ static PyObject *pyline_wake_counted(PyLine *self, PyObject *Py_UNUSED(ignored))
         PyObject *place = PyLong_FromSsize_t(woken);
         if (!place || !waiter)
             return place;
-        int failed = wake_one(&self->line, waiter, place, WOKEN) < 0;
+        int one = wake_one(&self->line, waiter, place, WOKEN);
         Py_DECREF(place);
-        if (failed)
+        if (one < 0)
             return NULL;
+        self->line.promised += one;
     }
 }
 
 static Py_ssize_t pyline_length(PyLine *self) { return line_length(&self->line); }
+
+static PyMemberDef pyline_members[] = {
+    {"promised", T_PYSSIZET, offsetof(PyLine, line.promised), READONLY, "How many were woken and have not run since."}, {NULL}};
 
 static PyMethodDef pyline_methods[] = {
     {"wait", (PyCFunction)(void (*)(void))pyline_wait, METH_FASTCALL,
@@ -158,6 +166,7 @@ PyTypeObject LineType = {
     .tp_new = pyline_new,
     .tp_dealloc = (destructor)pyline_dealloc,
     .tp_methods = pyline_methods,
+    .tp_members = pyline_members,
     .tp_as_sequence = &pyline_as_sequence,
 };
 

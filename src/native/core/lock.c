@@ -4,12 +4,10 @@
 #include <stddef.h>
 #include <structmember.h>
 
-enum { FREE, LOCKED, HANDED_OVER }; /* the last: free, but promised to a woken waiter, and newcomers queue behind him */
-
 typedef struct {
     ThreadBound bound;
     Line line;
-    uint8_t state;
+    uint8_t locked;
     PyObject *holder;                       /* the context it was taken in, for who asks: a task has one of its own */
 } Lock;
 
@@ -31,22 +29,21 @@ static void lock_dealloc(Lock *lock) {
 
 static int hand_over(PyObject *self) {
     Lock *lock = (Lock *)self;
-    int woken = wake_next(&lock->line);
-    lock->state = woken > 0 ? HANDED_OVER : FREE;
+    lock->locked = 0;
     Py_CLEAR(lock->holder);
-    return woken < 0 ? -1 : 0;
+    return wake_next(&lock->line, Py_None) < 0;
 }
 
 static int lock_take(Lock *lock) {
     if (claim(&lock->bound))
         return -1;
-    if (lock->state) {
+    if (lock->locked || lock->line.promised) {
         PyObject *woken = wait_in_line(&lock->line, (PyObject *)lock, verb_lock, hand_over, (PyObject *)lock);
         if (!woken)
             return -1;
         Py_DECREF(woken);
     }
-    lock->state = LOCKED;
+    lock->locked = 1;
     lock->holder = Py_XNewRef(PyThreadState_Get()->context);
     return 0;
 }
@@ -62,7 +59,7 @@ static PyObject *lock_enter(Lock *lock, PyObject *Py_UNUSED(ignored)) {
 static PyObject *lock_release(Lock *lock, PyObject *Py_UNUSED(ignored)) {
     if (claim(&lock->bound))
         return NULL;
-    if (lock->state != LOCKED)
+    if (!lock->locked)
         return PyErr_Format(GleenletError, "Lock is not acquired: release() without acquire()");
     if (hand_over((PyObject *)lock))
         return NULL;
@@ -74,11 +71,11 @@ static PyObject *lock_exit(Lock *lock, PyObject *const *Py_UNUSED(args), Py_ssiz
 }
 
 static PyObject *lock_locked(Lock *lock, PyObject *Py_UNUSED(ignored)) {
-    return PyBool_FromLong(lock->state == LOCKED);
+    return PyBool_FromLong(lock->locked);
 }
 
 static PyObject *lock_repr(Lock *lock) {
-    return describe((PyObject *)lock, lock->state == LOCKED ? "locked" : "unlocked", line_length(&lock->line));
+    return describe((PyObject *)lock, lock->locked ? "locked" : "unlocked", line_length(&lock->line));
 }
 
 static PyObject *lock_waiting(Lock *lock, void *Py_UNUSED(closure)) {

@@ -20,7 +20,6 @@ typedef struct {
     Line getters, putters, joiners;
     Py_ssize_t limit;                       /* as many items it holds; 0: __init__ was never called, or failed */
     Py_ssize_t room;                        /* the limit, or SHUT: nothing gets in any more */
-    Py_ssize_t places, due;                 /* promised to woken putters, and items to woken getters, that have not run yet */
     Py_ssize_t unfinished;
 } Queue;
 
@@ -107,36 +106,23 @@ static PyObject *take_item(Queue *queue) {
 /* ---- who waits ---- */
 
 /* Wake the first of `line`, who will find one of `available`; after a shutdown all, to see for themselves. */
-static int promise(Queue *queue, Line *line, Py_ssize_t available, Py_ssize_t *promised) {
-    while (line->first && (queue->room < 0 || available > *promised)) {
-        int woken = wake_next(line);
-        if (woken < 0)
+static int promise(Queue *queue, Line *line, Py_ssize_t available) {
+    while (line->first && (queue->room < 0 || available > line->promised))
+        if (wake_next(line, Py_None) < 0)
             return -1;
-        *promised += woken;
-    }
     return 0;
 }
 
 static int promise_places(Queue *queue, Py_ssize_t taken) {
-    return promise(queue, &queue->putters, queue->room - size_of(queue) - taken, &queue->places);
+    return promise(queue, &queue->putters, queue->room - size_of(queue) - taken);
 }
 
 static int promise_items(Queue *queue, Py_ssize_t taken) {
-    return promise(queue, &queue->getters, size_of(queue) - taken, &queue->due);
+    return promise(queue, &queue->getters, size_of(queue) - taken);
 }
 
 static int pass_place_on(PyObject *queue) { return promise_places((Queue *)queue, 0); }
 static int pass_item_on(PyObject *queue) { return promise_items((Queue *)queue, 0); }
-
-static int lose_place(PyObject *queue) {
-    ((Queue *)queue)->places--;
-    return pass_place_on(queue);
-}
-
-static int lose_item(PyObject *queue) {
-    ((Queue *)queue)->due--;
-    return pass_item_on(queue);
-}
 
 static int refuse_put(void) {
     PyErr_SetString(QueueShutDown, "this queue was shut down");
@@ -148,8 +134,8 @@ static int refuse_get(void) {
     return -1;
 }
 
-static int in_line(Queue *queue, Line *line, PyObject *verb, int (*lose)(PyObject *)) {
-    PyObject *woken = wait_in_line(line, (PyObject *)queue, verb, lose, (PyObject *)queue);
+static int in_line(Queue *queue, Line *line, PyObject *verb, int (*pass_on)(PyObject *)) {
+    PyObject *woken = wait_in_line(line, (PyObject *)queue, verb, pass_on, (PyObject *)queue);
     Py_XDECREF(woken);
     return woken ? 0 : -1;
 }
@@ -161,11 +147,10 @@ static int wait_for_place(Queue *queue) {
         return -1;
     if (queue->room == SHUT)
         return refuse_put();
-    if (!queue->places && size_of(queue) < queue->room)
+    if (!queue->putters.promised && size_of(queue) < queue->room)
         return 0;
-    if (in_line(queue, &queue->putters, verb_put, lose_place))
+    if (in_line(queue, &queue->putters, verb_put, pass_place_on))
         return -1;
-    queue->places--;
     if (queue->room != SHUT)
         return queue->putters.first ? promise_places(queue, 1) : 0;
     refuse_put();
@@ -176,13 +161,12 @@ static int wait_for_place(Queue *queue) {
 static int wait_for_item(Queue *queue) {
     if (not_made(queue) || claim(&queue->bound))
         return -1;
-    if (!queue->due && size_of(queue))
+    if (!queue->getters.promised && size_of(queue))
         return 0;
-    if (!queue->due && queue->room == SHUT)
+    if (!queue->getters.promised && queue->room == SHUT)
         return refuse_get();
-    if (in_line(queue, &queue->getters, verb_get, lose_item))
+    if (in_line(queue, &queue->getters, verb_get, pass_item_on))
         return -1;
-    queue->due--;
     if (size_of(queue))
         return queue->getters.first ? promise_items(queue, 1) : 0;
     refuse_get();
@@ -211,11 +195,11 @@ static PyObject *get_here(Queue *queue) { /* there is an item */
 }
 
 static int no_place(Queue *queue) {
-    return queue->places || size_of(queue) >= queue->room || queue->bound.thread != this_thread();
+    return queue->putters.promised || size_of(queue) >= queue->room || queue->bound.thread != this_thread();
 }
 
 static int no_item(Queue *queue) {
-    return queue->due || size_of(queue) <= 0 || queue->bound.thread != this_thread();
+    return queue->getters.promised || size_of(queue) <= 0 || queue->bound.thread != this_thread();
 }
 
 static PyObject *queue_put(Queue *queue, PyObject *item) {
@@ -226,7 +210,7 @@ static PyObject *queue_get(Queue *queue, PyObject *Py_UNUSED(ignored)) {
     return no_item(queue) && wait_for_item(queue) ? NULL : get_here(queue);
 }
 
-static int is_full(Queue *queue) { return size_of(queue) + queue->places >= queue->limit; }
+static int is_full(Queue *queue) { return size_of(queue) + queue->putters.promised >= queue->limit; }
 
 static PyObject *queue_put_nowait(Queue *queue, PyObject *const *args, Py_ssize_t n, PyObject *names) {
     if (n + (names ? PyTuple_GET_SIZE(names) : 0) != 1 ||
@@ -245,7 +229,7 @@ static PyObject *queue_get_nowait(Queue *queue, PyObject *Py_UNUSED(ignored)) {
     if (no_item(queue)) {
         if (not_made(queue) || claim(&queue->bound) || (queue->room == SHUT && !size_of(queue) && refuse_get()))
             return NULL;
-        if (size_of(queue) <= queue->due)
+        if (size_of(queue) <= queue->getters.promised)
             return PyErr_Format(QueueEmpty, "nothing is in this queue");
     }
     return get_here(queue);
@@ -255,7 +239,7 @@ static int done_with(Queue *queue, Py_ssize_t n) { /* so many; with the last one
     Py_ssize_t before = queue->unfinished;
     queue->unfinished = n < before ? before - n : 0;
     while (before && !queue->unfinished && queue->joiners.first)
-        if (wake_next(&queue->joiners) < 0)
+        if (wake_next(&queue->joiners, Py_None) < 0)
             return -1;
     return 0;
 }
@@ -294,12 +278,12 @@ static PyObject *queue_shutdown(Queue *queue, PyObject *args, PyObject *names) {
 }
 
 static PyObject *queue_qsize(Queue *queue, PyObject *Py_UNUSED(ignored)) {
-    Py_ssize_t n = size_of(queue) - queue->due;
+    Py_ssize_t n = size_of(queue) - queue->getters.promised;
     return PyLong_FromSsize_t(n > 0 ? n : 0);
 }
 
 static PyObject *queue_empty(Queue *queue, PyObject *Py_UNUSED(ignored)) {
-    return PyBool_FromLong(size_of(queue) <= queue->due);
+    return PyBool_FromLong(size_of(queue) <= queue->getters.promised);
 }
 
 static PyObject *queue_full(Queue *queue, PyObject *Py_UNUSED(ignored)) { return PyBool_FromLong(is_full(queue)); }

@@ -46,18 +46,15 @@ typedef struct {                            /* GSourceFuncs */
     X(void, main_context_release, (void *))                                                                           \
     X(int, main_context_prepare, (void *, int *))                                                                     \
     X(int, main_context_query, (void *, int, int *, PollFD *, int))                                                   \
+    X(Source *, main_context_find_source_by_id, (void *, unsigned))                                                   \
     X(int, main_depth, (void))
 
-#define X(result, name, arguments) result(*name) arguments;
 static struct {
-    GLIB_FUNCTIONS(X)
+    GLIB_FUNCTIONS(FUNCTION)
 } g;
-#undef X
 
 static inline int load_glib_functions(void) { /* fills g; -1 and an exception if one is missing */
-#define X(result, name, arguments) "g_" #name,
-    static const char *const names[] = {GLIB_FUNCTIONS(X)};
-#undef X
+    static const char *const names[] = {GLIB_FUNCTIONS(FUNCTION_NAME)};
     return load_functions((void **)&g, names, sizeof names / sizeof *names);
 }
 

@@ -5,6 +5,17 @@
 #include <Python.h>
 #include <dlfcn.h>
 
+/* Of a list of functions, X(result, name, arguments): the fields of a table, and the names that fill it. */
+#define FUNCTION(result, name, arguments) result(*name) arguments;
+#define FUNCTION_NAME(result, name, arguments) "g_" #name,
+
+static inline PyObject *import_from(const char *module, const char *name) { /* a new reference */
+    PyObject *imported = PyImport_ImportModule(module);
+    PyObject *found = imported ? PyObject_GetAttrString(imported, name) : NULL;
+    Py_XDECREF(imported);
+    return found;
+}
+
 static inline int load_functions(void **functions, const char *const *names, size_t n) { /* -1: an error is set */
     PyObject *module = PyImport_ImportModule("gi._gi");
     PyObject *file = module ? PyModule_GetFilenameObject(module) : NULL, *path = NULL;

@@ -1,4 +1,4 @@
-"""No file of the C core calls, by name, into one that calls back into it: there is an order to read them in."""
+"""No C file calls, by name, into one that calls back into it: each extension has an order to read its files in."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ NO_CODE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 FUNCTION = re.compile(r"^(?!static|typedef|[\s}])[^;{}=]*?\b(\w+)\((?:[^;{}()]|\([^()]*\))*\) \{", re.MULTILINE)
-OBJECT = re.compile(
-    r"^(?!static|typedef|extern|return|[\s}])(?:const )?\w[\w ]*[ *]+(\w+)(?:\[\])? ?[=;,]", re.MULTILINE
+OBJECTS = re.compile(
+    r"^(?!static|typedef|extern|return|[\s}])(?:const )?\w[\w ]*?[ *]+(\w+(?:\[\])?(?:, \**\w+)*) ?[=;]", re.MULTILINE
 )
 
 
@@ -25,7 +25,7 @@ def uses(folder: str) -> dict[str, set[str]]:
     code = {path.name: NO_CODE.sub("", path.read_text()) for path in (NATIVE / folder).glob("*.c")}
     homes: dict[str, set[str]] = {}
     for file, text in code.items():
-        for name in (*FUNCTION.findall(text), *OBJECT.findall(text)):
+        for name in (*FUNCTION.findall(text), *re.findall(r"\w+", " ".join(OBJECTS.findall(text)))):
             homes.setdefault(name, set()).add(file)
     words = {file: set(re.findall(r"\w+", text)) for file, text in code.items()}
     return {
@@ -34,12 +34,12 @@ def uses(folder: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.skipif(not NATIVE.exists(), reason="no sources here")
-@pytest.mark.parametrize("folder", ["core", "gvariant"])
+@pytest.mark.parametrize("folder", ["core", "gvariant", "recorder", "slabs"])
 def test_the_files_of_an_extension_stand_in_an_order(folder: str) -> None:
     graph = uses(folder)
-    assert sum(map(len, graph.values())) > len(graph)  # it sees something
+    assert len(graph) == 1 or sum(map(len, graph.values())) > len(graph)  # it sees something
     order = list(graphlib.TopologicalSorter(graph).static_order())  # CycleError names a circle
-    assert order[-1] == "module.c"
+    assert order[-1] == ("module.c" if len(graph) > 1 else f"{folder}.c")
 
 
 def test_a_circle_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +48,9 @@ def test_a_circle_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "c" / "b.c").write_text("int two(int i) { /* one() */\n    return i;\n}\n")
     monkeypatch.setattr(f"{__name__}.NATIVE", tmp_path)
     assert uses("c") == {"a.c": {"b.c"}, "b.c": set()}
-    (tmp_path / "c" / "b.c").write_text("int two(int i) {\n    return i ? i : one();\n}\n")
+    (tmp_path / "c" / "b.c").write_text("int *a, *three;\n")
+    (tmp_path / "c" / "a.c").write_text("int one(void) {\n    return *three;\n}\n")
+    assert uses("c") == {"a.c": {"b.c"}, "b.c": set()}
+    (tmp_path / "c" / "b.c").write_text("int *a, *three;\nint two(int i) {\n    return i ? i : one();\n}\n")
     with pytest.raises(graphlib.CycleError):
         graphlib.TopologicalSorter(uses("c")).prepare()

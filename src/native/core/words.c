@@ -1,6 +1,8 @@
 /* What all files name: greenlet's functions, strings, and the errors that Python defines. */
 #include "core.h"
 
+#include "../library.h"
+
 void **greenlet_api;
 PyObject *GleenletError, *QueueEmpty, *QueueFull, *QueueShutDown;
 
@@ -15,11 +17,10 @@ int know_words(void) {
 }
 
 int know_errors(void) {
-    PyObject *errors = PyImport_ImportModule("gleenlet._core.errors");
-    int known = errors && (GleenletError = PyObject_GetAttrString(errors, "GleenletError")) &&
-                (QueueEmpty = PyObject_GetAttrString(errors, "QueueEmpty")) &&
-                (QueueFull = PyObject_GetAttrString(errors, "QueueFull")) &&
-                (QueueShutDown = PyObject_GetAttrString(errors, "QueueShutDown"));
-    Py_XDECREF(errors);
-    return known ? 0 : -1;
+    const char *module = "gleenlet._core.errors";
+    return (GleenletError = import_from(module, "GleenletError")) && (QueueEmpty = import_from(module, "QueueEmpty")) &&
+                   (QueueFull = import_from(module, "QueueFull")) &&
+                   (QueueShutDown = import_from(module, "QueueShutDown"))
+               ? 0
+               : -1;
 }

@@ -33,6 +33,8 @@
 #include <Python.h>
 #include <stdint.h>
 
+#include "../library.h"
+
 #define MAX_DEPTH 64                        /* containers around a value, variants too (D-Bus, "Message Format") */
 #define MAX_ARRAYS 32                       /* in one type */
 #define MAX_STRUCTS 32                      /* in one type, dict entries too */
@@ -135,11 +137,9 @@ typedef struct {                            /* GValue, whose layout is public */
     X(void *, dbus_message_get_unix_fd_list, (void *))                                                                \
     X(int, dbus_message_get_flags, (void *))
 
-#define X(result, name, arguments) result(*name) arguments;
 typedef struct {
-    GLIB_FUNCTIONS(X) GOBJECT_FUNCTIONS(X) GIO_FUNCTIONS(X)
+    GLIB_FUNCTIONS(FUNCTION) GOBJECT_FUNCTIONS(FUNCTION) GIO_FUNCTIONS(FUNCTION)
 } Functions;
-#undef X
 extern Functions g;                         /* g.variant_new_byte is g_variant_new_byte */
 
 extern PyTypeObject *VariantType;           /* GLib.Variant */

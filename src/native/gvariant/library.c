@@ -1,8 +1,6 @@
 /* GLib's functions, and PyGObject's own from its C API. No headers of either are needed to build. */
 #include "gvariant.h"
 
-#include "../library.h"
-
 Functions g;
 PyTypeObject *VariantType;
 
@@ -18,19 +16,14 @@ typedef struct {
 static PyGObjectFunctions *pygobject;
 
 int load_library(void) {
-#define X(result, name, arguments) "g_" #name,
-    static const char *const names[] = {GLIB_FUNCTIONS(X) GOBJECT_FUNCTIONS(X) GIO_FUNCTIONS(X)};
-#undef X
+    static const char *const names[] = {GLIB_FUNCTIONS(FUNCTION_NAME) GOBJECT_FUNCTIONS(FUNCTION_NAME)
+                                            GIO_FUNCTIONS(FUNCTION_NAME)};
     if (load_functions((void **)&g, names, sizeof names / sizeof *names))
         return -1;
-    PyObject *module = PyImport_ImportModule("gi._gobject");
-    PyObject *capsule = module ? PyObject_GetAttrString(module, "_PyGObject_API") : NULL;
+    PyObject *capsule = import_from("gi._gobject", "_PyGObject_API");
     pygobject = capsule ? PyCapsule_GetPointer(capsule, "gobject._PyGObject_API") : NULL;
     Py_XDECREF(capsule);
-    Py_XDECREF(module);
-    module = pygobject ? PyImport_ImportModule("gi.repository.GLib") : NULL;
-    VariantType = module ? (PyTypeObject *)PyObject_GetAttrString(module, "Variant") : NULL;
-    Py_XDECREF(module);
+    VariantType = pygobject ? (PyTypeObject *)import_from("gi.repository.GLib", "Variant") : NULL;
     return VariantType && PyType_Check(VariantType) ? 0 : -1;
 }
 

@@ -38,12 +38,10 @@ static struct PyModuleDef definition = {
     .m_methods = methods};
 
 PyMODINIT_FUNC PyInit__gvariant(void) {
-    if (load_library() || PyType_Ready(&CallType) || PyType_Ready(&AnswerType) ||
-        !(str_wake = PyUnicode_InternFromString("wake")))
+    if (load_library() || !(str_wake = PyUnicode_InternFromString("wake")))
         return NULL;
     PyObject *module = PyModule_Create(&definition);
-    if (module && (PyModule_AddObjectRef(module, "Call", (PyObject *)&CallType) ||
-                   PyModule_AddObjectRef(module, "Answer", (PyObject *)&AnswerType)))
+    if (module && (PyModule_AddType(module, &CallType) || PyModule_AddType(module, &AnswerType)))
         Py_CLEAR(module);
     return module;
 }

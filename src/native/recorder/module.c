@@ -2,7 +2,6 @@
 #include "recorder.h"
 
 void **greenlet_api;
-PyTypeObject *TheHub, *TheJob, *TheFiber;
 
 static int check(PyObject *args, Tape **tape, Hub **hub) { /* 1; 0 with an error */
     return PyArg_ParseTuple(args, "O!O!", &TapeType, tape, TheHub, hub);
@@ -118,16 +117,9 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__recorder(void) {
     PyGreenlet_Import();
-    PyObject *core = greenlet_api ? PyImport_ImportModule("gleenlet._core._native") : NULL;
-    TheHub = core ? (PyTypeObject *)PyObject_GetAttrString(core, "Hub") : NULL;
-    TheJob = core ? (PyTypeObject *)PyObject_GetAttrString(core, "Job") : NULL;
-    TheFiber = core ? (PyTypeObject *)PyObject_GetAttrString(core, "Fiber") : NULL;
-    Py_XDECREF(core);
-    if (!TheHub || !TheJob || !TheFiber || PyType_Ready(&TapeType) || ready_words() || ready_pulse())
-        return NULL;
-    PyObject *module = PyModule_Create(&definition);
-    if (module && (ready_reading(module) || PyModule_AddType(module, &TapeType) || PyModule_AddType(module, &PulseType) ||
-                   PyModule_AddIntConstant(module, "STALL", STALL) || PyModule_AddIntConstant(module, "FRAME", FRAME)))
+    PyObject *module = greenlet_api && !ready_seeing() ? PyModule_Create(&definition) : NULL;
+    if (module && (ready_pulse(module) || ready_reading(module) || PyModule_AddIntConstant(module, "STALL", STALL) ||
+                   PyModule_AddIntConstant(module, "FRAME", FRAME)))
         Py_CLEAR(module);
     return module;
 }

@@ -26,13 +26,11 @@ typedef struct {
     Hub *hub;                               /* owned */
 } Pulse;
 
-#define FIND 0                              /* in what load_functions() fills; the others are kinds of sources */
-static const char *const symbols[] = {"g_main_context_find_source_by_id", "g_timeout_funcs",     "g_idle_funcs",
-                                      "g_io_watch_funcs",                 "g_child_watch_funcs", "g_unix_signal_funcs",
-                                      "g_unix_fd_source_funcs"};
-static const char *const kinds[] = {NULL, "timeout", "idle", "io watch", "child watch", "Unix signal", "descriptor"};
+static const char *const symbols[] = {"g_timeout_funcs",     "g_idle_funcs",        "g_io_watch_funcs",
+                                      "g_child_watch_funcs", "g_unix_signal_funcs", "g_unix_fd_source_funcs"};
+static const char *const kinds[] = {"timeout", "idle", "io watch", "child watch", "Unix signal", "descriptor"};
 #define N (sizeof symbols / sizeof *symbols)
-static void *found[N];
+static void *kind_funcs[N];
 
 static PyObject *error;                     /* GleenletError */
 
@@ -104,8 +102,8 @@ static PyObject *pulse_awake(Pulse *pulse, PyObject *Py_UNUSED(ignored)) {
 
 static PyObject *name_of_source(Source *source) {
     const char *name = source->name ? source->name : "source";
-    for (size_t i = FIND + 1; i < N; i++)
-        if (source->source_funcs == found[i])
+    for (size_t i = 0; i < N; i++)
+        if (source->source_funcs == kind_funcs[i])
             name = kinds[i];
     PyObject *text = PyUnicode_DecodeUTF8(name, (Py_ssize_t)strlen(name), "replace");
     PyObject *whole = text ? PyUnicode_FromFormat("%U, priority %d", text, source->priority) : NULL;
@@ -120,7 +118,6 @@ static PyObject *pulse_dispatched(Pulse *pulse, PyObject *Py_UNUSED(ignored)) {
     if (!names || !pulse->source || !pulse->hub->open)
         return names;
     void *context = pulse->hub->context;
-    Source *(*find_source)(void *, unsigned) = (Source * (*)(void *, unsigned)) found[FIND];
     Source *newest = g.source_new(&pulse_funcs, sizeof(Source));
     unsigned last = g.source_attach(newest, context);
     g.source_destroy(newest);
@@ -128,7 +125,7 @@ static PyObject *pulse_dispatched(Pulse *pulse, PyObject *Py_UNUSED(ignored)) {
     for (unsigned id = 1; id < last && names; id++) {
         if (id == OLDEST_IDS && last - id > NEWEST_IDS)
             id = last - NEWEST_IDS;
-        Source *source = find_source(context, id);
+        Source *source = g.main_context_find_source_by_id(context, id);
         if (!source || !(source->flags & IN_CALL))
             continue;
         PyObject *name = name_of_source(source);
@@ -155,9 +152,7 @@ PyTypeObject PulseType = {
     .tp_methods = pulse_methods,
 };
 
-int ready_pulse(void) {
-    PyObject *errors = PyImport_ImportModule("gleenlet._core.errors");
-    error = errors ? PyObject_GetAttrString(errors, "GleenletError") : NULL;
-    Py_XDECREF(errors);
-    return error && !load_glib_functions() && !load_functions(found, symbols, N) ? PyType_Ready(&PulseType) : -1;
+int ready_pulse(PyObject *module) {
+    error = import_from("gleenlet._core.errors", "GleenletError");
+    return error && !load_glib_functions() && !load_functions(kind_funcs, symbols, N) ? PyModule_AddType(module, &PulseType) : -1;
 }

@@ -1,5 +1,7 @@
-/* Events as Python sees them. */
+/* A Tape as Python sees it, and the events on it. */
 #include "recorder.h"
+
+#include <structmember.h>
 
 static PyTypeObject *event_type;
 
@@ -90,7 +92,7 @@ static PyObject *event_of(Copy *copy) {
 
 /* read(first, limit): the events from this number on, or from the oldest one kept. They are copied before anything is made
  * of them: that may start a collection, which may run Python code, and then the Tape goes on (R1). */
-PyObject *tape_read(Tape *tape, PyObject *args) {
+static PyObject *tape_read(Tape *tape, PyObject *args) {
     unsigned long long first;
     Py_ssize_t limit, n = 0;
     if (!PyArg_ParseTuple(args, "Kn", &first, &limit))
@@ -136,7 +138,7 @@ PyObject *label_all(Name *all, Py_ssize_t n) {
 }
 
 /* labels(): of the tasks that events name, by number. The names are taken first, for the same reason. */
-PyObject *tape_labels(Tape *tape, PyObject *Py_UNUSED(ignored)) {
+static PyObject *tape_labels(Tape *tape, PyObject *Py_UNUSED(ignored)) {
     Py_ssize_t n = 0, most = 0;
     for (Block *block = tape->oldest; block; block = block->next)
         for (int i = 0; i < block->n; i++)
@@ -152,6 +154,61 @@ PyObject *tape_labels(Tape *tape, PyObject *Py_UNUSED(ignored)) {
         }
     return label_all(all, n);
 }
+
+/* ---- the types ---- */
+
+static PyObject *tape_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(names)) {
+    static uint32_t serials;
+    Tape *tape = (Tape *)type->tp_alloc(type, 0);
+    if (tape) {
+        tape->serial = ++serials;
+        tape->keep = 10 * 1000000000LL;
+        tape->max_blocks = 1024;
+    }
+    return (PyObject *)tape;
+}
+
+static void tape_dealloc(Tape *tape) {
+    drop_blocks(tape);
+    Py_TYPE(tape)->tp_free(tape);
+}
+
+static PyObject *tape_keep(Tape *tape, PyObject *args) {
+    double seconds, megabytes;
+    if (!PyArg_ParseTuple(args, "dd", &seconds, &megabytes))
+        return NULL;
+    tape->keep = seconds < 9e9 ? (int64_t)(seconds * 1e9) : INT64_MAX / 2;
+    double blocks = megabytes * 1e6 / sizeof(Block);
+    tape->max_blocks = blocks < 2 ? 2 : blocks < INT_MAX ? (int)blocks : INT_MAX;
+    Py_RETURN_NONE;
+}
+
+static PyObject *tape_stop(Tape *tape, PyObject *Py_UNUSED(ignored)) {
+    tape->off = 1;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef tape_methods[] = {
+    {"keep", (PyCFunction)tape_keep, METH_VARARGS, "Keep events for so many seconds, in so many megabytes at most."},
+    {"stop", (PyCFunction)tape_stop, METH_NOARGS, "Take down no more."},
+    {"read", (PyCFunction)tape_read, METH_VARARGS, "A list of events from a number on, at most so many."},
+    {"labels", (PyCFunction)tape_labels, METH_NOARGS, "The names of the tasks that events are about, by number."},
+    {NULL}};
+
+static PyMemberDef tape_members[] = {
+    {"count", T_ULONGLONG, offsetof(Tape, count), READONLY, "The number of the next event."},
+    {NULL}};
+
+PyTypeObject TapeType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet.debug._recorder.Tape",
+    .tp_doc = "The newest events.",
+    .tp_basicsize = sizeof(Tape),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = tape_new,
+    .tp_dealloc = (destructor)tape_dealloc,
+    .tp_methods = tape_methods,
+    .tp_members = tape_members,
+};
 
 static PyStructSequence_Field fields[] = {
     {"number", "consecutive over all loops; a gap: some were lost"},
@@ -177,5 +234,5 @@ int ready_reading(PyObject *module) {
             return -1;
     if (!(none = PyUnicode_InternFromString("")) || !(event_type = PyStructSequence_NewType(&event_desc)))
         return -1;
-    return PyModule_AddObjectRef(module, "Event", (PyObject *)event_type);
+    return PyModule_AddType(module, event_type) || PyModule_AddType(module, &TapeType) ? -1 : 0;
 }

@@ -2,8 +2,8 @@
  *
  * It reads the core's structs (core.h) and calls none of its functions; it knows no file formats.
  *
- * Files. tape.c: where events are kept, and for how long. see.c: what becomes of an observed event. read.c: events for
- * Python. pulse.c: for the watchdog. module.c: the rest of what Python sees.
+ * Files, from below. tape.c: where events are kept, and for how long. see.c: what becomes of an observed event. read.c: a
+ * Tape as Python sees it. pulse.c: for the watchdog. module.c: the rest of what Python sees.
  *
  * Invariants.
  *  R1  A Tape is written and read with the GIL held, by any thread, and nothing that it does with an event runs Python
@@ -72,26 +72,24 @@ typedef struct {
 
 enum { RUNNING_TIME, READY_TIME, WAITING_TIME };
 
-extern PyTypeObject TapeType, PulseType;
-extern PyTypeObject *TheHub, *TheJob, *TheFiber;      /* the core's, for checks; its own names are not to be had here */
-
 /* tape.c */
 void put(Tape *tape, int64_t now, unsigned loop, int kind, int named, uint32_t who, uint32_t by, PyObject *text);
+void drop_blocks(Tape *tape);
 
 /* see.c */
+extern PyTypeObject *TheHub, *TheJob, *TheFiber;      /* the core's, for checks; its own names are not to be had here */
 void see(Observer *observer, Hub *hub, int event, Item *item);
 Tally *tally_of(Tape *tape, Job *job, int64_t now);
 PyObject *name_of(Job *job);
 uint32_t running(Tape *tape, Hub *hub, int64_t now);
 PyObject *word(uint32_t number);
-int ready_words(void);
+int ready_seeing(void);
 
 /* pulse.c */
-int ready_pulse(void);
+int ready_pulse(PyObject *module);
 
 /* read.c */
-PyObject *tape_read(Tape *tape, PyObject *args);
-PyObject *tape_labels(Tape *tape, PyObject *ignored);
+extern PyTypeObject TapeType;
 int ready_reading(PyObject *module);
 PyObject *label_all(Name *all, Py_ssize_t n);
 #endif

@@ -2,88 +2,70 @@
  * switch: nothing here runs Python code. */
 #include "recorder.h"
 
+#include "../library.h"
+
 #define MOST_WORDS 65536
 
-static uint32_t numbers;                    /* of tasks, so far */
+PyTypeObject *TheHub, *TheJob, *TheFiber;
+
+static uint32_t tasks;                      /* so far: the newest one's number */
 
 /* ---- words: names of types and verbs, by number ---- */
 
-typedef struct {
-    void *key;                              /* the type, or the verb; never looked into */
-    PyObject *name;
+static PyObject *numbers;                   /* a dict of them: by the str, or by a type that stays */
+static PyObject *words;                     /* a list of strs, by number */
+static struct {
+    PyObject *key;                          /* owned */
     uint32_t number;
-} Word;
-
-static Word *words;                         /* by hash of the key: a table of 2 to the power of word_bits */
-static int word_bits;
-static uint32_t n_words;
-static PyObject *all_words;                 /* a list of names, by number */
+} recent[256];                              /* by address: most look-ups end here */
 
 PyObject *word(uint32_t number) { /* borrowed; NULL: none */
-    return number ? PyList_GET_ITEM(all_words, number) : NULL;
+    return number ? PyList_GET_ITEM(words, number) : NULL;
 }
 
-static inline size_t place(void *key, int bits) { return ((uintptr_t)key >> 4) * 0x9E3779B97F4A7C15ull >> (64 - bits); }
-
-static int more_words(void) {
-    int bits = word_bits ? word_bits + 1 : 8;
-    Word *table = PyMem_RawCalloc((size_t)1 << bits, sizeof *table);
-    if (!table)
-        return -1;
-    for (size_t i = 0; word_bits && i < (size_t)1 << word_bits; i++)
-        if (words[i].key) {
-            size_t j = place(words[i].key, bits);
-            while (table[j].key)
-                j = (j + 1) & (((size_t)1 << bits) - 1);
-            table[j] = words[i];
-        }
-    PyMem_RawFree(words);
-    words = table;
-    word_bits = bits;
-    return 0;
+static PyObject *name_of_static(PyTypeObject *type) {
+    const char *dot = strrchr(type->tp_name, '.');
+    return PyUnicode_FromString(dot ? dot + 1 : type->tp_name);
 }
 
-int ready_words(void) {
-    if (all_words)
-        return 0;
-    if (!(all_words = PyList_New(0)) || PyList_Append(all_words, Py_None)) /* 0 is none */
-        return -1;
-    if (more_words()) {
-        PyErr_NoMemory();
-        return -1;
+static PyObject *add_word(PyObject *key) { /* its number, borrowed */
+    Py_ssize_t n = PyList_GET_SIZE(words);
+    PyObject *number = n <= MOST_WORDS ? PyLong_FromSsize_t(n) : NULL;
+    PyObject *name = PyType_Check(key) ? name_of_static((PyTypeObject *)key) : Py_NewRef(key);
+    int added = number && name && !PyList_Append(words, name) && !PyDict_SetItem(numbers, key, number);
+    if (!added)
+        PyErr_Clear();
+    Py_XDECREF(name);
+    Py_XDECREF(number);
+    return added ? number : NULL;
+}
+
+static uint32_t number_of_word(PyObject *key) { /* 0: there is no room for more */
+    size_t i = (uintptr_t)key >> 4 & 255;
+    if (recent[i].key != key) {
+        PyObject *known = PyDict_GetItemWithError(numbers, key), *number = known ? known : add_word(key);
+        if (!number)
+            return 0;
+        Py_XSETREF(recent[i].key, Py_NewRef(key));
+        recent[i].number = (uint32_t)PyLong_AsLong(number);
     }
-    return 0;
-}
-
-/* `name` is what the key has now: another name than before means that another object is at the key's address. */
-static uint32_t number_of_word(void *key, PyObject *name) {
-    if (n_words * 2 >= (1u << word_bits) && (n_words > MOST_WORDS || more_words()))
-        return 0;
-    size_t i = place(key, word_bits);
-    while (words[i].key && words[i].key != key)
-        i = (i + 1) & (((size_t)1 << word_bits) - 1);
-    if (words[i].key && words[i].name == name)
-        return words[i].number;
-    if (PyList_Append(all_words, name)) /* which keeps the name */
-        return PyErr_Clear(), 0;
-    n_words += !words[i].key;
-    words[i] = (Word){key, name, (uint32_t)PyList_GET_SIZE(all_words) - 1};
-    return words[i].number;
+    return recent[i].number;
 }
 
 static uint32_t type_word(PyTypeObject *type) {
-    if (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE))
-        return number_of_word(type, ((PyHeapTypeObject *)type)->ht_name);
-    const char *dot = strrchr(type->tp_name, '.');
-    for (size_t i = place(type, word_bits); words[i].key; i = (i + 1) & (((size_t)1 << word_bits) - 1))
-        if (words[i].key == type) /* a static type stays */
-            return words[i].number;
-    PyObject *name = PyUnicode_FromString(dot ? dot + 1 : type->tp_name);
-    uint32_t number = name ? number_of_word(type, name) : 0;
-    if (!name)
-        PyErr_Clear();
-    Py_XDECREF(name);
-    return number;
+    if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE))
+        return number_of_word((PyObject *)type);
+    PyObject *name = ((PyHeapTypeObject *)type)->ht_name;
+    return PyUnicode_CheckExact(name) ? number_of_word(name) : 0; /* R1: a subclass may hash in Python */
+}
+
+int ready_seeing(void) {
+    const char *core = "gleenlet._core._native";
+    return (TheHub = (PyTypeObject *)import_from(core, "Hub")) && (TheJob = (PyTypeObject *)import_from(core, "Job")) &&
+                   (TheFiber = (PyTypeObject *)import_from(core, "Fiber")) && (numbers = PyDict_New()) &&
+                   (words = Py_BuildValue("[O]", Py_None)) /* 0 is none */
+               ? 0
+               : -1;
 }
 
 /* ---- names ---- */
@@ -126,7 +108,7 @@ Tally *tally_of(Tape *tape, Job *job, int64_t now) { /* NULL: no memory */
     if (!tally) {
         if (!(tally = job->tally = PyMem_Calloc(1, sizeof *tally)))
             return NULL;
-        tally->number = ++numbers & (STRANGER - 1);
+        tally->number = ++tasks & (STRANGER - 1);
     }
     memset(tally->spent, 0, sizeof tally->spent);
     tally->switches = 0;
@@ -187,7 +169,7 @@ static void see_wait(Watcher *watcher, Waiter *waiter, int64_t now) {
         by = other ? other->number : 0;
         kind = WAIT_TASK;
     } else if ((Py_TYPE(on)->tp_call || Py_TYPE(on)->tp_vectorcall_offset) && text && (name = name_of_func(on))) {
-        by = number_of_word(text, text);
+        by = number_of_word(text);
         kind = WAIT_CALL;
     } else
         by = type_word(Py_TYPE(on));

@@ -263,7 +263,7 @@ def in_task(test: Callable[..., Any]) -> Callable[..., Any]:
 
         def limited() -> Any:
             task = gleenlet.current_task()
-            watchdog.append(gleenlet.get_hub().call_later(5, task._interrupt, Hangs()))
+            watchdog.append(gleenlet.get_hub().call_later(5, task.interrupt, Hangs()))
             return test(*args, **kwargs)
 
         try:

@@ -7,7 +7,7 @@ from gleenlet import debug, run, sleep, spawn
 
 def main(n: int) -> None:
     sleepers = [spawn(sleep, 1e6) for _ in range(n)]
-    while any(task._waiter is None for task in sleepers):
+    while any(task.waiter is None for task in sleepers):
         sleep(0.1)
     begin = time.perf_counter()
     records = debug.tasks()

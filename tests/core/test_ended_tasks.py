@@ -187,7 +187,7 @@ def test_who_gives_up_waiting_takes_back_his_own_entry_only(give_up: Callable[[T
     task = spawn(go.wait)
     task.add_done_callback(callback)
     give_up(task)
-    assert len(task._callbacks or ()) == 1
+    assert len(task.callbacks or ()) == 1
     go.set()
     task.join()
     settle()

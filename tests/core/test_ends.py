@@ -775,7 +775,7 @@ def test_a_trace_function_that_raises_at_a_tasks_start_loses_no_task(idle: int) 
         known.update(args)
 
     def main() -> None:
-        exempt.extend([getcurrent(), get_hub()._home])
+        exempt.extend([getcurrent(), get_hub().home])
         for task in [spawn(sleep, 0) for _ in range(idle)]:
             task.join()
         armed.append(1)

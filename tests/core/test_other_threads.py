@@ -111,6 +111,6 @@ def test_the_ways_in() -> None:
 def test_a_task_takes_callbacks_from_its_own_thread_only() -> None:
     task = spawn(sleep, FOREVER)
     assert "another thread" in refused(lambda: task.add_done_callback(print))
-    assert not task._callbacks
+    assert not task.callbacks
     task.cancel()
     assert task.join()

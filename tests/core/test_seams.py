@@ -41,9 +41,9 @@ def observed() -> Iterator[list[tuple[int, str]]]:
         name = getattr(item, "name", None) or getattr(getattr(item, "job", None), "name", None)
         log.append((event, name or type(item).__name__))
 
-    get_hub()._observe(see)
+    get_hub().observe(see)
     yield log
-    get_hub()._unobserve(see)
+    get_hub().unobserve(see)
 
 
 def test_an_observer_sees_a_tasks_life(observed: list[tuple[int, str]]) -> None:
@@ -81,16 +81,16 @@ def test_an_observer_must_not_wait_and_its_errors_are_reported(monkeypatch: pyte
             sleep(0.001)
 
     hub = get_hub()
-    hub._observe(waits)
+    hub.observe(waits)
     try:
         assert run(lambda: spawn(int).result()) == 0
     finally:
-        hub._unobserve(waits)
+        hub.unobserve(waits)
     assert set(errors) == {UnsafeSwitchError}
     with pytest.raises(GleenletError, match="does not observe"):
-        hub._unobserve(waits)
+        hub.unobserve(waits)
     with pytest.raises(TypeError, match="needs a function"):
-        hub._observe(3)  # type: ignore[arg-type]
+        hub.observe(3)  # type: ignore[arg-type]
 
 
 def test_under_another_clock_time_stands_until_it_is_moved() -> None:
@@ -103,28 +103,28 @@ def test_under_another_clock_time_stands_until_it_is_moved() -> None:
         log.append("limit")
 
     def main() -> None:
-        hub._set_clock(100)
+        hub.set_clock(100)
         assert hub.time() == 100
         tasks = [spawn(lambda: sleep(60) or log.append("sleep")), spawn(limited)]
         for _ in range(100):
             sleep(0)
         assert log == []
-        assert hub._next_deadline() == 150
-        hub._set_clock(150)
+        assert hub.next_deadline() == 150
+        hub.set_clock(150)
         tasks[1].join()
-        assert hub._next_deadline() == pytest.approx(160)
-        hub._set_clock(161)
+        assert hub.next_deadline() == pytest.approx(160)
+        hub.set_clock(161)
         tasks[0].join()
 
     try:
         run(main)
     finally:
-        hub._set_clock(None)
+        hub.set_clock(None)
     assert log == ["limit", "sleep"]
     assert hub.time() > 161 or hub.time() < 100  # as the machine has it
     for bad in (-1, float("nan")):
         with pytest.raises(ValueError, match="0 or more"):
-            hub._set_clock(bad)
+            hub.set_clock(bad)
 
 
 @pytest.mark.parametrize("order", ["first", "last"])
@@ -142,22 +142,22 @@ def test_a_chooser_says_which_of_the_ready_is_next(order: str) -> None:
         for task in tasks:
             task.join()
 
-    hub._set_chooser((lambda ready: 0) if order == "first" else (lambda ready: len(ready) - 1))
+    hub.set_chooser((lambda ready: 0) if order == "first" else (lambda ready: len(ready) - 1))
     try:
         run(main)
     finally:
-        hub._set_chooser(None)
+        hub.set_chooser(None)
     assert log == ([0, 1, 2, 0, 1, 2] if order == "first" else [2, 1, 0, 0, 1, 2])
 
 
 @pytest.mark.parametrize("bad", [lambda ready: 7, lambda ready: "x", lambda ready: 1 // 0])
 def test_a_chooser_that_errs_is_reported(bad: Callable[[list[Any]], Any], capsys: pytest.CaptureFixture[str]) -> None:
     hub = get_hub()
-    hub._set_chooser(bad)
+    hub.set_chooser(bad)
     try:
         run(lambda: [task.join() for task in [spawn(int), spawn(int)]])
     finally:
-        hub._set_chooser(None)
+        hub.set_chooser(None)
     assert "Error" in capsys.readouterr().err
 
 

@@ -84,7 +84,7 @@ def test_waiting_in_vain() -> None:
     for bad in (-1, float("nan")):
         with pytest.raises(ValueError):
             task.join(bad)
-    assert task._callbacks == []
+    assert task.callbacks == []
     task.cancel()
     assert task.join()
 

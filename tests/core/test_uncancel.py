@@ -136,7 +136,7 @@ def test_an_interrupt_of_another_kind_is_nobodys_to_take_back(begun: bool) -> No
     task = spawn(sleep, FOREVER)
     if begun:
         settle()
-    task._interrupt(ValueError("Ctrl-C, say"))
+    task.interrupt(ValueError("Ctrl-C, say"))
     task.uncancel()
     with pytest.raises(ValueError, match="Ctrl-C"):
         task.result()

@@ -82,7 +82,7 @@ def test_refusals_leave_nothing() -> None:
         "    tries(2_000); a = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "    tries(25_000); b = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "    h = get_hub()\n"
-        "    print(b - a < 2000, h.tasks() == [task], h._timers, h._foreign, h._switches, task._callbacks)\n"
+        "    print(b - a < 2000, h.tasks() == [task], h._timers, h.foreign, h._switches, task.callbacks)\n"
         "    loop.quit()\n"
         "import os; r, w = os.pipe()\n"
         "task = spawn(sleep, float('inf'))\n"
@@ -137,7 +137,7 @@ def test_nested_loop_in_a_task_holds_tasks_and_warns_once() -> None:
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        get_hub()._complained = False
+        get_hub().complained = False
         dialog = spawn(opens_a_dialog)
         worker = spawn(work)
         dialog.result()
@@ -174,7 +174,7 @@ def test_a_loop_in_a_task_is_told_of_also_where_tasks_wait_for_time_or_descripto
 def test_a_loop_in_a_task_that_nobody_waits_for_is_told_of_to_nobody() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        get_hub()._complained = False
+        get_hub().complained = False
 
         def runs_a_loop() -> None:
             inner = GLib.MainLoop()
@@ -182,7 +182,7 @@ def test_a_loop_in_a_task_that_nobody_waits_for_is_told_of_to_nobody() -> None:
             inner.run()
 
         spawn(runs_a_loop).result()
-        assert not get_hub()._complained
+        assert not get_hub().complained
 
 
 def test_a_loop_in_a_task_sleeps_although_a_descriptor_is_readable_that_others_wait_for() -> None:
@@ -198,11 +198,11 @@ def test_a_loop_in_a_task_sleeps_although_a_descriptor_is_readable_that_others_w
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        get_hub()._complained = False
+        get_hub().complained = False
         reader = spawn(wait_readable, read_fd)
         sleep(0)
         spawn(runs_a_loop).result()
-        assert get_hub()._complained
+        assert get_hub().complained
         reader.result()
     os.close(read_fd)
     os.close(write_fd)

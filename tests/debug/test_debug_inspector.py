@@ -139,7 +139,7 @@ def button(window: Any, label: str) -> Any:
 
 def started(*names: str) -> list[Task[None]]:
     found = [spawn(sleep, FOREVER, name=name) for name in names]
-    until(lambda: all(task._waiter is not None for task in found))
+    until(lambda: all(task.waiter is not None for task in found))
     return found
 
 

@@ -30,7 +30,7 @@ def work():
 def main():
     with gleenlet.TaskGroup() as group:
         tasks = [group.spawn(work, name="load"), group.spawn(gleenlet.sleep, 1e6, name="save")]
-        while not all(task._waiter for task in tasks):
+        while not all(task.waiter for task in tasks):
             gleenlet.sleep(0)
         gleenlet.get_hub().call_soon(print, "ready")
 
@@ -259,7 +259,7 @@ def test_a_forked_child_does_not_listen_and_leaves_the_socket(listener: Listener
 def test_a_task_is_cancelled_in_its_own_thread(listener: Listener, capsys: pytest.CaptureFixture[str]) -> None:
     def cancelled() -> bool:
         task = spawn(sleep, FOREVER, name="victim")
-        while task._waiter is None:
+        while task.waiter is None:
             sleep(0)
         thread = threading.Thread(target=main, args=[["cancel", str(os.getpid()), str(id(task))]])
         thread.start()

@@ -163,7 +163,7 @@ def test_greenlets_that_are_no_tasks_have_a_row_each(recorder: Recorder) -> None
 
 def test_a_task_that_is_switched_to_by_hand_is_still_itself(recorder: Recorder) -> None:
     def main() -> None:
-        home = get_hub()._home
+        home = get_hub().home
         assert home is not None
         home.switch()  # which gives way
 

@@ -59,7 +59,7 @@ def record_of(task: Task[Any]) -> TaskRecord:
 def waiting(*functions: Callable[[], object]) -> list[Task[Any]]:
     """Tasks that have come to their waits, named a, b, c."""
     started = [spawn(func, name=name) for func, name in zip(functions, "abc", strict=False)]
-    while any(task._waiter is None for task in started):
+    while any(task.waiter is None for task in started):
         sleep(0)
     return started
 
@@ -145,7 +145,7 @@ def test_who_holds_a_lock_is_named(kind: type[Lock | RLock]) -> None:
     assert "'b' waiting for Lock.acquire, held by task 'a'; " in without_ages(format_tasks())
     a.cancel()
     a.join()
-    while b._waiter is None or b._waiter.verb == "Lock.acquire":
+    while b.waiter is None or b.waiter.verb == "Lock.acquire":
         sleep(0)
     assert [other.name for other in record_of(c).held_by] == ["b"]
 
@@ -154,9 +154,9 @@ def test_who_holds_a_lock_is_named(kind: type[Lock | RLock]) -> None:
 def test_a_lock_that_is_free_or_taken_outside_tasks_is_held_by_nobody() -> None:
     lock = Lock()
     lock.acquire()
-    assert lock._holder is me()._context
+    assert lock.holder is me().context
     lock.release()
-    assert lock._holder is None
+    assert lock.holder is None
     taken = threading.Lock()
     get_hub().call_soon(lambda: (lock.acquire(), taken.acquire()))
     sleep(0)
@@ -211,7 +211,7 @@ def test_cycles_of_waiting_are_drawn() -> None:
 
     started += [spawn(takes, one, two, name="a"), spawn(takes, two, one, name="b")]
     outside = spawn(started[0].join, name="c")
-    while not all(task._waiter and task._waiter.verb == "Lock.acquire" for task in started):
+    while not all(task.waiter and task.waiter.verb == "Lock.acquire" for task in started):
         sleep(0.001)
     assert [record_of(task).cycle for task in (*started, outside)] == [1, 1, None]
     text = format_tasks()
@@ -235,7 +235,7 @@ def test_a_task_that_takes_a_lock_twice_waits_for_itself() -> None:
 def test_greenlets_that_are_no_tasks_are_shown_too() -> None:
     raw = greenlet(lambda: get_hub().switch())
     schedule_switch(raw)
-    while raw not in get_hub()._foreign:
+    while raw not in get_hub().foreign:
         sleep(0)
     record = next(record for record in tasks() if record.id == id(raw))
     assert (record.task, record.state, record.waiting_on) == (None, "waiting", "Hub.switch")
@@ -268,7 +268,7 @@ def test_what_cannot_be_described_is_no_harm() -> None:
     from gleenlet._core import Waiter
 
     task = spawn(lambda: Waiter(None, Liar(), "look").wait(), name="\x1b[2Jred\n")
-    while task._waiter is None:
+    while task.waiter is None:
         sleep(0)
     text = without_ages(format_tasks([record_of(task)]))
     assert text.startswith("1 task\n'\\x1b[2Jred\\n' waiting for <Waiter, whose description fails: RuntimeError>")
@@ -353,7 +353,7 @@ def test_a_task_whose_waker_waits_for_itself_is_stuck() -> None:
     a, b, c = waiting(takes(first, second), takes(second, first), holds(free))
     tasks_ = [spawn(b.join, name="d"), spawn(lambda: free.acquire(), name="e"), spawn(grouped, name="g")]
     tasks_.append(spawn(tasks_[1].join, name="f"))  # who waits for who can be woken
-    while "waits for" not in format_tasks() or any(task._waiter is None for task in tasks_):
+    while "waits for" not in format_tasks() or any(task.waiter is None for task in tasks_):
         sleep(0)
     found = {record.name: record.stuck for record in tasks()}
     assert {name: found[name] for name in ("a", "b", "c", "d", "e", "f", "g", "member")} == {
@@ -391,7 +391,7 @@ def test_who_waits_for_several_is_stuck_once_all_that_are_left_are() -> None:
         spawn(wait, [stuck, free], name="wait"),
         spawn(lambda: found.extend(as_completed([stuck, free])), name="each"),
     ]
-    while any(task._waiter is None for task in several) or len(record_of(several[0]).children) < 2:
+    while any(task.waiter is None for task in several) or len(record_of(several[0]).children) < 2:
         sleep(0)
 
     def marked() -> list[bool]:
@@ -427,6 +427,6 @@ def test_who_is_in_a_timeout_is_not_stuck_and_the_limit_is_told() -> None:
 @in_task
 def test_a_priority_that_is_not_the_default_is_told() -> None:
     task = spawn(sleep, FOREVER, name="a", priority=GLib.PRIORITY_LOW)
-    while task._waiter is None:
+    while task.waiter is None:
         sleep(0)
     assert ", priority 300" in format_tasks([record_of(task)])

@@ -30,7 +30,7 @@ def cooperative() -> Iterator[None]:
     """The block is entered, and a loop in a task that is nested all the same fails the test."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        get_hub()._complained = False
+        get_hub().complained = False
         with cooperative_loops():
             yield
 

@@ -78,7 +78,7 @@ def test_a_greenlet_of_the_loops_goes_outside_as_well() -> None:
     homes: list[Any] = []
 
     def body() -> None:
-        homes.append(run_outside(lambda: get_hub()._home))
+        homes.append(run_outside(lambda: get_hub().home))
 
     target = greenlet(body)
     schedule_switch(target)

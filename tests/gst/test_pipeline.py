@@ -107,7 +107,7 @@ def test_null_is_reached_on_every_way_out(way: str) -> None:
 
     task = spawn(leaves)
     task.join()
-    assert isinstance(task._value, {"error": ZeroDivisionError, "exit": GeneratorExit}.get(way, object))
+    assert isinstance(task.value, {"error": ZeroDivisionError, "exit": GeneratorExit}.get(way, object))
     assert task.cancelled() == (way == "cancel")
     assert state_of(pipelines[0]) == Gst.State.NULL
 

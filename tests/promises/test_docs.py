@@ -50,7 +50,7 @@ class State:
 
 def soon(func, *args):  # once the fragment waits
     def later():
-        while not any(task.name.startswith("fragment") and task._waiter for task in get_hub().tasks()):
+        while not any(task.name.startswith("fragment") and task.waiter for task in get_hub().tasks()):
             sleep(0.001)
         func(*args)
 

@@ -179,7 +179,7 @@ def test_failure_and_cancellation_of_the_parent_in_the_same_iteration() -> None:
         task.join()
         # First come, first served: either the failure is there when the block is left, or the block is left
         # first and cancels the task on its way to fail.
-        assert type(task._value) is (Cancelled if turned else ExceptionGroup)
+        assert type(task.value) is (Cancelled if turned else ExceptionGroup)
         assert task.cancelling() == 1
         failing.clear()
 

@@ -14,7 +14,7 @@ from inside import FOREVER, crash, in_task, me
 def give_way_until(condition: Callable[[], bool]) -> None:
     """As an adapter that was not written for gleenlet does: by greenlet's own switch."""
     while not condition():
-        home = get_hub()._home
+        home = get_hub().home
         assert home is not None
         home.switch()
 
@@ -58,7 +58,7 @@ def test_without_a_wait_it_is_quiet(limited: Callable[[float], Timeout | MoveOn]
         with limited(0) as outer, limited(0) as inner:
             give_way_until(lambda: outer.expired() and inner.expired())
         sleep(0)
-    assert me()._guard is None
+    assert me().guard is None
     sleep(0)
 
 

@@ -119,7 +119,7 @@ class GroupMachine(RuleBasedStateMachine):
         for number, task in enumerate(self.children):
             assert task.done() == (number not in self.live)
         if self.ended:
-            error = self.parent._value
+            error = self.parent.value
             if self.failures:
                 assert isinstance(error, ExceptionGroup)
                 assert {failure.args[0] for failure in error.exceptions} == self.failures

@@ -42,7 +42,7 @@ def test_wait_for_the_first() -> None:
     quick, slow = spawn(int), spawn(sleep, FOREVER)
     assert wait(of(quick, slow), return_when=FIRST_COMPLETED) == ({quick}, {slow})
     assert wait(of(quick, slow), return_when=FIRST_COMPLETED) == ({quick}, {slow})
-    assert slow._callbacks == []
+    assert slow.callbacks == []
     slow.cancel()
     settle()
 
@@ -59,7 +59,7 @@ def test_wait_gives_up_after_its_timeout() -> None:
     task = spawn(sleep, FOREVER)
     assert wait(of(task), timeout=0.001) == (set(), {task})
     assert wait(of(task), timeout=0) == (set(), {task})
-    assert task._callbacks == []
+    assert task.callbacks == []
     task.cancel()
     settle()
 
@@ -72,7 +72,7 @@ def test_cancelled_wait_leaves_the_tasks_alone() -> None:
     settle()
     assert waiting.cancelled()
     assert not task.done()
-    assert task._callbacks == []
+    assert task.callbacks == []
     task.cancel()
     settle()
 
@@ -132,7 +132,7 @@ def test_as_completed_raises_when_time_is_up() -> None:
     assert next(steps) is quick
     with pytest.raises(TimeoutError):
         next(steps)
-    assert slow._callbacks == []
+    assert slow.callbacks == []
     slow.cancel()
     settle()
     with pytest.raises(ValueError, match="timeout"):
@@ -144,7 +144,7 @@ def test_as_completed_left_early_unregisters() -> None:
     for task in as_completed(of(quick, slow)):
         assert task is quick
         break
-    assert slow._callbacks == []
+    assert slow.callbacks == []
     slow.cancel()
     settle()
 
@@ -158,6 +158,6 @@ def test_a_timeout_error_thrown_in_from_outside_is_not_the_end_of_the_time() -> 
         task.greenlet.throw(TimeoutError("thrown"))
         with pytest.raises(TimeoutError, match="thrown"):
             task.result()
-    assert other._callbacks == []
+    assert other.callbacks == []
     other.cancel()
     settle()

@@ -61,8 +61,8 @@ def _asked(task: Any) -> None:
 
 def _tell(task: Any) -> None:
     _asked(task)
-    if not _in_its_thread(task.hub, task.hub._report, task._value, task):
-        task.hub._report(task._value, task)
+    if not _in_its_thread(task.hub, task.hub._report, task.value, task):
+        task.hub._report(task.value, task)
 
 
 def _in_its_thread(hub: Any, func: Callable[..., object], *args: Any) -> bool:

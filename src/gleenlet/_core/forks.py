@@ -32,13 +32,13 @@ class Limit:
 def forget() -> None:
     """Called by Python in the child, in the thread that forked: there is no other."""
     for hub in _native.hubs():
-        drivers = [waiter for waiter in hub._foreign.values() if waiter.greenlet is None]
+        drivers = [waiter for waiter in hub.foreign.values() if waiter.greenlet is None]
         hub._switches.clear()
-        hub._farewells.clear()
+        hub.farewells.clear()
         forgotten, handles = hub._forget_in_child()
-        joined = [waiter for waiter in drivers if any(among(waiter, task._callbacks) for task in forgotten)]
+        joined = [waiter for waiter in drivers if any(among(waiter, task.callbacks) for task in forgotten)]
         for task in forgotten:
-            for callback in task._callbacks or ():
+            for callback in task.callbacks or ():
                 if isinstance(callback, Parent):
                     callback._child_done(task)
         task = next(iter(hub.tasks()), None)
@@ -59,11 +59,11 @@ def among(one: object, others: Sequence[object] | None) -> bool:
 
 def keep(task: Task[Any], drivers: list[Waiter], joined: list[Waiter]) -> None:
     """Have those who drive the loop for `task` leave their waits when it has ended."""
-    asked = bool(task._callbacks)
+    asked = bool(task.callbacks)
 
     def ended(task: Task[Any]) -> None:
-        if task._state == FAILED and not asked:  # but for this callback it would have been reported
-            task.hub._report(task._value, task)
+        if task.state == FAILED and not asked:  # but for this callback it would have been reported
+            task.hub._report(task.value, task)
         leave(drivers, joined)
 
     task.add_done_callback(ended)

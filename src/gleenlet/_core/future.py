@@ -39,7 +39,7 @@ def own_loop(what: str) -> asyncio.AbstractEventLoop:
     """The running asyncio loop, if tasks run while it waits: in a task, then, it is one that suspends that task."""
     loop = asyncio.get_running_loop()
     around = _native.current_task()
-    if not _native.main_depth() or (around is not None and around._guard is None):
+    if not _native.main_depth() or (around is not None and around.guard is None):
         raise GleenletError(
             f"{what} cannot run: {type(loop).__name__} does not let GLib's loop run meanwhile. "
             "Start the coroutine with gleenlet.asyncio.run() instead of asyncio.run(), "
@@ -63,7 +63,7 @@ class TaskFuture(asyncio.Future[Any]):
         if self._loop.is_closed() or self.done():
             return
         if task.cancelled():
-            super().cancel(*cast(BaseException, task._value).args[:1])
+            super().cancel(*cast(BaseException, task.value).args[:1])
         elif task.exception() is None:
             self.set_result(task.result())
         elif isinstance(error := task._error(), StopIteration):

@@ -149,10 +149,10 @@ def callback(func: Callable[P, object], /) -> Callable[P, bool]:
     def call(*args: P.args, **kwargs: P.kwargs) -> bool:
         task: Task[Any] = Task(func, args, kwargs, 0, None, False)
         task._start()
-        if task._state != DONE:
+        if task.state != DONE:
             return False
         try:
-            return bool(task._value)
+            return bool(task.value)
         except BaseException as error:
             task.hub._report(error, task)
             return False

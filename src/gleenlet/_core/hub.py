@@ -51,8 +51,8 @@ class Hub(_native.Hub):
     def __init__(self) -> None:
         self._switches: dict[greenlet, Waiter] = {}
         self._drivers = 0
-        self._farewells: dict[Callable[[], object], None] = {}
-        self._top_level: Any = None  # of _sync: scopes that are entered outside any task
+        self.farewells: dict[Callable[[], object], None] = {}
+        self.top_level: Any = None  # of _sync: scopes that are entered outside any task
         self._on_error: Callable[[Any, BaseException], object] | None = None
         self._own_context = own_context()
         try:
@@ -180,14 +180,14 @@ class Hub(_native.Hub):
         if (
             not depth
             and not ours
-            and self._home is None
+            and self.home is None
             # Application.run calls the first `activate` before its loop turns; it may wait no more than the second.
             and not (_native.callback_depth() and runs_application())
         ):
             self._drive(waiter)
             return False
         if (
-            self._home is None
+            self.home is None
             and current.parent is not None
             and _native.callback_depth() <= depth
             and not _native.runs_loop()
@@ -195,11 +195,11 @@ class Hub(_native.Hub):
             # Somebody else switched to this greenlet in a GLib callback, and every C callback on the stack is
             # one of the dispatches above it: going back to him moves nothing that he did not move himself.
             return True
-        raise UnsafeSwitchError(explain(in_task=current is not self._home and self._home is not None))
+        raise UnsafeSwitchError(explain(in_task=current is not self.home and self.home is not None))
 
     def _drive(self, waiter: Waiter) -> None:
-        if self._top_level is not None:
-            self._top_level.before_wait()
+        if self.top_level is not None:
+            self.top_level.before_wait()
         deadline = time.monotonic() + 1
         while not self._acquire():
             # A thread of GLib's has it for the time of one callback (g_main_context_invoke); who runs a loop keeps it.
@@ -222,8 +222,7 @@ class Hub(_native.Hub):
             self._release()
 
     def _report(self, exception: BaseException, what: object) -> None:
-        if isinstance(exception, SystemExit | KeyboardInterrupt) and self._drivers:
-            self._fatal = exception
+        if isinstance(exception, SystemExit | KeyboardInterrupt) and self.raise_in_driver(exception):
             return
         if isinstance(exception, SystemExit):
             # PyGObject ends the process when a source's callback raises it, whoever runs the loop.
@@ -232,17 +231,21 @@ class Hub(_native.Hub):
             source.set_callback(_raise, exception)
             source.attach(GLib.MainContext.ref_thread_default())
             return
-        self._tell(what if isinstance(what, _native.Job) else None, exception, f"in {what!r}")
+        self.report(exception, f"in {what!r}", what if isinstance(what, _native.Job) else None)
 
-    def report(self, exception: BaseException, context: str) -> None:
+    def raise_in_driver(self, exception: BaseException) -> bool:
+        """Seam: have a wait outside tasks, which drives the loop, raise this; False if there is none."""
+        if self._drivers:
+            self._fatal = exception
+        return self._drivers > 0
+
+    def report(self, exception: BaseException, context: str, task: Any = None) -> None:
         """Report an exception that nobody waits for: to what `on_error` has set, else to `sys.excepthook`.
 
         Args:
             context: what it was raised in, for a note: "in load()".
+            task: the task that it was raised in, for what `on_error` has set.
         """
-        self._tell(None, exception, context)
-
-    def _tell(self, task: Any, exception: BaseException, context: str) -> None:
         func = self._on_error
         if func is None:
             self._print(exception, context)
@@ -268,8 +271,8 @@ class Hub(_native.Hub):
 
     def _ended(self) -> None:
         """Tell who waits for this hub in another thread, and so is not dropped with it."""
-        while self._farewells:
-            farewell, _ = self._farewells.popitem()
+        while self.farewells:
+            farewell, _ = self.farewells.popitem()
             farewell()
         if self._own_context is not None and (never := [task.name for task in self.tasks() if task.greenlet is None]):
             warnings.warn(

@@ -30,7 +30,7 @@ _set_hooks = sys.set_asyncgen_hooks
 def set_asyncgen_hooks(*args: Any, **kwargs: Any) -> None:
     _set_hooks(*args, **kwargs)
     task = _native.current_task()
-    if task is None or task._guard is not None:  # gleenlet.asyncio's loops guard their task
+    if task is None or task.guard is not None:  # gleenlet.asyncio's loops guard their task
         return
     caller = sys._getframe(1)
     if package_of(caller) == "trio":

@@ -98,15 +98,15 @@ def _check(hub: Hub, target: greenlet, name: str) -> Waiter | None:
     if _root(target) is not _root(current):
         raise GleenletError(f"{name}(): {target!r} belongs to another thread: use that thread's hub")
     if target not in hub._switches and (
-        target is hub._home
-        or (target is current and hub._home is None)
-        or (_native.main_depth() and hub._home is None and target in _ancestors(current))
+        target is hub.home
+        or (target is current and hub.home is None)
+        or (_native.main_depth() and hub.home is None and target in _ancestors(current))
     ):
         raise GleenletError(
             f"{name}(): {target!r} runs the loop or is running right now, so it cannot be resumed from the loop; "
             "to let the loop run use sleep(0), to wait for a switch use get_hub().switch()"
         )
-    return hub._foreign.get(target)
+    return hub.foreign.get(target)
 
 
 def _ancestors(current: greenlet) -> list[greenlet]:

@@ -39,7 +39,7 @@ def run(main: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         return task.result()
     except BaseException:
         if not task.done():
-            task._interrupt(Cancelled("run() was left"))
+            task.interrupt(Cancelled("run() was left"))
         raise
     finally:
         interrupts.restore()
@@ -63,7 +63,7 @@ class _Interrupts:
         if self.seen or self.task is current_task() or self.task.done():
             raise KeyboardInterrupt
         self.seen = True
-        self.task._interrupt(KeyboardInterrupt())
+        self.task.interrupt(KeyboardInterrupt())
 
     def restore(self) -> None:
         if self.installed and signal.getsignal(signal.SIGINT) == self.handle:

@@ -83,8 +83,8 @@ def ends(task: Task[Any], seconds: float) -> bool:
 
     def told(task: Task[Any]) -> None:
         ended.wake()
-        if task._state == FAILED:
-            task.hub._report(task._value, task)
+        if task.state == FAILED:
+            task.hub._report(task.value, task)
 
     if not task.done():
         task.add_done_callback(told)

@@ -60,7 +60,7 @@ class Task(_native.Job, Generic[T_co]):
 
     def __repr__(self) -> str:
         if not self.done():
-            waiter = self._waiter
+            waiter = self.waiter
             if self is current_task():
                 state = "running"
             elif waiter is not None:
@@ -68,7 +68,7 @@ class Task(_native.Job, Generic[T_co]):
             else:
                 state = "waiting" if self.greenlet else "new"
         else:
-            state = {DONE: "done", FAILED: "failed", CANCELLED: "cancelled"}[self._state]
+            state = {DONE: "done", FAILED: "failed", CANCELLED: "cancelled"}[self.state]
         return f"<Task {self.name!r} {state}>"
 
     def cancel(self, msg: object = None) -> bool:
@@ -84,7 +84,7 @@ class Task(_native.Job, Generic[T_co]):
         """
         if self.done():
             return False
-        self._interrupt(Cancelled() if msg is None else Cancelled(msg))
+        self.interrupt(Cancelled() if msg is None else Cancelled(msg))
         self._cancelling = self.cancelling() + 1
         return True
 
@@ -106,7 +106,7 @@ class Task(_native.Job, Generic[T_co]):
         """
         self._cancelling = left = max(self.cancelling() - 1, 0)
         if not left:
-            self._take_back(Cancelled)
+            self.take_back(Cancelled)
         return left
 
     def join(self, timeout: float | None = None) -> bool:
@@ -128,15 +128,15 @@ class Task(_native.Job, Generic[T_co]):
         waiter = Waiter(timeout, self, "task")
         if self is current_task():
             raise GleenletError(f"{self!r} cannot wait for itself")
-        callbacks = self._callbacks
+        callbacks = self.callbacks
         if callbacks is None:
-            callbacks = self._callbacks = []
+            callbacks = self.callbacks = []
         callbacks.append(waiter)
         try:
             waiter.wait(None)
         finally:
-            if self._callbacks is not None:
-                self._forget(waiter)
+            if self.callbacks is not None:
+                self.drop_callback(waiter)
         return self.done()
 
     def result(self, timeout: float | None = None) -> T_co:
@@ -152,8 +152,8 @@ class Task(_native.Job, Generic[T_co]):
         """
         if not self.join(timeout):
             raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
-        if self._state == DONE:
-            return cast(T_co, self._value)
+        if self.state == DONE:
+            return cast(T_co, self.value)
         raise self._error()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -166,14 +166,14 @@ class Task(_native.Job, Generic[T_co]):
         """
         if not self.join(timeout):
             raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
-        if self._state == CANCELLED:
+        if self.state == CANCELLED:
             raise self._error()
-        return cast(BaseException, self._value) if self._state == FAILED else None
+        return cast(BaseException, self.value) if self.state == FAILED else None
 
     def _error(self) -> BaseException:
         """What it ended by, to be raised: with the traceback of then, without the frames of those who asked before."""
-        error = cast(BaseException, self._value)
-        if self._state == CANCELLED and not isinstance(error, Cancelled):
+        error = cast(BaseException, self.value)
+        if self.state == CANCELLED and not isinstance(error, Cancelled):
             ended = Cancelled()
             ended.__cause__ = error
             return ended
@@ -199,22 +199,22 @@ class Task(_native.Job, Generic[T_co]):
         self.hub.check_thread()
         if self.done():
             self.hub.call_soon(func, self)
-        elif self._callbacks is None:
-            self._callbacks = [func]
+        elif self.callbacks is None:
+            self.callbacks = [func]
         else:
-            self._callbacks.append(func)
+            self.callbacks.append(func)
 
     def remove_done_callback(self, func: Callable[[Task[T_co]], object], /) -> int:
         """Call it off; return how many were removed."""
-        callbacks = self._callbacks or []
+        callbacks = self.callbacks or []
         count = callbacks.count(func)
         for _ in range(count):
             callbacks.remove(func)
         return count
 
-    def _forget(self, callback: object) -> None:
-        """Take out this very callback: others may say that they are equal to it."""
-        callbacks = self._callbacks or []
+    def drop_callback(self, callback: object) -> None:
+        """Seam: take out this very callback; others may say that they are equal to it."""
+        callbacks = self.callbacks or []
         for place, other in enumerate(callbacks):
             if other is callback:
                 del callbacks[place]
@@ -252,22 +252,22 @@ class Task(_native.Job, Generic[T_co]):
 
         Once more if an allocation failed: whom it has told by then is out of the list, and it goes on with the others.
         """
-        if self._state == FAILED:
-            self._traceback = self._value.__traceback__
+        if self.state == FAILED:
+            self._traceback = self.value.__traceback__
         if self.hub.closed:  # abandoned with it, and failed while it was: nobody can be told any more but by a report
-            self._callbacks = None
-            if self._state == FAILED:
-                self.hub._report(self._value, self)
+            self.callbacks = None
+            if self.state == FAILED:
+                self.hub._report(self.value, self)
             return
-        callbacks = self._callbacks
+        callbacks = self.callbacks
         if not callbacks:
-            self._callbacks = None
-            if self._state != FAILED:
+            self.callbacks = None
+            if self.state != FAILED:
                 return
-            if self._held and not isinstance(self._value, SystemExit | KeyboardInterrupt):
+            if self._held and not isinstance(self.value, SystemExit | KeyboardInterrupt):
                 ask_later(self)
             else:
-                self.hub._report(self._value, self)
+                self.hub._report(self.value, self)
             return
         callbacks.reverse()
         while callbacks:
@@ -275,14 +275,14 @@ class Task(_native.Job, Generic[T_co]):
             if isinstance(callback, Waiter):
                 callback.wake()
             elif isinstance(callback, Parent):
-                if self._state == DONE:
+                if self.state == DONE:
                     callback._child_done(self)
                 else:
                     self.hub.call_soon(callback._child_failed, self)
             else:
                 self.hub.call_soon(callback, self)
             callbacks.pop()
-        self._callbacks = None
+        self.callbacks = None
 
 
 class Parent:

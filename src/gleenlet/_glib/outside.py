@@ -35,7 +35,7 @@ def run_outside(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
     if not callable(func):
         raise TypeError(f"run_outside() needs a function, not {type(func).__name__}")
     hub = get_hub()
-    if hub._home is None or getcurrent() is hub._home:
+    if hub.home is None or getcurrent() is hub.home:
         return func(*args, **kwargs)
     waiter = Waiter()
     failure: BaseException | None = None

@@ -55,7 +55,7 @@ def pending(context: GLib.MainContext) -> bool:
     task = current_task()
     assert task is not None
     hub = task.hub
-    told, hub._complained = hub._complained, True  # no loop is about to run in this task
+    told, hub.complained = hub.complained, True  # no loop is about to run in this task
     try:
         found = bool(ask_context(context))
         if found:
@@ -63,5 +63,5 @@ def pending(context: GLib.MainContext) -> bool:
             # to prepare, GLib empties it and drops its references (glib/gmain.c, g_main_context_prepare).
             context.prepare()
     finally:
-        hub._complained = told
+        hub.complained = told
     return found

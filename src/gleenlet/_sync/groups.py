@@ -84,7 +84,7 @@ class TaskGroup(ThreadBound, Parent):
             raise GleenletError(f"{self!r} is shutting down: no task can be added")
         callbacks = [self]  # before the task: where there is no memory for it, no task is to be waited for
         task: Task[T] = Task(func, args, kwargs, priority, name, True)
-        task._callbacks = callbacks
+        task.callbacks = callbacks
         self._tasks.add(task)
         return task
 
@@ -174,7 +174,7 @@ class TaskGroup(ThreadBound, Parent):
             return
         error = cast(BaseException, child.exception())
         if self._over:
-            child.hub._tell(child, error, f"in {child!r}, whose TaskGroup is over")
+            child.hub.report(error, f"in {child!r}, whose TaskGroup is over", child)
             return
         self._errors.append(error)
         if isinstance(error, SystemExit | KeyboardInterrupt) and self._base_error is None:

@@ -37,7 +37,7 @@ class RLock(ThreadBound):
 
     def __repr__(self) -> str:
         state = f"locked, owner:{self._owner!r}, depth:{self._depth}" if self._depth else "unlocked"
-        return _native.describe(self, state, self._lock._waiting)
+        return _native.describe(self, state, self._lock.waiting)
 
     def locked(self) -> bool:
         """Has anybody got it? Thread: any."""

@@ -68,14 +68,14 @@ class shield:
             raise GleenletError("this shield has already been entered: make one for each block")
         task = self._task = current_task() or top_level()
         if task is not None:
-            self._outer = task._shield
-            task._shield = self
+            self._outer = task.shield
+            task.shield = self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         task = self._task
         if task is None:
             return
-        outer = task._shield = self._outer
+        outer = task.shield = self._outer
         if outer is not None and outer._late:
             # A scope of the outer block gave up meanwhile, and no wait out there can tell.
             outer._late = False
@@ -97,7 +97,7 @@ class Strike:
         if task is None:
             raise GleenletError(f"{what} should be used inside a task: use run(main), or spawn(func)")
         self.task: Any = task
-        self.shield: shield | None = task._shield
+        self.shield: shield | None = task.shield
         self.before = self.count()
 
     def count(self) -> int:
@@ -109,10 +109,10 @@ class Strike:
             task.cancel()
             return
         block.struck += 1
-        if task._shield is not block:
+        if task.shield is not block:
             block._late = True
             return
-        task._interrupt(Cancelled(), True)
+        task.interrupt(Cancelled(), True)
 
     def take_back(self) -> int:
         """Return how many cancellations are left."""
@@ -121,7 +121,7 @@ class Strike:
         self.shield.struck -= 1
         if not self.shield.struck:
             self.shield._late = False
-            self.task._take_back(Cancelled, True)
+            self.task.take_back(Cancelled, True)
         return self.shield.struck
 
 

@@ -155,12 +155,12 @@ def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T
             future.set_exception(error)
 
     if hub is not None:
-        hub._farewells[ended] = None
+        hub.farewells[ended] = None
         try:
             hub.call_soon_threadsafe(start)
             return future.result()
         finally:
-            hub._farewells.pop(ended, None)
+            hub.farewells.pop(ended, None)
     else:
         source = GLib.Idle()
         source.set_priority(GLib.PRIORITY_DEFAULT)

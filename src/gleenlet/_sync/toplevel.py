@@ -21,7 +21,7 @@ class TopLevel:
         self.hub = hub
         self._greenlet = getcurrent()
         self._count = 0
-        self._shield: Any = None
+        self.shield: Any = None
         self._put_off: BaseException | None = None  # by shields
         self._let_through: BaseException | None = None
 
@@ -30,24 +30,24 @@ class TopLevel:
 
     def cancel(self) -> None:
         self._count += 1
-        self._interrupt(Cancelled())
+        self.interrupt(Cancelled())
 
     def uncancel(self) -> int:
         self._count = max(self._count - 1, 0)
         if not self._count:
-            self._take_back(Cancelled)
+            self.take_back(Cancelled)
         return self._count
 
-    def _interrupt(self, exception: BaseException, through_shield: bool = False, /) -> None:
-        waiter = self.hub._foreign.get(self._greenlet)
-        if waiter is not None and (through_shield or self._shield is None):
+    def interrupt(self, exception: BaseException, through_shield: bool = False, /) -> None:
+        waiter = self.hub.foreign.get(self._greenlet)
+        if waiter is not None and (through_shield or self.shield is None):
             waiter.interrupt(exception)
         elif through_shield:
             self._let_through = exception
         else:
             self._put_off = exception
 
-    def _take_back(self, _: type[BaseException], through_shield: bool = False, /) -> None:
+    def take_back(self, _: type[BaseException], through_shield: bool = False, /) -> None:
         if through_shield:
             self._let_through = None
         else:
@@ -55,19 +55,19 @@ class TopLevel:
 
     def before_wait(self) -> None:
         """Called by the hub before it drives the loop."""
-        exception = self._let_through or (self._put_off if self._shield is None else None)
+        exception = self._let_through or (self._put_off if self.shield is None else None)
         if exception is not None:
-            self._take_back(Cancelled, exception is self._let_through)
+            self.take_back(Cancelled, exception is self._let_through)
             raise exception
 
 
 def top_level() -> TopLevel | None:
     """The top level of this thread; None in a task or a callback of the loop."""
     hub = get_hub()
-    if current_task() is not None or main_depth() or hub._home is not None:
+    if current_task() is not None or main_depth() or hub.home is not None:
         return None
-    top: TopLevel | None = hub._top_level
+    top: TopLevel | None = hub.top_level
     if top is None:
-        top = hub._top_level = TopLevel(hub)
+        top = hub.top_level = TopLevel(hub)
     top._greenlet = getcurrent()
     return top

@@ -63,7 +63,7 @@ def wait(
             waiter.wait(None)
         finally:
             for task in running:
-                task._forget(ended)
+                task.drop_callback(ended)
     done = {task for task in everything if task.done()}
     return done, set(everything) - done
 
@@ -120,7 +120,7 @@ def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task
             yield finished[step]
     finally:
         for task in tasks:
-            task._forget(ended)
+            task.drop_callback(ended)
 
 
 def _tasks(tasks: Iterable[Task[T]], who: str) -> list[Task[T]]:

@@ -118,7 +118,7 @@ class EventLoop(SelectorEventLoop):
     @contextmanager
     def _beside_foreign(self, task: Task[Any] | None) -> Iterator[None]:
         """PyGObject's loop, which a task sees running on this thread, is no obstacle: this one is not inside it."""
-        around = _get_running_loop() if task is not None and task._guard is None else None
+        around = _get_running_loop() if task is not None and task.guard is None else None
         if around is None:
             yield
             return
@@ -161,7 +161,7 @@ class EventLoop(SelectorEventLoop):
             waiting.main, waiting.interruption = before, None
 
     def _running_here(self, task: Task[Any] | None) -> bool:
-        return self.is_running() or task is None or task._guard is not None
+        return self.is_running() or task is None or task.guard is not None
 
     def stop(self) -> None:
         """End `run_forever` after this iteration, as asyncio's; from outside an iteration, at once."""
@@ -267,7 +267,7 @@ def announce(hub: Hub) -> None:
         loop = next((one for one in loops.running if one._waiting.hub is hub), None)
     if loop is not None and loop._waiting.foreign is not None:
         loop = None
-    hub._set_turn(None if loop is None else _set_running_loop, loop)
+    hub.set_turn(None if loop is None else _set_running_loop, loop)
 
 
 def run_in_task(func: Callable[..., T], *args: Any) -> T:
@@ -286,4 +286,4 @@ def run_in_task(func: Callable[..., T], *args: Any) -> T:
             if loop is not None:
                 loop._waiting.throw(error)
             else:
-                task._interrupt(error)
+                task.interrupt(error)

@@ -64,7 +64,7 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
 
 def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
     foreign = _get_running_loop()
-    if _native.current_task()._guard is not None and foreign is not None:
+    if _native.current_task().guard is not None and foreign is not None:
         main.close()
         raise RuntimeError("run() cannot be called from a running event loop: write `await` there")
     if foreign is not None:
@@ -112,7 +112,7 @@ def await_(awaitable: Awaitable[T]) -> T:
         task = _native.current_task()
         if task is None:
             hub = get_hub()
-        elif task._guard is None:
+        elif task.guard is None:
             hub = task.hub
         else:
             if asyncio.iscoroutine(awaitable):

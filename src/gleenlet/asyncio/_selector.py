@@ -6,7 +6,7 @@ slice is over.
 
 Two facts shape this file. asyncio's running loop belongs to the thread, not to the greenlet: it is set while
 a loop iterates and taken away whenever its task is suspended. And an iteration must not be left half-way, or
-a callback would run inside another one: whatever blocks inside a coroutine is refused (`Job._guard`).
+a callback would run inside another one: whatever blocks inside a coroutine is refused (`Job.guard`).
 
 It knows asyncio's queues and the core's Waiter; of the loop itself it knows what asyncio calls it by.
 """
@@ -157,7 +157,7 @@ class Selector(EpollSelector):
     def suspend(self, wait: Callable[..., object], *args: object) -> None:
         """Let others run meanwhile: the only place where the loop's task is suspended."""
         task: Any = self.task
-        task._guard = None
+        task.guard = None
         _set_running_loop(self.around)
         interruption = None
         try:
@@ -165,7 +165,7 @@ class Selector(EpollSelector):
         except BaseException as error:
             interruption = error
         _set_running_loop(self.loop)
-        task._guard = refuse_wait
+        task.guard = refuse_wait
         if self.loops.hooked is not self.loop:
             self.loop._set_hooks()
         if interruption is not None or self.thrown is not None:
@@ -209,7 +209,7 @@ class Selector(EpollSelector):
     def attach(self, task: Task[Any], loops: Any) -> None:
         self.task, self.hub, self.settled, self.loops = task, task.hub, False, loops
         self.hub.watch(self._selector.fileno(), self.edge)
-        task._guard = refuse_wait
+        task.guard = refuse_wait
 
     def make_room(self, hub: Hub) -> None:
         """OSError where the hub finds no free descriptor to watch this one with: in a task of its own nobody waits."""
@@ -224,7 +224,7 @@ class Selector(EpollSelector):
         hub, task = self.hub, self.task
         if hub is not None and task is not None:
             hub.unwatch(self._selector.fileno())
-            task._guard = None
+            task.guard = None
         self.hub = self.task = None
 
 

@@ -98,7 +98,7 @@ class Profile:
             now = time.monotonic()
             threads = sys._current_frames()
             for hub in all_hubs():
-                task = hub._running
+                task = hub.running
                 stack = stacks.read(threads.get(hub.thread))
                 if stack and (task is not None or not runs_loop(stack[0])):
                     self._count("" if task is None else task.name, stack, now - last)

@@ -70,10 +70,10 @@ class Look:
         held: list[Any] = [tasks]
         self.held.append((hub, held))
         self.look_at_limits(hub, held)
-        running = hub._running if hub.thread != get_ident() else None
+        running = hub.running if hub.thread != get_ident() else None
         for task in tasks:
             self.look_at_task(hub, task, held, running)
-        for other, waiter in list(hub._foreign.items()):
+        for other, waiter in list(hub.foreign.items()):
             held.append((other, waiter))
             record = TaskRecord(None, id(other), named(other), "ready", hub.thread, None, "greenlet")
             self.add_wait(record, waiter, held)
@@ -98,18 +98,18 @@ class Look:
                 record.stack = self.stacks.read(self.threads.get(hub.thread))
             else:
                 record.stack = self.stacks.read(runner.gr_frame)
-            waiter = task._waiter
+            waiter = task.waiter
             if waiter is not None and record.state != "running":
                 self.add_wait(record, waiter, held)
         if task.cancelling() and record.state != "running":
             record.state = "cancelling"
         count_up(record, task)
         self.of_task[record.id] = record
-        context = task._context
+        context = task.context
         if context is not None:
             held.append(context)
             self.of_context[id(context)] = record
-        for callback in task._callbacks or ():
+        for callback in task.callbacks or ():
             if isinstance(callback, TaskGroup):
                 self.groups.append((record, callback))
         self.records.append(record)
@@ -191,7 +191,7 @@ class Look:
 
     def holder(self, on: object) -> TaskRecord | None:
         if isinstance_safely(on, _native.Lock):
-            context = on._holder  # type: ignore[attr-defined]  # it is a Lock
+            context = on.holder  # type: ignore[attr-defined]  # it is a Lock
             return None if context is None else self.of_context.get(id(context))
         return self.of_task.get(id(on))
 

@@ -215,7 +215,7 @@ def look_at(hub: Hub) -> tuple[Stack, str | None, str | None]:
 
     What we hold keeps alive what is in it, and that may be let go of in the hub's own thread only.
     """
-    held = [sys._current_frames().get(hub.thread), hub._running]
+    held = [sys._current_frames().get(hub.thread), hub.running]
     try:
         return read(*held)
     finally:

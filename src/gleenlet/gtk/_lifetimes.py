@@ -199,7 +199,7 @@ class OwnedTask(Task[T]):
         priority: int,
     ) -> OwnedTask[T]:
         task: OwnedTask[T] = OwnedTask(func, args, kwargs, priority, name, True)
-        task._callbacks = []  # have _finished() called at every end
+        task.callbacks = []  # have _finished() called at every end
         task.life, task.key, task.at_end = life, None, []
         return task
 
@@ -211,7 +211,7 @@ class OwnedTask(Task[T]):
             ended.wait()
 
     def _finished(self) -> None:
-        unasked = not self._callbacks
+        unasked = not self.callbacks
         super()._finished()
         at_end, self.at_end = self.at_end, []
         for tell in at_end:
@@ -263,10 +263,10 @@ class Tasks:
 
     def ended(self, task: OwnedTask[Any], unasked: bool) -> None:
         del self.tasks[task]
-        if unasked and task._state == FAILED and isinstance(task._value, Exception):  # exception() would be to ask
+        if unasked and task.state == FAILED and isinstance(task.value, Exception):  # exception() would be to ask
             owner = self.watch.owner()
             if owner is not None:
-                failed(owner, task._value)
+                failed(owner, task.value)
         self.close_if_empty()
 
     def close_if_empty(self) -> None:

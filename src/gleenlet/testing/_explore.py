@@ -81,18 +81,18 @@ class Explorer:
         self.runs += 1
         if story is not None:
             recorder.tell = story.tell
-            hub._observe(story)
-        hub._set_chooser(recorder)
+            hub.observe(story)
+        hub.set_chooser(recorder)
         recording[thread] = recorder
         try:
             self.run_test()
         except Exception as error:
             self.failure = error
         finally:
-            hub._set_chooser(None)
+            hub.set_chooser(None)
             del recording[thread]
             if story is not None:
-                hub._unobserve(story)
+                hub.unobserve(story)
             if len(hub.tasks()) > len(self.before):
                 self.end([task for task in hub.tasks() if task not in self.before])
         if self.failure is None and self.unasked:
@@ -111,7 +111,7 @@ class Explorer:
             test.result()
         finally:
             if saw is not None:
-                self.hub._unobserve(saw)
+                self.hub.unobserve(saw)
 
     def watch(self, test: Task[object]) -> Callable[[int, Any], None] | None:
         """At each wait of a run: is the task cancelled, does a loop begin inside the loop, is the reply late?"""
@@ -141,7 +141,7 @@ class Explorer:
                 # GLib comes to this when nothing is ready in the hub, and before any reply: those are less urgent.
                 at_once(clock._jump)
 
-        self.hub._observe(saw)
+        self.hub.observe(saw)
         return saw
 
     def end(self, left: list[Task[Any]]) -> None:

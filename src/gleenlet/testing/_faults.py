@@ -86,11 +86,11 @@ def may_happen(
             happened(f"meanwhile: {name}")
             spawn(action, name=name)
 
-    hub._observe(saw)
+    hub.observe(saw)
     try:
         yield
     finally:
-        hub._unobserve(saw)
+        hub.unobserve(saw)
 
 
 def may_be_destroyed(widget: Any) -> contextlib.AbstractContextManager[None]:

@@ -67,10 +67,10 @@ class Holds:
 
     def waits(self) -> Iterator[str]:
         for task in self.hub.tasks():
-            waiter = task._waiter
+            waiter = task.waiter
             if waiter is not None and not waiter.done and from_outside(waiter):
                 yield repr(task)
-        for waiter in self.hub._foreign.values():
+        for waiter in self.hub.foreign.values():
             if waiter.job is None and not waiter.done and from_outside(waiter):
                 yield f"a greenlet that waits for {what_it_waits_for(waiter)}"
 

@@ -145,8 +145,8 @@ class Left:
         self.undo.enter_context(self.made.undo)
         self.made.look()
         saw = self.saw  # the same one twice: a hub knows its observers by identity
-        self.hub._observe(saw)
-        self.undo.callback(self.hub._unobserve, saw)
+        self.hub.observe(saw)
+        self.undo.callback(self.hub.unobserve, saw)
         self.undo.callback(self.hub.on_error, self.hub.on_error(self.fail))
 
     def left(self) -> list[str]:

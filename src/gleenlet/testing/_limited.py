@@ -37,7 +37,7 @@ def run_limited(func: Callable[[], object], limit: float = 0) -> None:
 
         def expire() -> None:
             if not task.done():
-                task._interrupt(TestTimeout(f"not over after {limit:g} real seconds\n{format_tasks()}"), True)
+                task.interrupt(TestTimeout(f"not over after {limit:g} real seconds\n{format_tasks()}"), True)
 
         timer = threading.Timer(limit, hub.call_soon_threadsafe, (expire,))  # none of the hub's: its clock may stand
         timer.daemon = True

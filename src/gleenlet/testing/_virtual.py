@@ -165,7 +165,7 @@ class Clock:
 
     def _next(self) -> float | None:
         """When the next thing is due: a timer of the hub's or a source of GLib's."""
-        first = self._hub._next_deadline()
+        first = self._hub.next_deadline()
         times = [when for when in (first, *self._due.values()) if when is not None]
         return min(times) if times else None
 
@@ -175,14 +175,14 @@ class Clock:
         if sources:
             # Of what is due at one moment, sources of GLib's and the hub, an explorer may say who is first: 0 leaves it
             # to GLib. A source that is first goes before the hub too; the others are looked at again when all is quiet.
-            first = self._hub._next_deadline()
+            first = self._hub.next_deadline()
             hub_due = first is not None and first <= now
             choice = draw(len(sources) + hub_due + 1) if len(sources) + hub_due > 1 else 0
             if choice > len(sources):
                 sources = []
             elif choice:
                 sources = [sources[choice - 1]]
-        self._hub._set_clock(now)
+        self._hub.set_clock(now)
         for number in sources:
             del self._due[number]
             source = self._sources.find(number)
@@ -214,7 +214,7 @@ class Clock:
         holds = self._holds.list()
         when = None if holds else self._next()
         if when is not None and not self._in_vain(still, waited):
-            if self._hub._next_deadline() is not None or not still:
+            if self._hub.next_deadline() is not None or not still:
                 self._still_since = None
             self._move(when)
             return
@@ -230,7 +230,7 @@ class Clock:
 
     def _in_vain(self, still: bool, waited: float) -> bool:
         """Have only timeouts of GLib's gone off for very long, over and over, and no task has run?"""
-        if not still or self._hub._next_deadline() is not None or not self._hub.tasks():
+        if not still or self._hub.next_deadline() is not None or not self._hub.tasks():
             self._jumps = 0
             return False
         self._jumps += 1
@@ -258,12 +258,10 @@ class Clock:
             return
         self.failure = Deadlock(reason)
         if self._owner is not None and not self._owner.done():
-            self._owner._interrupt(self.failure, True)
-        elif self._hub._drivers:
-            self._hub._fatal = self.failure
-        else:
+            self._owner.interrupt(self.failure, True)
+        elif not self._hub.raise_in_driver(self.failure):
             for task in self._hub.tasks():
-                task._interrupt(self.failure, True)
+                task.interrupt(self.failure, True)
 
     # ---- begin and end ----
 
@@ -276,7 +274,7 @@ class Clock:
         self._gevent.begin()
         self._holds.watch()
         self._freeze()
-        self._hub._set_clock(self._now)
+        self._hub.set_clock(self._now)
 
     def _restart(self) -> None:
         """Show the first moment again: each run of an explorer begins with it."""
@@ -284,7 +282,7 @@ class Clock:
         self._now = START
         self._still_since = None
         self.failure = None
-        self._hub._set_clock(START)
+        self._hub.set_clock(START)
 
     def _end(self) -> None:
         for source in (self._before, self._behind):
@@ -294,7 +292,7 @@ class Clock:
         self._holds.unwatch()
         self._gevent.end()
         if not self._hub.closed:
-            self._hub._set_clock(None)
+            self._hub.set_clock(None)
         now_us = glib().g_get_monotonic_time()
         for number, due in self._due.items():
             frozen = self._sources.find(number)

@@ -139,18 +139,18 @@ static PyMethodDef hub_methods[] = {
     {"_iterate", (PyCFunction)hub_iterate, METH_VARARGS, NULL},
     {"time", (PyCFunction)hub_time, METH_NOARGS, "time($self, /)\n--\n\n"
      "Return the hub's clock in seconds: `time.monotonic()`."},
-    {"_observe", (PyCFunction)hub_observe, METH_O, "_observe($self, func, /)\n--\n\n"
-     "Have `func(event, item)` called at each step: it must not wait. Events are numbers, see core.h."},
-    {"_unobserve", (PyCFunction)hub_unobserve, METH_O, "_unobserve($self, func, /)\n--\n\nUndo `observe`."},
-    {"_set_turn", (PyCFunction)hub_set_turn, METH_VARARGS, "_set_turn($self, func, others, /)\n--\n\n"
-     "Have `func(None)` called when tasks begin to run in the loop, `func(others)` when its other callbacks go on."},
+    {"observe", (PyCFunction)hub_observe, METH_O, "observe($self, func, /)\n--\n\n"
+     "Seam: have `func(event, item)` called at each step: it must not wait. Events are numbers, see core.h."},
+    {"unobserve", (PyCFunction)hub_unobserve, METH_O, "unobserve($self, func, /)\n--\n\nSeam: undo `observe`."},
+    {"set_turn", (PyCFunction)hub_set_turn, METH_VARARGS, "set_turn($self, func, others, /)\n--\n\n"
+     "Seam: have `func(None)` called when tasks begin to run in the loop, `func(others)` when its other callbacks go on."},
     {"_tell_turn", (PyCFunction)hub_tell_turn, METH_O, NULL},
-    {"_set_clock", (PyCFunction)hub_set_clock, METH_O, "_set_clock($self, seconds, /)\n--\n\n"
-     "Let the hub's clock stand at `seconds`, until it is set again; None: CLOCK_MONOTONIC."},
-    {"_set_chooser", (PyCFunction)hub_set_chooser, METH_O, "_set_chooser($self, func, /)\n--\n\n"
-     "Have `func` return the index of the next, of a list of what is ready where there are several: tasks, greenlets, handles."},
-    {"_next_deadline", (PyCFunction)hub_next_deadline, METH_NOARGS, "_next_deadline($self, /)\n--\n\n"
-     "Return when the first timer is due, on the hub's clock; None if there is none."},
+    {"set_clock", (PyCFunction)hub_set_clock, METH_O, "set_clock($self, seconds, /)\n--\n\n"
+     "Seam: let the hub's clock stand at `seconds`, until it is set again; None: CLOCK_MONOTONIC."},
+    {"set_chooser", (PyCFunction)hub_set_chooser, METH_O, "set_chooser($self, func, /)\n--\n\n"
+     "Seam: have `func` return the index of the next, of a list of what is ready where there are several: tasks, greenlets, handles."},
+    {"next_deadline", (PyCFunction)hub_next_deadline, METH_NOARGS, "next_deadline($self, /)\n--\n\n"
+     "Seam: return when the first timer is due, on the hub's clock; None if there is none."},
     {"_call", (PyCFunction)(void (*)(void))hub_call, METH_FASTCALL, NULL},
     {"_switch_later", (PyCFunction)(void (*)(void))hub_switch_later, METH_FASTCALL, NULL},
     {NULL}};
@@ -159,10 +159,10 @@ static PyMemberDef hub_members[] = {
     {"thread", T_ULONG, offsetof(Hub, thread), READONLY, "The identifier of its thread."},
     {"floor", T_ULONGLONG, offsetof(Hub, floor), READONLY, "Where the stack of its tasks begins."},
     {"steps", T_ULONGLONG, offsetof(Hub, steps), READONLY, "How often a task or greenlet was resumed so far."},
-    {"_home", T_OBJECT, offsetof(Hub, home.greenlet), READONLY, "The greenlet that is in the innermost dispatch, or None."},
+    {"home", T_OBJECT, offsetof(Hub, home.greenlet), READONLY, "Seam: the greenlet that is in the innermost dispatch, or None."},
     {"_home_count", T_INT, offsetof(Hub, home.count), READONLY, NULL},
-    {"_foreign", T_OBJECT, offsetof(Hub, foreign), READONLY, NULL},
-    {"_complained", T_BOOL, offsetof(Hub, complained), 0, NULL},
+    {"foreign", T_OBJECT, offsetof(Hub, foreign), READONLY, "Seam: the waiters of greenlets that are no task's."},
+    {"complained", T_BOOL, offsetof(Hub, complained), 0, "Seam: a loop that holds the tasks up has been warned of."},
     {"_fatal", T_OBJECT, offsetof(Hub, fatal), 0, NULL},
     {"_timers", T_PYSSIZET, offsetof(Hub, n_timers), READONLY, NULL},
     {"_pooled", T_INT, offsetof(Hub, n_pool), READONLY, NULL},
@@ -183,7 +183,7 @@ static PyObject *hub_running(Hub *hub, void *Py_UNUSED(closure)) {
 }
 
 static PyGetSetDef hub_getset[] = {
-    {"_running", (getter)hub_running, NULL, "The task that runs now, if that is known. Thread: any.", NULL},
+    {"running", (getter)hub_running, NULL, "Seam: the task that runs now, if that is known. Thread: any.", NULL},
     {"closed", (getter)hub_closed, NULL, "Has its thread or its context ended? Thread: any.", NULL},
     {"_held", (getter)hub_held, NULL, NULL, NULL},
     {NULL}};

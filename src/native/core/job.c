@@ -115,11 +115,11 @@ static Waiter *wait_to_interrupt(Job *job) { /* the task's own, else the newest 
     return newest;
 }
 
-/* _interrupt(exception, through_shield=False): the one way to cut a task short: at its wait, or at the next one. */
+/* interrupt(exception, through_shield=False): the one way to cut a task short: at its wait, or at the next one. */
 static PyObject *job_interrupt(Job *job, PyObject *const *args, Py_ssize_t n) {
     int through = n == 2 && args[1] == Py_True;
     if (n < 1 || n > 2)
-        return PyErr_Format(PyExc_TypeError, "_interrupt() takes an exception, and whether shields let it through");
+        return PyErr_Format(PyExc_TypeError, "interrupt() takes an exception, and whether shields let it through");
     if (!here(job->hub))
         return NULL;
     PyObject *exception = as_exception(args[0]);
@@ -137,12 +137,12 @@ static PyObject *job_interrupt(Job *job, PyObject *const *args, Py_ssize_t n) {
     Py_RETURN_NONE;
 }
 
-/* _take_back(type, through_shield=False): do not raise what was to be raised, if it is of this type and has not been yet. What
+/* take_back(type, through_shield=False): do not raise what was to be raised, if it is of this type and has not been yet. What
  * was let through is taken back from the next wait only. */
 static PyObject *job_take_back(Job *job, PyObject *const *args, Py_ssize_t n) {
     int through = n == 2 && args[1] == Py_True;
     if (n < 1 || n > 2)
-        return PyErr_Format(PyExc_TypeError, "_take_back() takes a type, and whether shields let it through");
+        return PyErr_Format(PyExc_TypeError, "take_back() takes a type, and whether shields let it through");
     PyObject *type = args[0], **slot = through ? &job->strike : &job->pending;
     if (*slot && PyErr_GivenExceptionMatches(*slot, type))
         Py_CLEAR(*slot);
@@ -186,9 +186,11 @@ static PyMethodDef job_methods[] = {
      "Has it ended, in whatever way?"},
     {"cancelled", (PyCFunction)job_cancelled, METH_NOARGS, "cancelled($self, /)\n--\n\n"
      "Did it end by cancellation?"},
-    {"_interrupt", (PyCFunction)(void (*)(void))job_interrupt, METH_FASTCALL,
-     "Raise an exception at its wait, or at the next one; through its shields, or after them."},
-    {"_take_back", (PyCFunction)(void (*)(void))job_take_back, METH_FASTCALL, "Do not raise it after all."},
+    {"interrupt", (PyCFunction)(void (*)(void))job_interrupt, METH_FASTCALL,
+     "interrupt($self, exception, through_shield=False, /)\n--\n\n"
+     "Seam: raise an exception at its wait, or at the next one; through its shields, or after them."},
+    {"take_back", (PyCFunction)(void (*)(void))job_take_back, METH_FASTCALL, "take_back($self, type, through_shield=False, /)\n--\n\n"
+     "Seam: do not raise what `interrupt` was given after all, if it is of this type."},
     {"_start", (PyCFunction)job_start, METH_NOARGS, "Run it up to its first wait, where safe; else queue it."},
     {NULL}};
 
@@ -196,14 +198,14 @@ static PyMemberDef job_members[] = {
     {"hub", T_OBJECT, offsetof(Job, hub), READONLY, "The hub whose loop runs it. Thread: any."},
     {"_func", T_OBJECT, offsetof(Job, func), READONLY, NULL},
     {"_name", T_OBJECT, offsetof(Job, name), 0, NULL},
-    {"_value", T_OBJECT, offsetof(Job, value), READONLY, NULL},
-    {"_guard", T_OBJECT, offsetof(Job, guard), 0, NULL},
-    {"_callbacks", T_OBJECT, offsetof(Job, callbacks), 0, NULL},
-    {"_context", T_OBJECT, offsetof(Job, context), READONLY, NULL},
-    {"_waiter", T_OBJECT, offsetof(Job, waiter), READONLY, NULL},
-    {"_shield", T_OBJECT, offsetof(Job, shield), 0, NULL},
+    {"value", T_OBJECT, offsetof(Job, value), READONLY, "Seam: its result or exception, by `state`; nobody has asked for it."},
+    {"guard", T_OBJECT, offsetof(Job, guard), 0, "Seam: called before a wait begins, to refuse it; or None."},
+    {"callbacks", T_OBJECT, offsetof(Job, callbacks), 0, "Seam: who is told of its end."},
+    {"context", T_OBJECT, offsetof(Job, context), READONLY, "Seam: what it runs in, of contextvars."},
+    {"waiter", T_OBJECT, offsetof(Job, waiter), READONLY, "Seam: its wait, or None."},
+    {"shield", T_OBJECT, offsetof(Job, shield), 0, "Seam: its innermost shield, or None."},
     {"_held", T_BOOL, offsetof(Job, held), READONLY, NULL},
-    {"_state", T_UBYTE, offsetof(Job, state), READONLY, NULL},
+    {"state", T_UBYTE, offsetof(Job, state), READONLY, "Seam: how it has ended, a number; 0 before."},
     {NULL}};
 
 static PyGetSetDef job_getset[] = {{"greenlet", (getter)job_greenlet, NULL, "The greenlet that runs it, or None.", NULL},

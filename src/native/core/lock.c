@@ -94,9 +94,10 @@ static PyMethodDef lock_methods[] = {
     {"__exit__", (PyCFunction)(void (*)(void))lock_exit, METH_FASTCALL, NULL},
     {NULL}};
 
-static PyMemberDef lock_members[] = {{"_holder", T_OBJECT, offsetof(Lock, holder), READONLY, NULL}, {NULL}};
+static PyMemberDef lock_members[] = {
+    {"holder", T_OBJECT, offsetof(Lock, holder), READONLY, "Seam: the context whose code has it, or None."}, {NULL}};
 
-static PyGetSetDef lock_getset[] = {{"_waiting", (getter)lock_waiting, NULL, "how many wait for it", NULL}, {NULL}};
+static PyGetSetDef lock_getset[] = {{"waiting", (getter)lock_waiting, NULL, "Seam: how many wait for it.", NULL}, {NULL}};
 
 PyTypeObject LockType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet.Lock",

@@ -70,7 +70,7 @@ PyObject *hub_unobserve(Hub *hub, PyObject *func) {
 
 PyObject *hub_set_turn(Hub *hub, PyObject *pair) { /* (func, others); func is None: not any more */
     if (PyTuple_GET_SIZE(pair) != 2)
-        return PyErr_Format(PyExc_TypeError, "_set_turn() takes a function and what others see");
+        return PyErr_Format(PyExc_TypeError, "set_turn() takes a function and what others see");
     Observer *before = hub->observers;
     while (before && before->turn != call_turn)
         before = before->next;
@@ -158,7 +158,7 @@ PyObject *hub_set_clock(Hub *hub, PyObject *seconds) {
         return NULL;
     if (!(now >= 0 && now < 9e9))
         return PyErr_Format(PyExc_ValueError, "a clock shows 0 or more seconds, not %S", seconds);
-    int first = hub->n_timers && hub->timers[0].deadline / 1e9 == now; /* as _next_deadline() says it: to the ns */
+    int first = hub->n_timers && hub->timers[0].deadline / 1e9 == now; /* as next_deadline() says it: to the ns */
     hub->clock = seconds == Py_None ? -1 : first ? hub->timers[0].deadline : (int64_t)(now * 1e9 + 0.5);
     hub->choose = hub->clock >= 0 || hub->chooser ? choose : NULL;
     hub->now = hub_clock(hub);

@@ -44,7 +44,7 @@ def come_back(outcome: Any) -> None:
 @operation(1.5, "r")
 def runs_raw(here: Here, program: Program) -> None:
     """Call a function on a greenlet of its own, as libraries do."""
-    if here.world.hub._home is None:
+    if here.world.hub.home is None:
         return  # a wait in it would come back here: no dispatch is under way, and so nobody else to go back to
     come_back(raw_greenlet(here, program, here.record)[0].switch())
 
@@ -59,7 +59,7 @@ def makes_raw(here: Here, program: Program) -> None:
 def starts_raw(here: Here, number: int) -> None:
     """Start one that perhaps another task has made; it comes back here."""
     raws = here.world.raws
-    if raws and here.world.hub._home is not None and here.depth < DEEPEST:  # as in runs_raw
+    if raws and here.world.hub.home is not None and here.depth < DEEPEST:  # as in runs_raw
         raw, inside = raws.pop(number % len(raws))
         inside.depth = here.depth + 1
         inside.record, inside.scopes, inside.unsafe = here.record, here.scopes, here.unsafe  # now it is this one's
@@ -110,7 +110,7 @@ def schedules(here: Here, number: int) -> None:
 def yields_by_hand(here: Here) -> None:
     """greenlet's own switch() lets the loop turn, and the task goes on in the next pass."""
     parent = getcurrent().parent
-    if parent is not None and parent is here.world.hub._home:  # else the loop that turns is another greenlet's
+    if parent is not None and parent is here.world.hub.home:  # else the loop that turns is another greenlet's
         here.wait(None, parent.switch)
 
 
@@ -252,11 +252,11 @@ def runs_a_loop_in_raw(here: Here, program: Program) -> None:
 def runs_a_loop_in_task(here: Here, number: int) -> None:
     """All tasks wait meanwhile, and a warning says so once there is one that could go on."""
     world = here.world
-    if world.loops or world.depth or world.hub._complained:
+    if world.loops or world.depth or world.hub.complained:
         return
     sleeper = gleenlet.spawn(gleenlet.sleep, 0.003)
     here.wait(None, gleenlet.sleep, 0)  # it sleeps now, and is not among what is ready
-    if world.loops or sleeper.done() or world.hub._complained:  # others have run meanwhile
+    if world.loops or sleeper.done() or world.hub.complained:  # others have run meanwhile
         return
     world.loops += 1
     loop = GLib.MainLoop.new(None, False)

@@ -82,13 +82,13 @@ def test_refusals_leave_nothing() -> None:
         "    tries(2_000); a = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "    tries(25_000); b = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "    h = get_hub()\n"
-        "    print(b - a < 2000, h.tasks() == [task], h._timers, h.foreign, h._switches, task.callbacks)\n"
+        "    print(b - a < 2000, h.tasks() == [task], h._timers, h.foreign, task.callbacks)\n"
         "    loop.quit()\n"
         "import os; r, w = os.pipe()\n"
         "task = spawn(sleep, float('inf'))\n"
         "loop = GLib.MainLoop(); GLib.idle_add(idle); loop.run()\n",
     )
-    assert outcome.stdout == "True True 0 {} {} []\n", outcome
+    assert outcome.stdout == "True True 0 {} []\n", outcome
 
 
 def test_plain_c_builtins_may_block() -> None:

@@ -235,7 +235,7 @@ def test_a_task_that_takes_a_lock_twice_waits_for_itself() -> None:
 def test_greenlets_that_are_no_tasks_are_shown_too() -> None:
     raw = greenlet(lambda: get_hub().switch())
     schedule_switch(raw)
-    while raw not in get_hub().foreign:
+    while not get_hub().waiter_of(raw):
         sleep(0)
     record = next(record for record in tasks() if record.id == id(raw))
     assert (record.task, record.state, record.waiting_on) == (None, "waiting", "Hub.switch")

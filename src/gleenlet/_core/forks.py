@@ -33,7 +33,6 @@ def forget() -> None:
     """Called by Python in the child, in the thread that forked: there is no other."""
     for hub in _native.hubs():
         drivers = [waiter for waiter in hub.foreign.values() if waiter.greenlet is None]
-        hub._switches.clear()
         hub.farewells.clear()
         forgotten, handles = hub._forget_in_child()
         joined = [waiter for waiter in drivers if any(among(waiter, task.callbacks) for task in forgotten)]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from gi.repository import GLib
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 from greenlet._greenlet import enable_optional_cleanup
 
 from gleenlet._core import _native
@@ -29,6 +29,9 @@ from gleenlet._core.wakeup import signals_wake
 __all__ = ["Hub", "all_hubs", "get_hub", "new_hubs"]
 
 _made: weakref.WeakValueDictionary[int, Hub] = weakref.WeakValueDictionary()
+
+SWITCH = "Hub.switch"
+"""The verb of a wait in `Hub.switch()`."""
 
 new_hubs: list[Callable[[Hub], object]] = []
 """Called with each hub that is made, in its thread: for who observes all of them."""
@@ -49,7 +52,6 @@ class Hub(_native.Hub):
     stack, between 64 KiB and 1 MiB. Set it before the thread's first use of gleenlet."""
 
     def __init__(self) -> None:
-        self._switches: dict[greenlet, Waiter] = {}
         self._drivers = 0
         self.farewells: dict[Callable[[], object], None] = {}
         self.top_level: Any = None  # of _sync: scopes that are entered outside any task
@@ -133,12 +135,7 @@ class Hub(_native.Hub):
         'hello'
         """
         self.check_thread()
-        current = getcurrent()
-        waiter = self._switches[current] = Waiter(None, None, "Hub.switch")
-        try:
-            return waiter.wait()
-        finally:
-            del self._switches[current]
+        return Waiter(None, None, SWITCH).wait()
 
     def on_error(
         self, func: Callable[[Any, BaseException], object] | None

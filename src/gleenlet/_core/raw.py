@@ -9,7 +9,7 @@ from greenlet import getcurrent, greenlet
 from gleenlet._core import _native
 from gleenlet._core._native import Waiter
 from gleenlet._core.errors import GleenletError
-from gleenlet._core.hub import Hub, get_hub
+from gleenlet._core.hub import SWITCH, Hub, get_hub
 
 __all__ = ["schedule_switch", "schedule_throw"]
 
@@ -33,12 +33,12 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
     from the loop
     """
     hub = get_hub()
-    waiter = _check(hub, target, "schedule_switch")
-    if target in hub._switches:
+    _check(hub, target, "schedule_switch")
+    if _waits(hub, target):
         _resume(hub, target, args, kwargs)
     elif target is getcurrent():
         hub.call_soon(_resume, hub, target, args, kwargs)
-    elif waiter is not None or _native.runs_tasks(target):
+    elif hub.waiter_of(target) is not None or _native.runs_tasks(target):
         raise GleenletError(
             "schedule_switch(): this greenlet is a task or waits for something else already; wake it where it "
             "waits, cancel it, or have it wait in get_hub().switch()"
@@ -48,8 +48,7 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
 
 
 def _resume(hub: Hub, target: greenlet, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    waiter = hub._switches.get(target)
-    if waiter is not None:
+    if waiter := _waits(hub, target):
         waiter.wake(None if not args else args[0] if len(args) == 1 else args)
     elif not target.dead:
         hub._switch_later(target, args, kwargs)
@@ -77,19 +76,24 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
     ):
         raise TypeError(f"schedule_throw() needs an exception, not {type(exception).__name__}")
     hub = get_hub()
-    waiter = _check(hub, target, "schedule_throw")
-    if target in hub._switches:
-        waiter = hub._switches[target]
-    if waiter is not None:
+    _check(hub, target, "schedule_throw")
+    task = _native.runs_tasks(target)
+    if waiter := _waits(hub, target) if task else hub.waiter_of(target):
         waiter.interrupt(exception)
-        return
-    if _native.runs_tasks(target):
+    elif task:
         raise GleenletError("schedule_throw(): this greenlet is a task's: use Task.cancel()")
-    hub._switch_later(target, exception, {})
+    else:
+        hub._switch_later(target, exception, {})
 
 
-def _check(hub: Hub, target: greenlet, name: str) -> Waiter | None:
-    """Refuse what cannot be resumed; return what it waits in, if that is known."""
+def _waits(hub: Hub, target: greenlet) -> Waiter | None:
+    """Its wait in `Hub.switch()`, or None."""
+    waiter = hub.waiter_of(target)
+    return waiter if waiter is not None and waiter.verb == SWITCH else None
+
+
+def _check(hub: Hub, target: greenlet, name: str) -> None:
+    """Refuse what cannot be resumed."""
     if not isinstance(target, greenlet):
         raise TypeError(f"{name}() needs a greenlet, not {type(target).__name__}; for a function use spawn()")
     if target.dead:
@@ -97,7 +101,7 @@ def _check(hub: Hub, target: greenlet, name: str) -> Waiter | None:
     current = getcurrent()
     if _root(target) is not _root(current):
         raise GleenletError(f"{name}(): {target!r} belongs to another thread: use that thread's hub")
-    if target not in hub._switches and (
+    if not _waits(hub, target) and (
         target is hub.home
         or (target is current and hub.home is None)
         or (_native.main_depth() and hub.home is None and target in _ancestors(current))
@@ -106,7 +110,6 @@ def _check(hub: Hub, target: greenlet, name: str) -> Waiter | None:
             f"{name}(): {target!r} runs the loop or is running right now, so it cannot be resumed from the loop; "
             "to let the loop run use sleep(0), to wait for a switch use get_hub().switch()"
         )
-    return hub.foreign.get(target)
 
 
 def _ancestors(current: greenlet) -> list[greenlet]:

@@ -39,7 +39,7 @@ class TopLevel:
         return self._count
 
     def interrupt(self, exception: BaseException, through_shield: bool = False, /) -> None:
-        waiter = self.hub.foreign.get(self._greenlet)
+        waiter = self.hub.waiter_of(self._greenlet)
         if waiter is not None and (through_shield or self.shield is None):
             waiter.interrupt(exception)
         elif through_shield:

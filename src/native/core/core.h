@@ -381,6 +381,8 @@ void be_home(Hub *hub, int level, char *frame, Item *first);
 /* raw.c */
 int switch_later(Hub *hub, Lane *lane, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs);
 void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, PyObject *exception);
+Waiter *waiter_of(Hub *hub, PyGreenlet *greenlet);
+PyObject *hub_waiter_of(Hub *hub, PyObject *greenlet);
 PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n);
 
 /* handle.c */

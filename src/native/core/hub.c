@@ -152,6 +152,8 @@ static PyMethodDef hub_methods[] = {
     {"next_deadline", (PyCFunction)hub_next_deadline, METH_NOARGS, "next_deadline($self, /)\n--\n\n"
      "Seam: return when the first timer is due, on the hub's clock; None if there is none."},
     {"_call", (PyCFunction)(void (*)(void))hub_call, METH_FASTCALL, NULL},
+    {"waiter_of", (PyCFunction)hub_waiter_of, METH_O, "waiter_of($self, greenlet, /)\n--\n\n"
+     "Seam: the Waiter that a greenlet waits in, or None."},
     {"_switch_later", (PyCFunction)(void (*)(void))hub_switch_later, METH_FASTCALL, NULL},
     {NULL}};
 

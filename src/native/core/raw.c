@@ -22,11 +22,25 @@ static int is_first(PyGreenlet *greenlet) { /* of its thread */
     return !parent;
 }
 
-/* It is in a wait of its own, and so for nobody's end. Not a task's: who works for one does so by his parent. */
-static int waits_alone(Hub *hub, PyGreenlet *greenlet) {
-    Waiter *waiter = (Waiter *)PyDict_GetItemWithError(hub->foreign, (PyObject *)greenlet);
+Waiter *waiter_of(Hub *hub, PyGreenlet *greenlet) { /* borrowed: what it waits in, or NULL */
+    Fiber *fiber = as_fiber(greenlet);
+    Waiter *waiter = fiber ? fiber->job ? fiber->job->waiter : NULL
+                           : (Waiter *)PyDict_GetItemWithError(hub->foreign, (PyObject *)greenlet);
     if (!waiter)
         PyErr_Clear();
+    while (fiber && waiter && waiter->greenlet != greenlet) /* greenlets that the task has made may wait meanwhile */
+        waiter = waiter->outer;
+    return waiter;
+}
+
+PyObject *hub_waiter_of(Hub *hub, PyObject *greenlet) {
+    Waiter *waiter = PyGreenlet_Check(greenlet) ? waiter_of(hub, (PyGreenlet *)greenlet) : NULL;
+    return Py_NewRef(waiter ? (PyObject *)waiter : Py_None);
+}
+
+/* It is in a wait of its own, and so for nobody's end. Not a task's: who works for one does so by his parent. */
+static int waits_alone(Hub *hub, PyGreenlet *greenlet) {
+    Waiter *waiter = waiter_of(hub, greenlet);
     return waiter && waiter->greenlet && !waiter->job;
 }
 

@@ -24,11 +24,8 @@ PyObject *leave(Hub *hub, PyGreenlet *current) {
 /* A task that switched to the loop's greenlet with greenlet's own switch() has yielded: let it go on below redraws. */
 static void requeue_by_hand(Hub *hub, PyGreenlet *current) {
     Fiber *fiber = hub->home.running;
-    if (hub->home.leaving || !fiber || !fiber->job || fiber->greenlet == current)
+    if (hub->home.leaving || !fiber || !fiber->job || fiber->greenlet == current || waiter_of(hub, fiber->greenlet))
         return;
-    for (Waiter *waiter = fiber->job->waiter; waiter; waiter = waiter->outer)
-        if (waiter->greenlet == fiber->greenlet) /* it waits itself; greenlets that it has made may wait meanwhile */
-            return;
     if (switch_later(hub, hub->idle, fiber->greenlet, NULL, NULL))
         PyErr_WriteUnraisable(NULL);
     else

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import gleenlet.dbus
 from child import in_child
-from gleenlet.dbus import _convert, _native, _plain
+from gleenlet.dbus import _convert, _gvariant, _plain
 from gleenlet.dbus._gvariant import pack, unpack
 from inside import LIMITS
 
@@ -276,31 +276,31 @@ def test_no_memory_of_glibs_is_kept() -> None:
 
 def wrong(**functions: Callable[..., Any]) -> Any:
     """The conversion in C, but for what is given."""
-    return SimpleNamespace(**({name: getattr(_native, name) for name in _native.__all__} | functions))
+    return SimpleNamespace(**(vars(_gvariant) | functions))
 
 
 def test_a_conversion_that_does_not_convert_is_not_chosen() -> None:
     def nothing(*_: object) -> None: ...
 
-    assert _convert.choose() is _convert.converter is _native
-    assert _convert.works(_native)
+    assert _convert.choose() is _convert.converter is _gvariant
+    assert _convert.works(_gvariant)
     assert _convert.works(_plain)
     assert not _convert.works(wrong(unpack=lambda variant: variant.unpack()))  # 'ay' as a list
     assert not _convert.works(wrong(pack=lambda signature, value: GLib.Variant("i", 1)))
     assert not _convert.works(wrong(pack=nothing))
     assert not _convert.works(wrong(fail=nothing))
-    assert not _convert.works(wrong(fail=lambda domain, code, message: _native.fail(domain, code, "another")))
+    assert not _convert.works(wrong(fail=lambda domain, code, message: _gvariant.fail(domain, code, "another")))
     assert not _convert.works(wrong(fail=lambda *_: 1 / 0))
 
 
 def test_without_the_extension_pygobject_converts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(gleenlet.dbus, "_native")
-    monkeypatch.setitem(sys.modules, "gleenlet.dbus._native", None)
+    monkeypatch.delattr(gleenlet.dbus, "_gvariant")
+    monkeypatch.setitem(sys.modules, "gleenlet.dbus._gvariant", None)
     assert _convert.choose() is _plain
 
 
 def test_where_it_does_not_work_pygobject_converts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_native, "unpack", lambda variant: None)
+    monkeypatch.setattr(_gvariant, "unpack", lambda variant: None)
     assert _convert.choose() is _plain
 
 

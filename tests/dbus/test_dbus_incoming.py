@@ -14,9 +14,9 @@ from gi.repository import Gio, GLib
 
 from buses import remote_name
 from gleenlet import Queue, Task, sleep, spawn
-from gleenlet.dbus import _incoming, _native, _plain
-from gleenlet.dbus._convert import invoke
-from gleenlet.dbus._incoming import Answer, register
+from gleenlet.dbus import _convert, _gvariant, _plain
+from gleenlet.dbus._convert import invoke, register
+from gleenlet.dbus._gvariant import Answer
 from inside import in_task
 
 NAME, PATH = "org.example.Incoming", "/org/example/incoming"
@@ -31,9 +31,9 @@ Came = tuple[str | None, str, str, tuple[Any, ...], list[int], int, Answer]
 Ask = Callable[..., Task[tuple[tuple[Any, ...], list[int]]]]
 
 
-@pytest.fixture(params=[_native, _plain], ids=["native", "plain"])
+@pytest.fixture(params=[_gvariant, _plain], ids=["native", "plain"])
 def converter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> object:
-    monkeypatch.setattr(_incoming, "converter", request.param)
+    monkeypatch.setattr(_convert, "converter", request.param)
     return request.param
 
 
@@ -137,7 +137,7 @@ def test_a_path_has_an_interface_once(converter: object, bus: Gio.DBusConnection
 
 
 @in_task
-@pytest.mark.parametrize("converter", [_native], indirect=True)
+@pytest.mark.parametrize("converter", [_gvariant], indirect=True)
 def test_a_refused_registration_drops_what_it_took_once(
     converter: object, bus: Gio.DBusConnection, calls: Queue[Came]
 ) -> None:
@@ -151,7 +151,7 @@ def test_a_refused_registration_drops_what_it_took_once(
 
 
 @in_task
-@pytest.mark.parametrize("converter", [_native], indirect=True)
+@pytest.mark.parametrize("converter", [_gvariant], indirect=True)
 def test_wrong_arguments_are_refused(converter: object, bus: Gio.DBusConnection, calls: Queue[Came], ask: Ask) -> None:
     def nothing(*_: object) -> None: ...
 
@@ -223,7 +223,7 @@ def test_nothing_is_kept_of_what_is_unregistered_or_answered(bus: Gio.DBusConnec
 
 
 @in_task
-@pytest.mark.parametrize("converter", [_native], indirect=True)
+@pytest.mark.parametrize("converter", [_gvariant], indirect=True)
 def test_an_answer_that_nobody_gives_is_dropped(converter: object, calls: Queue[Came], ask: Ask) -> None:
     asked = ask("Echo", "(v)", (1,))
     calls.get()

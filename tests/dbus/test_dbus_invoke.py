@@ -15,8 +15,8 @@ from gi.repository import Gio, GLib
 import gleenlet
 from gleenlet import Cancelled, Event, call, sleep, spawn
 from gleenlet._core import Waiter
-from gleenlet.dbus import _convert, _native, _plain
-from gleenlet.dbus._convert import Converter
+from gleenlet.dbus import _convert, _gvariant, _plain
+from gleenlet.dbus._convert import invoke
 from gleenlet.dbus._gvariant import start
 from inside import in_task, settle
 
@@ -84,22 +84,23 @@ def bus() -> Iterator[Gio.DBusConnection]:
     settle()
 
 
-@pytest.fixture(params=[_native, _plain], ids=["native", "plain"])
-def converter(request: pytest.FixtureRequest) -> Converter:
-    return request.param  # type: ignore[no-any-return]
+@pytest.fixture(params=[_gvariant, _plain], ids=["native", "plain"])
+def converter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setattr(_convert, "converter", request.param)
+    return request.param
 
 
 Ask = Callable[..., tuple[tuple[Any, ...], list[int]]]
 
 
 @pytest.fixture
-def ask(converter: Converter, bus: Gio.DBusConnection, service: Service) -> Ask:
+def ask(converter: object, bus: Gio.DBusConnection, service: Service) -> Ask:
     """Call a method of the service."""
 
     def ask(
         member: str, signature: str = "()", args: tuple[Any, ...] = (), reply: str | None = None, fds: Any = ()
     ) -> tuple[tuple[Any, ...], list[int]]:
-        return converter.invoke(bus, service.name, PATH, NAME, member, signature, args, reply, 0, fds)
+        return invoke(bus, service.name, PATH, NAME, member, signature, args, reply, 0, fds)
 
     return ask
 
@@ -132,6 +133,7 @@ def test_a_call_returns_what_the_reply_holds(ask: Ask) -> None:
     ],
 )
 def test_an_error_is_the_one_that_pygobject_raises(
+    converter: object,
     bus: Gio.DBusConnection,
     name: str,
     path: str,
@@ -145,8 +147,7 @@ def test_an_error_is_the_one_that_pygobject_raises(
     parameters = GLib.Variant(signature, args)
     flags = Gio.DBusCallFlags.NONE
     expected = failure(call, bus.call, name, path, interface, member, parameters, wanted, flags, -1)
-    assert failure(_native.invoke, bus, name, path, interface, member, signature, args, reply, 0, ()) == expected
-    assert failure(_plain.invoke, bus, name, path, interface, member, signature, args, reply, 0, ()) == expected
+    assert failure(invoke, bus, name, path, interface, member, signature, args, reply, 0, ()) == expected
 
 
 @in_task
@@ -187,10 +188,10 @@ def test_a_connection_that_is_closed_meanwhile_fails_the_call(
     ],
 )
 def test_what_gdbus_would_never_answer_is_refused(
-    converter: Converter, bus: Gio.DBusConnection, name: str, path: str, interface: str, member: str, text: str
+    converter: object, bus: Gio.DBusConnection, name: str, path: str, interface: str, member: str, text: str
 ) -> None:
     with pytest.raises(ValueError, match=text):
-        converter.invoke(bus, name, path, interface, member, "()", (), None, 0, ())
+        invoke(bus, name, path, interface, member, "()", (), None, 0, ())
 
 
 @pytest.mark.parametrize(
@@ -306,21 +307,19 @@ def test_a_result_is_taken_once(bus: Gio.DBusConnection) -> None:
         pending.result()
 
 
-def test_a_call_at_top_level_drives_the_loop(bus: Gio.DBusConnection, converter: Converter) -> None:
-    (name,), _ = converter.invoke(bus, BUS, BUS_PATH, BUS, "GetNameOwner", "(s)", (BUS,), "(s)", 0, ())
+def test_a_call_at_top_level_drives_the_loop(bus: Gio.DBusConnection, converter: object) -> None:
+    (name,), _ = invoke(bus, BUS, BUS_PATH, BUS, "GetNameOwner", "(s)", (BUS,), "(s)", 0, ())
     assert name == BUS
 
 
-def test_a_call_in_another_thread_is_answered_in_its_context(bus: Gio.DBusConnection, converter: Converter) -> None:
+def test_a_call_in_another_thread_is_answered_in_its_context(bus: Gio.DBusConnection, converter: object) -> None:
     found: list[Any] = []
 
     def ask_there() -> None:
         context = GLib.MainContext.new()
         context.push_thread_default()
         try:
-            found.append(
-                gleenlet.run(converter.invoke, bus, BUS, BUS_PATH, BUS, "GetNameOwner", "(s)", (BUS,), "(s)", 0, ())
-            )
+            found.append(gleenlet.run(invoke, bus, BUS, BUS_PATH, BUS, "GetNameOwner", "(s)", (BUS,), "(s)", 0, ()))
         finally:
             context.pop_thread_default()
 
@@ -333,7 +332,7 @@ def test_a_call_in_another_thread_is_answered_in_its_context(bus: Gio.DBusConnec
 @in_task
 def test_ten_thousand_calls_at_once_are_all_answered(bus: Gio.DBusConnection) -> None:
     def ask(i: int) -> Any:
-        return _convert.invoke(bus, BUS, BUS_PATH, BUS, "NameHasOwner", "(s)", (f"org.example.n{i}",), "(b)")
+        return invoke(bus, BUS, BUS_PATH, BUS, "NameHasOwner", "(s)", (f"org.example.n{i}",), "(b)")
 
     tasks = [spawn(ask, i) for i in range(10_000)]
     assert [task.result() for task in tasks] == [((False,), [])] * 10_000
@@ -358,7 +357,7 @@ def test_a_reply_for_a_loop_that_has_ended_is_told(bus: Gio.DBusConnection, serv
 @in_task
 def test_the_deepest_value_is_one_that_the_bus_takes(bus: Gio.DBusConnection, service: Service) -> None:
     def echo(value: Any) -> Any:
-        return _native.invoke(bus, service.name, PATH, NAME, "Echo", "(v)", (value,), None, 0, ())[0][0]
+        return invoke(bus, service.name, PATH, NAME, "Echo", "(v)", (value,), None, 0, ())[0][0]
 
     deepest: Any = 1
     for _ in range(21):

@@ -1,4 +1,4 @@
-"""Python values to GVariants and back, by D-Bus signature, and the call that waits for its reply.
+"""Python values to GVariants and back, by D-Bus signature; calls that wait for their reply, and those that come in.
 
     i u x t n q y   int, refused out of range       b   bool        d   float
     s o g           str, checked                    ay  bytes       h   int, an index into the message's descriptors
@@ -10,42 +10,29 @@ In C, seven to twenty times as fast as PyGObject; where that does not work with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from gi.repository import Gio, GLib
 
+from gleenlet._core import Waiter
 from gleenlet.dbus import _plain
 from gleenlet.dbus._plain import INTEGERS, infer, split
 
-__all__ = ["INTEGERS", "infer", "invoke", "pack", "split", "unpack"]
+if TYPE_CHECKING:
+    from gleenlet.dbus._gvariant import Answer
+
+__all__ = ["INTEGERS", "OnCall", "converter", "infer", "invoke", "pack", "register", "split", "unpack"]
+
+# (sender, interface, member, arguments, descriptors, message flags, what answers it)
+OnCall = Callable[[str | None, str, str, tuple[Any, ...], list[int], int, "Answer"], None]
 
 SAMPLE = ("(sa{sv}(dx)ayaias)", ("a", {"b": True, "c": [1, "d"]}, (0.5, -(2**40)), b"e", [1, 2], ["f"]))
 ERROR = ("g-io-error-quark", 26, "an error")  # domain, code and message of a GLib.Error
 
 
-class Converter(Protocol):
-    """What _native.py and _plain.py both are."""
-
-    def pack(self, signature: str, value: Any, /) -> GLib.Variant: ...
-    def unpack(self, variant: GLib.Variant, /) -> Any: ...
-    def invoke(
-        self,
-        connection: Gio.DBusConnection,
-        name: str | None,
-        path: str,
-        interface: str,
-        method: str,
-        signature: str,
-        args: tuple[Any, ...],
-        reply: str | None,
-        flags: int,
-        fds: Sequence[int],
-    ) -> tuple[tuple[Any, ...], list[int]]: ...
-    def fail(self, domain: str, code: int, message: str, /) -> None: ...
-
-
-def works(converter: Converter) -> bool:
+def works(converter: Any) -> bool:
     """Does it convert as it should, with the PyGObject at hand?"""
     try:
         packed = converter.pack(*SAMPLE)
@@ -60,16 +47,19 @@ def works(converter: Converter) -> bool:
     return False
 
 
-def choose() -> Converter:
-    """The one in C if it works here, else the plain one."""
+def choose() -> ModuleType:
+    """The one in C if it works here, else the plain one: both have the same functions."""
     try:
-        from gleenlet.dbus import _native
+        from gleenlet.dbus import _gvariant
     except ImportError:
         return _plain
-    return _native if works(_native) else _plain
+    return _gvariant if works(_gvariant) else _plain
 
 
-converter = choose()
+if TYPE_CHECKING:
+    from gleenlet.dbus import _gvariant as converter
+else:
+    converter = choose()
 
 
 def pack(signature: str, value: Any) -> GLib.Variant:
@@ -129,4 +119,19 @@ def invoke(
         ValueError: a name, path or signature is none.
         Cancelled: the task was cancelled; nobody waits for the reply any more.
     """
-    return converter.invoke(connection, name, path, interface, method, signature, args, reply, flags, fds)
+    waiter = Waiter(None, None, f"D-Bus reply to {method}")
+    call = converter.start(waiter, connection, name, path, interface, method, signature, args, reply, flags, fds)
+    try:
+        waiter.wait()
+    except BaseException:
+        call.cancel()
+        raise
+    return call.result()
+
+
+def register(connection: Gio.DBusConnection, path: str, info: Gio.DBusInterfaceInfo, on_call: OnCall) -> int:
+    """Have GDBus check what comes for this interface, and hand it on; calls to get and set properties too.
+
+    Raises: GLib.Error: the path has this interface already.
+    """
+    return converter.register(connection, path, info, on_call)

@@ -6,13 +6,14 @@ a value pass that is nested too deep or too large, for which the bus closes the 
 
 from __future__ import annotations
 
+import ctypes
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from gi.repository import Gio, GLib
 
-import gleenlet
+from gleenlet._core import Waiter
 
 Pack = Callable[[Any], GLib.Variant]
 
@@ -56,39 +57,68 @@ def unpack(variant: GLib.Variant) -> Any:
     return variant.unpack()
 
 
-def invoke(
+class Call:
+    """A call on its way, as in _gvariant."""
+
+    def __init__(self, connection: Gio.DBusConnection) -> None:
+        self.connection = connection
+        self.cancellable = Gio.Cancellable()
+        self.outcome: Any = None
+
+    def cancel(self) -> None:
+        self.cancellable.cancel()
+
+    def result(self) -> tuple[tuple[Any, ...], list[int]]:
+        values, received = self.connection.call_with_unix_fd_list_finish(self.outcome)
+        return unpack(values), [] if received is None else list(received.steal_fds())
+
+
+def start(
+    waiter: Waiter,
     connection: Gio.DBusConnection,
     name: str | None,
     path: str,
     interface: str,
-    method: str,
+    member: str,
     signature: str,
     args: tuple[Any, ...],
     reply: str | None,
     flags: int,
     fds: Sequence[int],
-) -> tuple[tuple[Any, ...], list[int]]:
-    """As _convert.invoke."""
+) -> Call:
+    """Begin what _convert.invoke waits for; its answer wakes `waiter`."""
     check(name is None or Gio.dbus_is_name(name), "bus name", name)
     check(GLib.Variant.is_object_path(path), "object path", path)
     check(Gio.dbus_is_interface_name(interface), "interface name", interface)
-    check(Gio.dbus_is_member_name(method), "member name", method)
-    given = Gio.UnixFDList()
-    for fd in fds:
-        given.append(fd)
-    result, received = gleenlet.call(
-        connection.call_with_unix_fd_list,
+    check(Gio.dbus_is_member_name(member), "member name", member)
+    call = Call(connection)
+
+    def answered(_: Gio.DBusConnection, outcome: Gio.AsyncResult) -> None:
+        call.outcome = outcome
+        waiter.wake()
+
+    connection.call_with_unix_fd_list(
         name,
         path,
         interface,
-        method,
+        member,
         pack(signature, args),
         None if reply is None else GLib.VariantType(reply),
         Gio.DBusCallFlags(flags),
         NO_TIMEOUT,
-        given if given.get_length() else None,
+        fd_list(fds),
+        call.cancellable,
+        answered,
     )
-    return unpack(result), [] if received is None else list(received.steal_fds())
+    return call
+
+
+def fd_list(fds: Sequence[int]) -> Gio.UnixFDList | None:
+    """Copies of these."""
+    given = Gio.UnixFDList()
+    for fd in fds:
+        given.append(fd)
+    return given if fds else None
 
 
 def check(right: bool, what: str, value: str | None) -> None:
@@ -273,3 +303,77 @@ BASIC: dict[str, Pack] = {
     "o": text("an object path (/like/this)", GLib.Variant.new_object_path, GLib.Variant.is_object_path),
     "g": text("a D-Bus signature", GLib.Variant.new_signature, GLib.Variant.is_signature),
 }
+
+
+# ---- calls that come in ----
+
+
+class Answer:
+    """The answer that a call still wants, as in _gvariant: exactly one of `give` and `refuse`, once."""
+
+    __slots__ = ("invocation",)
+
+    def __init__(self, invocation: Gio.DBusMethodInvocation) -> None:
+        self.invocation: Gio.DBusMethodInvocation | None = invocation
+
+    @property
+    def open(self) -> bool:
+        return self.invocation is not None
+
+    def give(self, signature: str, values: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
+        parameters = pack(signature, values)
+        given = fd_list(fds)
+        invocation = self._take()
+        invocation.return_value_with_unix_fd_list(parameters, given)
+        release(invocation)
+
+    def refuse(self, name: str, text: str) -> None:
+        invocation = self._take()
+        invocation.return_dbus_error(name, text)
+        release(invocation)
+
+    def _take(self) -> Gio.DBusMethodInvocation:
+        invocation, self.invocation = self.invocation, None
+        if invocation is None:
+            raise RuntimeError("this call was answered before")
+        return invocation
+
+
+def register(
+    connection: Gio.DBusConnection, path: str, info: Gio.DBusInterfaceInfo, on_call: Callable[..., object]
+) -> int:
+    """As _convert.register."""
+
+    def called(
+        _: Gio.DBusConnection,
+        sender: str | None,
+        path: str,
+        interface: str,
+        member: str,
+        parameters: GLib.Variant,
+        invocation: Gio.DBusMethodInvocation,
+    ) -> None:
+        message = invocation.get_message()
+        received = message.get_unix_fd_list()
+        fds = [] if received is None else list(received.steal_fds())
+        on_call(sender, interface, member, unpack(parameters), fds, int(message.get_flags()), Answer(invocation))
+
+    return connection.register_object(path, info, called, None, None)
+
+
+def release(invocation: Gio.DBusMethodInvocation) -> None:
+    """Drop the reference that nobody owns.
+
+    Before GLib 2.84 g_dbus_connection_register_object_with_closures() gives its function a reference of its own
+    besides the one that the answer consumes. In a task, after the answer, the one left is ours.
+    """
+    if LEAKS and getattr(invocation, "__grefcount__", 0) > 1:
+        unref()(ctypes.c_void_p(hash(invocation)))
+
+
+LEAKS = (GLib.MAJOR_VERSION, GLib.MINOR_VERSION) < (2, 84)
+
+
+@functools.cache
+def unref() -> Any:
+    return ctypes.CDLL("libgobject-2.0.so.0").g_object_unref

@@ -6,21 +6,23 @@ import dis
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
 from gi.repository import Gio, GLib
 
 from gleenlet import Cancelled, GleenletError, Task, current_task, get_hub, spawn
 from gleenlet.dbus._call import Call, current
-from gleenlet.dbus._convert import pack
+from gleenlet.dbus._convert import pack, register
 from gleenlet.dbus._errors import FAILED, INVALID_ARGS, LIMITS_EXCEEDED, name_and_text, text_of
 from gleenlet.dbus._fds import FileDescriptor
-from gleenlet.dbus._incoming import Answer, register
 from gleenlet.dbus._interface import Interface, Method, interfaces_of
 from gleenlet.dbus._members import EXPORTS, GETTER, SETTER, Property, Signal
 from gleenlet.dbus._remote import PROPERTIES
 from gleenlet.dbus._subscribe import Subscription, get_owner, refuse_closed
 from gleenlet.dbus._types import ObjectPath, number_of, typed, variant
+
+if TYPE_CHECKING:
+    from gleenlet.dbus._gvariant import Answer
 
 T = TypeVar("T")
 WhenBusy = Literal["queue", "drop", "restart"]

@@ -109,7 +109,7 @@ def test_a_watcher_that_a_glib_callback_starts_alone_reaches_a_suspended_hub(kin
 
 @in_gevent()
 def test_a_signal_and_an_async_send_between_two_waits_of_libev_are_not_lost() -> None:
-    """libev does not write to its pipe while callbacks run, it only waits for no time: see _libev.c."""
+    """libev does not write to its pipe while callbacks run, it only waits for no time: see park.c."""
     hub = gevent.get_hub()
     seen: list[Any] = []
 

@@ -1,7 +1,7 @@
 """gevent on GLib's main loop: everything of gevent's runs inside whatever GLib loop the program has.
 
 gevent's hub becomes a guest: it runs libev's loop as always, but where libev would wait it is suspended, and
-a GLib source resumes it (_libev.c). GLib's own loop is untouched, so `Gtk.Application.run()`,
+a GLib source resumes it (native/libev). GLib's own loop is untouched, so `Gtk.Application.run()`,
 `GLib.MainLoop().run()` and nested loops work as they are; where no loop runs, whatever waits in gevent drives
 GLib's default context meanwhile.
 
@@ -56,7 +56,6 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
 
     attached = False  # is this the loop that GLib serves?
     broken = False
-    held = 0  # how often by hold(), of what libev counts as active
     breaking: Any = None  # the callback that breaks once more: see thrown()
     before: Any = None  # the plain loop object that install() found
 
@@ -95,21 +94,12 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
                 return
             if not _libev.glib_alive() and not _workers():
                 return
-            self.hold()  # libev has nothing left to wait for, GLib has
+            self.ref()  # libev has nothing left to wait for, GLib has
             try:
                 super().run(once=True)
             finally:
                 if self.ptr:
-                    self.let_go()
-
-    def hold(self) -> None:
-        """Have libev's loop go on with nothing to wait for."""
-        self.ref()
-        self.held += 1
-
-    def let_go(self) -> None:
-        self.unref()
-        self.held -= 1
+                    self.unref()
 
     def break_(self, *how: int) -> None:
         self.broken = True
@@ -123,7 +113,7 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
 
 
 def _touching(name: str) -> Callable[..., Any]:
-    """A method that starts something: outside the hub's turn, it needs a turn for that. `timer` and `io` do so in C."""
+    """A method that starts something: outside the hub's turn, it needs a turn for that. `timer` does so in C."""
     start: Callable[..., Any] = getattr(corecext.loop, name)
 
     @functools.wraps(start)
@@ -134,7 +124,7 @@ def _touching(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in ("signal", "child", "async_", "stat", "idle"):
+for _name in ("io", "signal", "child", "async_", "stat", "idle"):
     setattr(GLibLoop, _name, _touching(_name))
 
 
@@ -194,7 +184,6 @@ _runs: list[_Run] = []
 _waits: dict[Waiter, Any] = {}  # of gevent's greenlets in the core, and what they wait with
 _loop: GLibLoop | None = None
 _slot: bool | None = None  # does compiled code reach our Hub.switch through its table? None: not tried yet
-_error_class: type[BaseException] | None = None
 
 
 # ---- what _libev calls ----
@@ -205,7 +194,13 @@ def find_hub() -> Hub | None:
     from gevent._hub_local import get_hub_if_exists
 
     hub = get_hub_if_exists()
-    return hub if hub is not None and hub.loop is _loop else None
+    if hub is None or hub.loop is not _loop:
+        return None
+    # Made in a task, or in any greenlet, it is that one's child, and with it all of gevent's: they would work for the
+    # task, be cancelled with it, and end with it. It is the thread's.
+    while hub.parent.parent is not None:
+        hub.parent = hub.parent.parent
+    return hub
 
 
 def thrown(error: BaseException) -> None:
@@ -231,13 +226,10 @@ def stray(error: BaseException) -> None:
 
 def wait_in_core() -> object:
     """A greenlet that GLib's loop or the core runs waits for gevent: `hub.switch()` not in the hub's turn."""
-    _libev.tasks(1)
     try:
         return Waiter(None, find_hub(), "gevent").wait()  # which it may switch back from by hand
     except UnsafeSwitchError:
         pass
-    finally:
-        _libev.tasks(-1)
     where, name = _caller()
     raise _blocking_error()(
         f"Impossible to call blocking function in a GLib callback: {where}.\n"
@@ -253,12 +245,12 @@ def wait_in_gevent(waiter: Waiter) -> None:
     assert hub is not None
     while not waiter.done:
         _waits[waiter] = ours = Waiter(hub)
-        hub.loop.hold()  # no LoopExit while it waits for GLib
+        hub.loop.ref()  # no LoopExit while it waits for GLib
         try:
             ours.get()
         finally:
             del _waits[waiter]
-            hub.loop.let_go()
+            hub.loop.unref()
 
 
 def woken(waiter: Waiter) -> None:
@@ -295,16 +287,14 @@ def paused(_: None) -> None:
     )
 
 
+@functools.cache
 def _blocking_error() -> type[BaseException]:
-    global _error_class
-    if _error_class is None:
-        from gevent.exceptions import BlockingSwitchOutError as GeventError
+    from gevent.exceptions import BlockingSwitchOutError as GeventError
 
-        class BlockingSwitchOutError(UnsafeSwitchError, GeventError):  # type: ignore[misc]
-            __doc__ = UnsafeSwitchError.__doc__
+    class BlockingSwitchOutError(UnsafeSwitchError, GeventError):  # type: ignore[misc]
+        __doc__ = UnsafeSwitchError.__doc__
 
-        _error_class = BlockingSwitchOutError
-    return _error_class
+    return BlockingSwitchOutError
 
 
 # ---- setting up ----
@@ -394,9 +384,7 @@ def _start() -> None:
             )
     finally:
         loop.destroy()
-        _libev.release(False)
     _libev.use_method(GLibLoop, "timer")
-    _libev.use_method(GLibLoop, "io")
     os.register_at_fork(after_in_child=_libev.forked)
 
 

@@ -4,8 +4,9 @@
  * (epoll_wait, called from ev_run), the hub is suspended instead, and two GSources resume it when libev's epoll
  * descriptor is readable, when libev's own timeout is over, or after anything else was dispatched.
  *
- * Files. redirect.c: how libev's wait comes to us. park.c: to the hub and back. source.c: GLib, and when the hub has its
- * turn. switch.c: Hub.switch, and who may wait where. patch.c: gevent's methods that are replaced. module.c: what
+ * Files, from below. redirect.c: how libev's wait comes to us. guest.c: what both halves keep, and what is asked of the one
+ * in Python. source.c: what we call of GLib. park.c: to the hub and back. dispatch.c: what GLib calls, and so when the hub
+ * has its turn. switch.c: Hub.switch, and who may wait where. patch.c: gevent's methods that are replaced. module.c: what
  * _guest.py calls.
  *
  * The hub's states. Only `enter` leads in, always from a greenlet that is "home" then: it runs GLib's loop, or drives
@@ -41,27 +42,18 @@ typedef struct Driver {            /* a greenlet that iterates GLib's context un
     PyObject *value, *error;       /* owned */
 } Driver;
 
-/* The guest: one in a process, as libev has one default loop. */
-
-typedef struct {                   /* what is gevent's; objects are owned */
+typedef struct {                   /* a hub, and the loop that it runs, or will; objects are owned */
+    Observer seam;                 /* the core's, while the hub runs; `self`: the hub */
+    /* what is gevent's */
     PyGreenlet *hub;
     PyObject *loop;
     PyObject *callbacks;           /* the loop's queue of callbacks */
-    Py_ssize_t head;               /* where in `callbacks` its first element is */
     void *ev_loop;
-    void (*now_update)(void *);
-    PyObject *timer, *io;          /* methods of gevent's own loop */
-    PyObject *(*cython_switch)(PyObject *, int);
-    int trial;                     /* of switch_hub in its place: see use_slot */
-    PyObject *module;              /* _guest.py */
-} Gevent;
-
-typedef struct {                   /* where the hub runs */
+    /* where the hub runs */
     PyThreadState *thread;
-    Hub *core;                     /* owned */
+    Hub *core;
     PyGreenlet *home;              /* borrowed: it is inside `enter` */
-    PyGreenlet *host;              /* owned: who was home last */
-    PyObject *token;               /* what a suspended hub gives its home */
+    PyGreenlet *host;              /* who was home last */
     Driver *driver;                /* the innermost */
     char *base;                    /* where the hub's stack begins */
     int level;
@@ -69,10 +61,10 @@ typedef struct {                   /* where the hub runs */
     int nested_count;              /* gilstate_counter under the last dispatch: for a greenlet that runs a GLib loop */
     int plain;                     /* a forked child: gevent runs as if we were not there */
     int alone;                     /* the waiting greenlet cannot drive GLib: its loop runs in another thread */
-} Stack;
-
-typedef struct {                   /* when the hub runs */
+    /* when the hub runs */
     enum { UNBORN, PARKED, RUNNING, AWAY } state;
+    struct Source *work;           /* the GSource that resumes it; made once, for good (F13) */
+    PollFD epoll;                  /* libev's, which GLib polls; fd -1: none */
     int touched;                   /* something may have been started outside the hub */
     int yielded;                   /* suspended with work left */
     int fresh;                     /* main_depth of the last dispatch, until the next iteration begins */
@@ -83,43 +75,55 @@ typedef struct {                   /* when the hub runs */
     int probing;                   /* glib_alive() asks GLib: the hub is not wanted */
     int complained;
     int64_t asked, deadline, suspended_at, slice_end, paused_until;
-    unsigned long polls, waits;    /* how often the hub was suspended, and libev would have waited: for tests */
-} Turn;
+    unsigned long polls;           /* how often the hub was suspended: for tests */
+} Guest;
+
+typedef struct {                   /* what is the process's: found, or patched, when _guest.py is imported */
+    PyObject *python;              /* _guest.py */
+    PyObject *token;               /* what a suspended hub gives its home */
+    PyObject *switch_out;          /* a method's name */
+    PyObject *timer;               /* the method of gevent's own loop */
+    void (*now_update)(void *);
+    Py_ssize_t head;               /* where in a queue of callbacks its first element is */
+    PyObject *(*cython_switch)(PyObject *, int);
+    int trial;                     /* of switch_hub in its place: see use_slot */
+    unsigned long waits;           /* how often libev would have waited, in any loop */
+    Guest guest;                   /* one, as libev has one default loop: who comes from libev or from gevent means this one */
+} Gevent;
 
 extern Gevent gevent;
-extern Stack stack;
-extern Turn turn;
 
 /* redirect.c */
 int redirect(void *inside, const char *name, void *function);
 
-/* park.c */
-PyObject *enter(void);
-PyObject *go_home(int state, int yielded, int64_t now);
-int guest_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout);
+/* guest.c */
+PyObject *ask(const char *method, PyObject *arg); /* _guest.py: what does it return or raise? */
+void tell(const char *method);     /* it, with the current exception if there is one */
+int descends(PyGreenlet *greenlet, PyGreenlet *from);
+void find_hub(Guest *guest);
 
 /* source.c */
 int load_glib(void);
 int glib_depth(void);
+void poll_epoll(Guest *guest, int fd); /* have GLib poll libev's epoll; -1: none */
 int iterate_glib(void);            /* once; 0: another thread runs its loop */
 PyObject *glib_alive(PyObject *module, PyObject *ignored);
-void attach_sources(void);
-void poll_epoll(int fd);           /* have GLib poll libev's epoll; -1: none */
+
+/* park.c */
+int may_enter(Guest *guest, char *frame, int count);
+PyObject *enter(Guest *guest);
+PyObject *go_home(Guest *guest, int state, int yielded, int64_t now);
+int guest_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout);
+
+/* dispatch.c */
+void attach_sources(Guest *guest);
 
 /* switch.c */
-int may_enter(char *frame, int count);
-int descends(PyGreenlet *greenlet, PyGreenlet *from);
 PyObject *switch_hub(PyObject *self, int skip_dispatch);
 
 /* patch.c */
 PyObject *find_head(PyObject *module, PyObject *args);
 PyObject *use_method(PyObject *module, PyObject *args);
 PyObject *use_slot(PyObject *module, PyObject *args);
-
-/* module.c */
-extern PyObject *str_switch_out;
-void tell(const char *method);     /* _guest.py, with the current exception if there is one */
-PyObject *ask(const char *method); /* _guest.py: what does it return or raise? */
-void find_hub(void);
 
 #endif

@@ -1,38 +1,28 @@
-/* gevent's methods that are replaced: Hub.switch, loop.timer and loop.io. Each place is tried before it is relied on. */
+/* gevent's methods that are replaced: Hub.switch and loop.timer. Each place is tried before it is relied on. */
 #include "guest.h"
 
 static PyObject *hub_switch(PyObject *self, PyObject *Py_UNUSED(ignored)) { return switch_hub(self, 1); }
 
-/* ---- loop.timer and loop.io ---- */
-
-static PyObject *call_method(PyObject *method, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *keywords) {
+/* A timer counts from libev's notion of now, which is stale while anything but libev has run: refresh it first. */
+static PyObject *loop_timer(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *keywords) {
+    Guest *guest = &gevent.guest;
     PyObject *all[8];
     Py_ssize_t count = n + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
-    turn.touched |= self == gevent.loop;
+    if (self == guest->loop) {
+        gevent.now_update(guest->ev_loop);
+        guest->touched = 1;
+    }
     if (count > 7)
         return PyErr_Format(PyExc_TypeError, "at most 4 arguments are taken, not %zd", count);
     all[0] = self;
     memcpy(all + 1, args, count * sizeof *all);
-    return PyObject_Vectorcall(method, all, n + 1, keywords);
-}
-
-/* A timer counts from libev's notion of now, which is stale while anything but libev has run: refresh it first. */
-static PyObject *loop_timer(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *keywords) {
-    if (self == gevent.loop)
-        gevent.now_update(gevent.ev_loop);
-    return call_method(gevent.timer, self, args, n, keywords);
-}
-
-static PyObject *loop_io(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *keywords) {
-    return call_method(gevent.io, self, args, n, keywords);
+    return PyObject_Vectorcall(gevent.timer, all, n + 1, keywords);
 }
 
 static PyMethodDef overrides[] = {
     {"switch", hub_switch, METH_NOARGS, "Let the hub run until it switches back."},
     {"timer", (PyCFunction)(void (*)(void))loop_timer, METH_FASTCALL | METH_KEYWORDS,
-     "timer(after, repeat=0.0, ref=True, priority=None) -> timer watcher"},
-    {"io", (PyCFunction)(void (*)(void))loop_io, METH_FASTCALL | METH_KEYWORDS,
-     "io(fd, events, ref=True, priority=None) -> io watcher"}};
+     "timer(after, repeat=0.0, ref=True, priority=None) -> timer watcher"}};
 
 PyObject *find_head(PyObject *Py_UNUSED(module), PyObject *args) { /* find_head(queue, its only callback) */
     PyObject *queue, *callback;

@@ -21,7 +21,7 @@ def window() -> Iterator[Any]:
     window = new_window()
     yield window
     window.destroy()
-    assert _ends.Toplevels.current is None
+    assert not _ends.Shared.all
 
 
 def area_of(window: Any) -> Any:
@@ -122,7 +122,7 @@ def test_closing_the_window_ends_the_iteration(shown: bool) -> None:
     spawn(frame, window).join(0) if not shown else run(frame, window)
     window.destroy()
     assert all(time > 0 for time in task.result())
-    assert _ends.Toplevels.current is None
+    assert not _ends.Shared.all
 
 
 def test_closing_the_window_in_one_of_its_frames(window: Any) -> None:
@@ -143,7 +143,7 @@ def test_cancelled_frames_ask_for_no_more(window: Any) -> None:
     task.cancel()
     with pytest.raises(Cancelled):
         task.result()
-    assert _ends.Toplevels.current is None
+    assert not _ends.Shared.all
 
 
 def test_a_task_that_fails_in_a_frame_fails_alone(window: Any) -> None:

@@ -142,7 +142,7 @@ def test_a_window_closed_while_its_bar_pulses() -> None:
     settle()
     assert task.cancelled()
     assert not _lifetimes.lives
-    assert not _ends.Toplevels.current
+    assert not _ends.Shared.all
     with pytest.raises(GleenletError, match="was closed"), progress(bar):
         pass
 

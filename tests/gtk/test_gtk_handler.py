@@ -62,7 +62,7 @@ def click_three_times(button: Gtk.Button) -> None:
 
 
 def nothing_watched() -> bool:
-    return not _lifetimes.lives and not _ends.Toplevels.current and not _ends.Shutdown.all
+    return not _lifetimes.lives and not _ends.Shared.all
 
 
 def is_gone(ref: weakref.ref[Any]) -> bool:

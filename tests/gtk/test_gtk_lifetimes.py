@@ -15,7 +15,7 @@ gi.require_version("Gtk", "4.0")
 from gi.repository import Gio, GObject, Gtk
 
 from gleenlet import Event, GleenletError, sleep, spawn
-from gleenlet.gtk import _ends, _lifetimes, tasks_of
+from gleenlet.gtk import _ends, _lifetimes, ask, tasks_of
 from inside import FOREVER, settle, used_in_another_thread
 from watching import has_handler
 
@@ -41,7 +41,7 @@ class Window(Gtk.Window):
 
 def nothing_watched() -> bool:
     """No life is open, and no handler of ours is left where all windows and the application share one."""
-    return not _lifetimes.lives and not _ends.Toplevels.current and not _ends.Shutdown.all
+    return not _lifetimes.lives and not _ends.Shared.all
 
 
 def gone(ref: weakref.ref[Any]) -> bool:
@@ -546,6 +546,23 @@ def test_a_task_that_does_not_end_within_the_grace_is_named(monkeypatch: pytest.
     door.set()
     settle()
     assert nothing_watched()
+
+
+def test_who_waits_for_a_dialog_goes_on_before_the_application_has_shut_down() -> None:
+    answers: list[object] = []
+
+    def activate(app: Gtk.Application) -> None:
+        window = Gtk.ApplicationWindow(application=app)
+        window.present()
+        spawn(lambda: answers.append(ask(window, "Delete it?", buttons=["_Cancel", "_Delete"])))
+        spawn(app.quit)
+
+    app = application()
+    app.connect("activate", activate)
+    app.run(None)
+    assert answers == [None]
+    assert nothing_watched()
+    app.get_windows()[0].destroy()
 
 
 def test_a_task_holds_the_application_only_if_asked_to() -> None:

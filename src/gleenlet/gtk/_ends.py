@@ -9,26 +9,17 @@ end with it. Whatever is disposed has ended too. Knows nothing of tasks.
 from __future__ import annotations
 
 import sys
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from gi.repository import Gio, GObject
+from gi.repository import Gio, GLib, GObject
 
 from gleenlet import get_hub
 
-__all__ = ["End", "Life", "address_of", "application_of", "describe", "gtk", "has_ended", "is_widget", "window_of"]
+__all__ = ["End", "address_of", "application_of", "describe", "gtk", "has_ended", "is_widget", "window_of"]
 
 GRACE = 5.0
 """For how many seconds an application's shutdown waits for what ends with it."""
-
-
-class Life(Protocol):
-    """What ends with an object."""
-
-    def end(self) -> None:
-        """The object has ended. Called at least once."""
-
-    def finish(self, deadline: float) -> None:
-        """Drive the loop until nothing is left, or `deadline` is over: the application is about to return."""
 
 
 def gtk() -> Any:
@@ -79,24 +70,27 @@ def has_ended(owner: GObject.Object) -> bool:
 
 
 class End:
-    """Tells `life` when `owner` ends, until `close()`. Keeps `owner` alive no longer."""
+    """Calls `ended`, once or more, when `owner` ends, until `close()`. Keeps `owner` alive no longer.
 
-    def __init__(self, owner: Any, life: Life) -> None:
-        self.life = life
+    An application's shutdown drives the loop until all its ends are closed; after GRACE seconds it calls `late`.
+    """
+
+    def __init__(self, owner: Any, ended: Callable[[], object], late: Callable[[], object] = bool) -> None:
+        self.ended = ended
+        self.late = late
         self.hub = get_hub()
         self.owner = owner.weak_ref(self.disposed)
         self.handler: int | None = None
-        self.toplevels: Toplevels | None = None
-        self.shutdown: Shutdown | None = None
+        self.shared: list[Shared] = []
         if is_widget(owner):
             if gtk()._version == "3.0":
                 self.handler = owner.connect("destroy", self.destroyed)
             else:
                 self.handler = owner.connect("unrealize", self.unrealized)
-                self.toplevels = Toplevels.join(self)
+                self.shared.append(Toplevels.join(gtk().Window.get_toplevels(), self))
         application = application_of(owner)
         if application is not None:
-            self.shutdown = Shutdown.join(application, self)
+            self.shared.append(Shutdown.join(application, self))
 
     def close(self) -> None:
         owner = self.owner()
@@ -104,17 +98,15 @@ class End:
             self.owner.unref()
             if self.handler is not None and owner.handler_is_connected(self.handler):
                 owner.disconnect(self.handler)
-        if self.toplevels is not None:
-            self.toplevels.leave(self)
-        if self.shutdown is not None:
-            self.shutdown.leave(self)
+        for shared in self.shared:
+            shared.leave(self)
 
     def disposed(self) -> None:
         if not self.hub.closed:
-            self.hub.call_soon_threadsafe(self.life.end)  # the last reference may be dropped in any thread
+            self.hub.call_soon_threadsafe(self.ended)  # the last reference may be dropped in any thread
 
     def destroyed(self, _widget: object) -> None:
-        self.life.end()
+        self.ended()
 
     def unrealized(self, _widget: object) -> None:
         if not self.hub.closed:
@@ -123,80 +115,75 @@ class End:
     def look_again(self) -> None:
         owner = self.owner()
         if owner is not None and not owner.get_realized():
-            self.life.end()
+            self.ended()
 
 
-class Toplevels:
-    """The one handler that sees GTK 4 windows go, connected while somebody wants to know."""
+class Shared:
+    """The one handler that hears an emitter for all who want to know, connected while somebody does."""
 
-    current: Toplevels | None = None
-
-    @classmethod
-    def join(cls, end: End) -> Toplevels:
-        if cls.current is None:
-            cls.current = cls()
-        cls.current.ends.add(end)
-        return cls.current
-
-    def __init__(self) -> None:
-        self.ends: set[End] = set()
-        self.model = gtk().Window.get_toplevels()
-        self.handler: int = self.model.connect("items-changed", self.changed)
-
-    def leave(self, end: End) -> None:
-        self.ends.discard(end)
-        if not self.ends and Toplevels.current is self:
-            self.model.disconnect(self.handler)
-            Toplevels.current = None
-
-    def changed(self, _model: object, _position: int, removed: int, _added: int) -> None:
-        # One that is added is still under construction: not even looked at, PyGObject would wrap it as its base class.
-        if removed:
-            windows = [None, *self.model]
-            for end in list(self.ends):
-                owner = end.owner()
-                if owner is not None and window_of(owner) not in windows:
-                    end.life.end()
-
-
-class Shutdown:
-    """The one handler that sees an application shut down, connected while somebody wants to know."""
-
-    all: dict[int, Shutdown] = {}  # noqa: RUF012  # by the application's address
+    signal: ClassVar[str]
+    all: ClassVar[dict[int, Shared]] = {}
+    """By the emitter's address."""
 
     @classmethod
-    def join(cls, application: Gio.Application, end: End) -> Shutdown:
-        key = address_of(application)
-        shutdown = cls.all.get(key)
-        if shutdown is None:
-            shutdown = cls.all[key] = cls(application)
-        shutdown.ends.add(end)
-        return shutdown
+    def join(cls, emitter: Any, end: End) -> Shared:
+        shared = Shared.all.get(address_of(emitter)) or cls(emitter)
+        shared.ends.add(end)
+        return shared
 
-    def __init__(self, application: Any) -> None:
-        self.key = address_of(application)
+    def __init__(self, emitter: Any) -> None:
+        self.key = address_of(emitter)
         self.ends: set[End] = set()
-        self.application = application.weak_ref(self.disposed)
-        self.handler = application.connect("shutdown", self.emitted)
+        self.emitter = emitter.weak_ref(self.disposed)
+        self.handler: int = emitter.connect(self.signal, self.emitted)
+        Shared.all[self.key] = self
 
     def disposed(self) -> None:
-        Shutdown.all.pop(self.key, None)
+        Shared.all.pop(self.key, None)
 
     def leave(self, end: End) -> None:
         self.ends.discard(end)
-        application = self.application()
-        if not self.ends and application is not None and self.handler:
-            self.application.unref()
-            application.disconnect(self.handler)
+        emitter = self.emitter()
+        if not self.ends and emitter is not None and self.handler:
+            self.emitter.unref()
+            emitter.disconnect(self.handler)
             self.handler = 0
-            del Shutdown.all[self.key]
+            del Shared.all[self.key]
+
+    def emitted(self, *args: Any) -> None:
+        raise NotImplementedError
+
+
+class Toplevels(Shared):
+    """Sees GTK 4 windows go; its emitter is the list of them."""
+
+    signal = "items-changed"
+
+    def emitted(self, windows: Any, _position: int, removed: int, _added: int) -> None:
+        # One that is added is still under construction: not even looked at, PyGObject would wrap it as its base class.
+        if removed:
+            left = [None, *windows]
+            for end in list(self.ends):
+                owner = end.owner()
+                if owner is not None and window_of(owner) not in left:
+                    end.ended()
+
+
+class Shutdown(Shared):
+    """Sees an application shut down, and has it wait for what ends with it."""
+
+    signal = "shutdown"
 
     def emitted(self, _application: object) -> None:
-        hub = get_hub()
+        hub, told = get_hub(), set[End]()
         deadline = hub.time() + GRACE
-        while self.ends and hub.time() < deadline:  # what ends may start something that has to end
-            ends = list(self.ends)
-            for end in ends:
-                end.life.end()
-            for end in ends:
-                end.life.finish(deadline)
+        alarm = hub.call_at(deadline, bool)  # wakes the loop up
+        while self.ends and hub.time() < deadline:
+            for end in self.ends - told:  # what ends may start something that has to end
+                told.add(end)
+                end.ended()
+            if self.ends:
+                GLib.MainContext.ref_thread_default().iteration(True)
+        alarm.cancel()
+        for end in list(self.ends):
+            end.late()

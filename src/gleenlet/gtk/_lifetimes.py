@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import warnings
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 from gi.repository import Gio, GLib, GObject
 
-from gleenlet import Event, GleenletError, Task, get_hub
+from gleenlet import Cancelled, Event, GleenletError, Task, get_hub, signals
 from gleenlet._core import FAILED, check_runs
 from gleenlet.gtk._ends import End, address_of, describe, has_ended, is_widget
 from gleenlet.gtk._failures import failed
-from gleenlet.gtk._mapped import Mapped
 
 __all__ = ["OwnedTask", "OwnedTasks", "run_after", "spawn_owned", "tasks_of"]
 
@@ -149,14 +149,15 @@ class OwnedTasks:
         >>> window.destroy(); task.join(), task.cancelled()
         (True, True)
         """
-        owner = self._alive()
+        owner: Any = self._alive()
         if not is_widget(owner):
             raise TypeError(f"while_mapped() needs a widget, not {owner!r}")
         check_runs(func)
         life = life_of(owner)
         start = functools.partial(life.spawn, func, args, kwargs)
         name = f"{getattr(func, '__name__', 'Task')} while mapped"
-        return life.spawn(follow, (Mapped(owner), start), {}, name=name)
+        changes = signals((owner, "map"), (owner, "unmap"), limit=1, when_full="drop_newest")
+        return life.spawn(follow, (changes, owner.weak_ref(), start), {}, name=name)
 
     def _alive(self) -> GObject.Object:
         owner: GObject.Object | None = self._owner()
@@ -227,7 +228,7 @@ class Tasks:
         self.hub = get_hub()
         self.address = address_of(owner)
         self.tasks: dict[OwnedTask[Any], None] = {}  # in order
-        self.watch = End(owner, self)
+        self.watch = End(owner, self.end, self.warn)
 
     def spawn(
         self,
@@ -275,14 +276,9 @@ class Tasks:
                 del lives[self.address]
             self.watch.close()
 
-    def finish(self, deadline: float) -> None:
-        alarm = self.hub.call_at(deadline, bool)  # wakes the loop up
-        while self.tasks and self.hub.time() < deadline:
-            GLib.MainContext.ref_thread_default().iteration(True)
-        alarm.cancel()
-        if self.tasks:
-            names = ", ".join(repr(task) for task in self.tasks)
-            warnings.warn(f"still running after the application's shutdown: {names}", RuntimeWarning, stacklevel=2)
+    def warn(self) -> None:
+        names = ", ".join(repr(task) for task in self.tasks)
+        warnings.warn(f"still running after the application's shutdown: {names}", RuntimeWarning, stacklevel=2)
 
 
 lives: dict[int, Tasks] = {}
@@ -323,13 +319,23 @@ def run_after(earlier: list[OwnedTask[Any]], func: Callable[..., T], /, *args: A
     return func(*args, **kwargs)
 
 
-def follow(mapped: Mapped, start: Callable[[], OwnedTask[Any]]) -> None:
-    with mapped:
-        while True:
-            mapped.wait(True)
-            task = start()
-            try:
-                mapped.wait(False)
-            finally:
-                task.cancel()
-            task.wait_end()
+def follow(changes: signals[Any], widget: Callable[[], Any], start: Callable[[], OwnedTask[Any]]) -> None:
+    """Have a task while the widget is mapped. Looks when it runs: what came and went meanwhile is no change."""
+
+    def is_mapped() -> bool:
+        return widget() is not None and widget().get_mapped()
+
+    task: OwnedTask[Any] | None = None
+    try:
+        with changes:
+            for _ in itertools.chain([None], changes):
+                if task is not None and not is_mapped():
+                    last, task = task, None
+                    last.cancel()
+                    last.wait_end()
+                if task is None and is_mapped():
+                    task = start()
+    finally:
+        if task is not None:
+            task.cancel()
+    raise Cancelled("its owner has ended")

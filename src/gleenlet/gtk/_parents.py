@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
 from gi.repository import GLib
@@ -63,25 +63,6 @@ def parent_window(parent: Any) -> Any:
     return window
 
 
-@contextmanager
-def ending(owner: Any, func: Callable[[], object]) -> Iterator[None]:
+def ending(owner: Any, func: Callable[[], object]) -> AbstractContextManager[object]:
     """While the block runs, have `func` called when `owner` ends; None never does."""
-    end = None if owner is None else End(owner, Told(func))
-    try:
-        yield
-    finally:
-        if end is not None:
-            end.close()
-
-
-class Told:
-    """The life of somebody who waits, as far as `End` is concerned."""
-
-    def __init__(self, func: Callable[[], object]) -> None:
-        self.func = func
-
-    def end(self) -> None:
-        self.func()
-
-    def finish(self, deadline: float) -> None:
-        """An application that shuts down need not wait for him."""
+    return nullcontext() if owner is None else closing(End(owner, func))

@@ -110,8 +110,7 @@ def close_after(app: Any, steps: int, how: str) -> None:
     assert story.count("begin") == story.count("end"), story
     assert steps < 5 or story
     assert not _lifetimes.lives
-    assert not _ends.Toplevels.current
-    assert not _ends.Shutdown.all
+    assert not _ends.Shared.all
 
 
 def main(app: Any) -> None:

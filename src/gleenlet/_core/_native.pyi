@@ -90,7 +90,6 @@ class Hub:
     steps: int
     floor: int
     home: greenlet | None
-    _home_count: int
     foreign: dict[greenlet, Waiter]
     complained: bool
     _held: int

@@ -448,7 +448,6 @@ PyObject *hub_set_chooser(Hub *hub, PyObject *func);
 int own_hub(Hub *hub);
 Hub *get_hub(PyGreenlet *current);
 PyObject *core_on_missing_hub(PyObject *module, PyObject *func);
-void end_hub(Hub *hub);
 PyObject *core_hubs(PyObject *module, PyObject *ignored);
 PyObject *core_exit(PyObject *module, PyObject *ignored);
 PyObject *hub_close(Hub *hub, PyObject *ignored);

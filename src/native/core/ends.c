@@ -44,30 +44,6 @@ static Thread *this_threads_hubs(int make) { /* borrowed; NULL: there is none, o
     return thread;
 }
 
-static void context_ended(void *data) { /* in whatever thread */
-    Lane *lane = data;
-    if (!lane->hub || !Py_IsInitialized())
-        return;
-    PyGILState_STATE gil = PyGILState_Ensure();
-    if (lane->hub)
-        end_hub(lane->hub);
-    PyGILState_Release(gil);
-}
-
-int own_hub(Hub *hub) { /* by this thread, until it or the context ends */
-    if (ending || ended == PyThreadState_GetID(PyThreadState_Get())) {
-        PyErr_SetString(GleenletError, "this thread is ending: there is no loop here any more");
-        return -1;
-    }
-    Thread *thread = this_threads_hubs(1);
-    if (!thread)
-        return -1;
-    hub->next = thread->hubs;
-    thread->hubs = (Hub *)Py_NewRef(hub);
-    when_destroyed(hub->idle, context_ended);
-    return 0;
-}
-
 /* ---- abandoning ---- */
 
 /* As greenlet itself ends one that nobody holds any more. Who catches that and waits again gets a GleenletError. */
@@ -176,7 +152,7 @@ static void forget_watches(Hub *hub) {
     PyMem_Free(watches);
 }
 
-void end_hub(Hub *hub) {
+static void end_hub(Hub *hub) {
     if (!hub->open)
         return;
     hub->open = 0;
@@ -192,6 +168,30 @@ void end_hub(Hub *hub) {
             sweep(thread);
     }
     Py_DECREF(hub);
+}
+
+static void context_ended(void *data) { /* in whatever thread */
+    Lane *lane = data;
+    if (!lane->hub || !Py_IsInitialized())
+        return;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    if (lane->hub)
+        end_hub(lane->hub);
+    PyGILState_Release(gil);
+}
+
+int own_hub(Hub *hub) { /* by this thread, until it or the context ends */
+    if (ending || ended == PyThreadState_GetID(PyThreadState_Get())) {
+        PyErr_SetString(GleenletError, "this thread is ending: there is no loop here any more");
+        return -1;
+    }
+    Thread *thread = this_threads_hubs(1);
+    if (!thread)
+        return -1;
+    hub->next = thread->hubs;
+    thread->hubs = (Hub *)Py_NewRef(hub);
+    when_destroyed(hub->idle, context_ended);
+    return 0;
 }
 
 static Hub *hub_of_context(void *context) { /* this thread's for that context, borrowed; NULL: none, or an error is set */

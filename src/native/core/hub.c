@@ -162,7 +162,6 @@ static PyMemberDef hub_members[] = {
     {"floor", T_ULONGLONG, offsetof(Hub, floor), READONLY, "Where the stack of its tasks begins."},
     {"steps", T_ULONGLONG, offsetof(Hub, steps), READONLY, "How often a task or greenlet was resumed so far."},
     {"home", T_OBJECT, offsetof(Hub, home.greenlet), READONLY, "Seam: the greenlet that is in the innermost dispatch, or None."},
-    {"_home_count", T_INT, offsetof(Hub, home.count), READONLY, NULL},
     {"foreign", T_OBJECT, offsetof(Hub, foreign), READONLY, "Seam: the waiters of greenlets that are no task's."},
     {"complained", T_BOOL, offsetof(Hub, complained), 0, "Seam: a loop that holds the tasks up has been warned of."},
     {"_fatal", T_OBJECT, offsetof(Hub, fatal), 0, NULL},

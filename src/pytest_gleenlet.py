@@ -66,7 +66,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
 
 
 def explores(func: Any) -> bool:
-    return bool(getattr(func, "_gleenlet_explored", False))
+    return bool(getattr(func, "explored_by_gleenlet", False))
 
 
 def is_coroutine(func: Any) -> bool:

@@ -218,10 +218,10 @@ def test_a_loop_that_runs_already_begins_to_be_recorded_at_its_next_turn() -> No
     with record() as recorder:
         while not any(recorder.loops().get(event.loop) == "busy loop" for event in recorder.events()):
             turns.acquire()
-    count = recorder._tape.count
+    count = recorder.tape.count
     for _ in range(100):
         turns.acquire()
-    assert recorder._tape.count == count
+    assert recorder.tape.count == count
     stop.set()
     thread.join()
 
@@ -250,7 +250,7 @@ def test_old_events_make_room_and_the_gap_shows(monkeypatch: pytest.MonkeyPatch)
         run(yields, 5000)
         numbers = [event.number for event in recorder.events()]
     assert numbers[0] > 0
-    assert numbers == list(range(numbers[0], recorder._tape.count))
+    assert numbers == list(range(numbers[0], recorder.tape.count))
     assert 2728 < len(numbers) <= 2 * 2728
     assert next(recorder.events(numbers[-1])).number == numbers[-1]
 
@@ -268,17 +268,17 @@ def test_several_record_at_a_time_and_the_last_one_ends_it() -> None:
     with record(seconds=1) as one:
         with record(seconds=2) as other:
             run(sleep, 0)
-        assert one._tape is other._tape
-        before = one._tape.count
+        assert one.tape is other.tape
+        before = one.tape.count
         run(sleep, 0)
-        assert one._tape.count > before
-    before = one._tape.count
+        assert one.tape.count > before
+    before = one.tape.count
     run(sleep, 0)
     one.stop()  # once more
-    assert one._tape.count == before
+    assert one.tape.count == before
     assert len(list(other.events())) == before
     with record() as third:
-        assert third._tape is not one._tape
+        assert third.tape is not one.tape
 
 
 def test_records_of_tasks_say_what_was_counted(recorder: Recorder) -> None:

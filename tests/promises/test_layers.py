@@ -27,6 +27,21 @@ ROOMS = {
     "debug": {PUBLIC, CORE, "_sync", "_glib", "asyncio", "gevent", "gtk", "dbus", "gst"},
     "testing": {PUBLIC, CORE, "_sync", "_glib", "asyncio", "gevent", "gtk", "dbus", "gst", "debug"},
 }
+# The underscores of others, Python and libraries, that a room uses. asyncio's are declared in asyncio/_private.py, and
+# used in that room alone; but for what asyncio itself asks things for that are no futures of its own.
+OF_OTHERS = {
+    CORE: {"_getframe"},
+    "_sync": {"_asyncio_future_blocking"},
+    "_glib": {"_DBusProxyMethodCall", "_callback_stack"},
+    "asyncio": {"_sighandler_noop"},
+    "gevent": {"_callbacks"},
+    "gtk": {"_version"},
+    "dbus": {"_fields", "_getframe", "_name"},
+    "debug": {"_current_frames", "_getframe", "_stack_saved"},
+    "testing": {
+        *("_DummyThread", "_getframe", "_idle_semaphore", "_target", "_threadpool", "_threads", "_value", "_version")
+    },
+}
 LOADED_LATE = {(CORE, "future")}  # imports asyncio: no part of the door
 LONGEST = 500  # lines
 
@@ -91,3 +106,40 @@ def test_a_rooms_door_only_opens(room: str) -> None:
 
 def test_no_file_is_too_long() -> None:
     assert {str(path): n for path in FILES if (n := (SOURCE / path).read_text().count("\n")) > LONGEST} == {}
+
+
+def private(path: Path) -> set[str]:
+    """The attributes with an underscore that a file asks others than `self` for, and its room does not give."""
+    asked, own = set(), set()
+    for other in (SOURCE / path).parent.glob("*.py*"):
+        for node in ast.walk(ast.parse(other.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                own.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                own.add(node.id)
+            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("self", "cls"):
+                own.add(node.attr)
+            elif other.name == path.name:
+                asked.add(asked_for(node))
+    return {name for name in asked - own if name.startswith("_") and not name.startswith("__")}
+
+
+def asked_for(node: ast.AST) -> str:
+    """The name in `thing.name`, `getattr(thing, "name")` and `hasattr(thing, "name")`; "": none."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr"):
+        name = node.args[1]
+        return str(name.value) if isinstance(name, ast.Constant) else ""
+    return ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_what_rooms_share_has_no_underscore(path: Path) -> None:
+    assert private(path) <= OF_OTHERS.get(room_of(path), set())
+
+
+def test_an_underscore_of_another_room_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "_one.py").write_text("self._a = b._a = c._d + getattr(e, '_f')")
+    monkeypatch.setitem(globals(), "SOURCE", tmp_path)
+    assert private(Path("_one.py")) == {"_d", "_f"}

@@ -53,11 +53,11 @@ class TaskFuture(asyncio.Future[Any]):
 
     def __init__(self, task: Task[Any], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
-        self._task = task
+        self.task = task
         task.add_done_callback(self._copy)
 
     def cancel(self, msg: Any | None = None) -> bool:
-        return not self.done() and self._task.cancel(msg)
+        return not self.done() and self.task.cancel(msg)
 
     def _copy(self, task: Task[Any]) -> None:
         if self._loop.is_closed() or self.done():

@@ -92,7 +92,7 @@ def call(
         except BaseException as reason:
             own.cancel()
             if outcome is None and operation.cancellable and isinstance(reason, Cancelled):
-                waiter = Waiter(CANCEL_GRACE)
+                waiter = Waiter(CANCEL_GRACE, None, "cancelled operation")
                 with contextlib.suppress(TimeoutError, Cancelled, MemoryError):
                     waiter.wait()
             abandoned = True

@@ -25,6 +25,7 @@ __all__ = [
     "MoveOn",
     "Strike",
     "Timeout",
+    "entered_by",
     "move_on_after",
     "shield",
     "timeout",
@@ -123,6 +124,11 @@ class Strike:
             self.shield._late = False
             self.task.take_back(Cancelled, True)
         return self.shield.struck
+
+
+def entered_by(block: Any) -> Any:
+    """The task, or top level, that has entered this limit or TaskGroup; None: nobody has."""
+    return block._strike and block._strike.task
 
 
 class _Limit(Limit):

@@ -22,7 +22,7 @@ from gleenlet._core import Hub, SignalListener, Task, UnsafeSwitchError, _slabs,
 from gleenlet.asyncio._private import SelectorEventLoop, never_mind, no_handler
 from gleenlet.asyncio._selector import Selector
 
-__all__ = ["EventLoop", "announce", "local", "run_in_task"]
+__all__ = ["EventLoop", "announce", "local", "loops_and_tasks", "run_in_task", "waits_outside"]
 
 T = TypeVar("T")
 
@@ -270,6 +270,25 @@ def announce(hub: Hub) -> None:
     hub.set_turn(None if loop is None else _set_running_loop, loop)
 
 
+def loop_of(task: Task[Any]) -> EventLoop | None:
+    """The loop that a task of this thread's runs."""
+    return next((loop for loop in local.loops.running if loop._waiting.task is task), None)
+
+
+def waits_outside(task: Task[Any]) -> bool:
+    """Does the loop that this task runs wait for any descriptor but that which wakes it itself?"""
+    loop = loop_of(task)
+    return loop is not None and not loop._waiting._fd_to_key.keys() <= {loop._ssock.fileno()}
+
+
+def loops_and_tasks() -> list[tuple[EventLoop, Task[Any]]]:
+    """The loops that run in whatever thread, and the tasks that run them.
+
+    Raises: RuntimeError: another thread has made a loop meanwhile.
+    """
+    return [(loop, task) for loop in EventLoop._all if (task := loop._waiting.task) is not None]
+
+
 def run_in_task(func: Callable[..., T], *args: Any) -> T:
     """Run in a task what runs a loop, and drive GLib's loop meanwhile; an interrupt here ends it."""
     task = spawn(func, *args, name="asyncio")
@@ -282,7 +301,7 @@ def run_in_task(func: Callable[..., T], *args: Any) -> T:
             if task.greenlet is None:
                 task.cancel()
                 raise
-            loop = next((loop for loop in local.loops.running if loop._waiting.task is task), None)
+            loop = loop_of(task)
             if loop is not None:
                 loop._waiting.throw(error)
             else:

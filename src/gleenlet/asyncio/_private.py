@@ -1,4 +1,4 @@
-"""asyncio's private names, each declared once, and how `await_` starts a coroutine by them.
+"""asyncio's private names, each declared once, how `await_` starts a coroutine by them, and what the kits read of them.
 
 asyncio promises none of them; a test asks each Python that we support whether it has them all.
 """
@@ -10,13 +10,14 @@ import select
 import selectors
 from asyncio import unix_events
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from gleenlet._core import Waiter
 
-__all__ = ["EpollSelector", "FirstStep", "SelectorEventLoop", "never_mind", "no_handler"]
+__all__ = ["EpollSelector", "FirstStep", "SelectorEventLoop", "awaited", "in_order_of", "never_mind", "no_handler"]
 
 if TYPE_CHECKING:
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         _task_factory: Any
         _signal_handlers: dict[int, asyncio.Handle]
         _csock: Any  # what signals are written to
+        _ssock: Any  # its other end, which the loop reads
         _asyncgen_firstiter_hook: Callable[..., None]
         _asyncgen_finalizer_hook: Callable[..., None]
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         def _check_running(self) -> None: ...
         def _handle_signal(self, sig: int) -> None: ...
         def _process_self_data(self, data: bytes) -> None: ...
+        def _run_once(self) -> None: ...
 
     class EpollSelector(selectors.EpollSelector):
         _selector: select.epoll
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 
     class Task(asyncio.Task[Any]):
         _log_destroy_pending: bool  # else its end without a result is a message
+        _fut_waiter: Any  # the future that it awaits
 
 else:
     SelectorEventLoop, EpollSelector = asyncio.SelectorEventLoop, selectors.EpollSelector
@@ -63,6 +67,33 @@ no_handler: Callable[..., None] = unix_events._sighandler_noop  # type: ignore[a
 def never_mind(task: Any) -> None:
     """No message if it goes before it has ended."""
     task._log_destroy_pending = False
+
+
+def awaited(task: Any) -> Any:
+    """The future that a task of asyncio's awaits, or None."""
+    return task._fut_waiter
+
+
+@contextmanager
+def in_order_of(choose: Callable[[list[Any]], int]) -> Iterator[None]:
+    """Have all loops ask which of the callbacks that are ready at the beginning of an iteration is next: its index."""
+    loops: Any = asyncio.BaseEventLoop
+    run_once = loops._run_once
+
+    def ordered(loop: Any) -> None:
+        ready = loop._ready
+        for done in range(len(ready) - 1) if isinstance(ready, deque) else ():
+            place = done + choose(list(ready)[done:])
+            handle = ready[place]
+            del ready[place]
+            ready.insert(done, handle)
+        run_once(loop)
+
+    loops._run_once = ordered
+    try:
+        yield
+    finally:
+        loops._run_once = run_once
 
 
 class FirstStep:

@@ -33,10 +33,7 @@ def asyncio_tasks(stacks: Stacks, threads: dict[int, FrameType]) -> Found:
     if ours is None:
         return
     asyncio = sys.modules["asyncio"]
-    for loop in copied(lambda: ours.EventLoop._all):
-        host = loop._waiting.task
-        if host is None:  # it does not run
-            continue
+    for loop, host in copied(ours.loops_and_tasks):
         thread = host.hub.thread
         running = asyncio.current_task(loop)
         for task in copied(partial(asyncio.all_tasks, loop)):
@@ -45,7 +42,7 @@ def asyncio_tasks(stacks: Stacks, threads: dict[int, FrameType]) -> Found:
             )
             coroutine = task.get_coro()
             frames = coroutine_frames(coroutine)
-            future = task._fut_waiter
+            future = ours.awaited(task)
             if task is running:
                 record.state = "running"
                 here = thread == get_ident()
@@ -59,12 +56,12 @@ def asyncio_tasks(stacks: Stacks, threads: dict[int, FrameType]) -> Found:
                     record.state = "new"
             if getattr(task, "cancelling", int)() and record.state != "running":
                 record.state = "cancelling"
-            yield record, getattr(future, "_task", future), host
+            yield record, getattr(future, "task", future), host
 
 
 def asyncio_wait(future: Any, stack: list[Frame]) -> str:
     """In words: asyncio's own function that it stands in, or what it awaits."""
-    for what in (future, getattr(future, "_task", None)):  # the second: a task of ours, awaited
+    for what in (future, getattr(future, "task", None)):  # the second: a task of ours, awaited
         if hasattr(type(what), "get_name") or hasattr(type(what), "name"):
             return said(lambda it: f"task {it.get_name() if hasattr(it, 'get_name') else it.name!r}", what)
     if stack and "/asyncio/" in stack[0].file:

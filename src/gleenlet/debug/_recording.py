@@ -64,7 +64,7 @@ class Recorder:
     def __init__(self, seconds: float, megabytes: float) -> None:
         self._seconds = seconds
         self._megabytes = megabytes
-        self._tape = start(self)
+        self.tape = start(self)
 
     def stop(self) -> None:
         """Take down no more for this one; what there is can still be read. Thread: any."""
@@ -98,8 +98,8 @@ class Recorder:
 
         Thread: any; what happens after the call is not in it.
         """
-        end = self._tape.count
-        while seen := self._tape.read(first, min(PART, end - first)) if first < end else []:
+        end = self.tape.count
+        while seen := self.tape.read(first, min(PART, end - first)) if first < end else []:
             yield from seen
             first = seen[-1].number + 1
 
@@ -109,9 +109,9 @@ class Recorder:
         A task without a name of its own has its function's, with its number.
         Thread: any.
         """
-        found = self._tape.labels()
+        found = self.tape.labels()
         for hub in all_hubs():
-            found |= _recorder.names(self._tape, hub)
+            found |= _recorder.names(self.tape, hub)
         return found
 
     def dump(self, file: str | os.PathLike[str]) -> None:

@@ -31,7 +31,7 @@ def begin_trace(request: dict[str, Any]) -> dict[str, Any]:
     ends = threading.Timer(seconds + PATIENCE, forget, (number,))
     ends.daemon = True
     ends.name = "gleenlet.debug trace"
-    _begun[number] = recorder, recorder._tape.count, ends
+    _begun[number] = recorder, recorder.tape.count, ends
     ends.start()
     return {"trace": number}
 

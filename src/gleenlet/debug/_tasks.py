@@ -12,6 +12,7 @@ from greenlet import greenlet
 
 from gleenlet import Hub, MoveOn, Task, TaskGroup, Timeout, current_task
 from gleenlet._core import Handle, Waiter, _native, all_hubs, get_ident, what_it_waits_for
+from gleenlet._sync import entered_by
 from gleenlet.debug._cycles import mark_cycles
 from gleenlet.debug._neighbours import Found, asyncio_tasks, gevent_greenlets
 from gleenlet.debug._record import TaskRecord, said
@@ -124,7 +125,7 @@ class Look:
             limit: Any = methods[0].__self__ if methods else None
             if isinstance_safely(limit, Timeout) or isinstance_safely(limit, MoveOn):
                 held.append(methods)
-                key, when = id(limit._strike.task), limit.when()
+                key, when = id(entered_by(limit)), limit.when()
                 if when is not None:
                     self.limits[key] = min(when, self.limits.get(key, when))
 
@@ -172,11 +173,9 @@ class Look:
 
     def joined(self) -> list[TaskRecord]:
         """The records, each with those it has to do with."""
-        for child, group in self.groups:
-            strike = group._strike
-            self.add_parent(child, self.of_task.get(id(strike.task)) if strike is not None else None)
         members: dict[int, list[TaskRecord]] = {}
         for child, group in self.groups:
+            self.add_parent(child, self.of_task.get(id(entered_by(group))))
             members.setdefault(id(group), []).append(child)
         for record, on in self.waits:
             if type(on) is TaskGroup:

@@ -44,7 +44,7 @@ class Trace:
         with open(self._path, "wb"):  # what cannot be written fails now
             pass
         self._recorder = Recorder(math.inf, self._megabytes)
-        self._first = self._recorder._tape.count
+        self._first = self._recorder.tape.count
         return self
 
     def __exit__(self, *exception: object) -> None:

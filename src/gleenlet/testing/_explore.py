@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import functools
 import os
@@ -207,30 +206,13 @@ def nested_loop() -> None:
         context.iteration(False)
 
 
-@contextlib.contextmanager
-def asyncio_drawn() -> Iterator[None]:
+def asyncio_drawn() -> contextlib.AbstractContextManager[None]:
     """Draw the order of asyncio's callbacks that are ready at the beginning of an iteration, as that of tasks."""
-    base: Any = getattr(sys.modules.get("asyncio.base_events"), "BaseEventLoop", None)
-    run_once = getattr(base, "_run_once", None)
-    if run_once is None:
-        yield
-        return
+    if "asyncio" not in sys.modules:
+        return contextlib.nullcontext()
+    from gleenlet.asyncio import in_order_of
 
-    def drawn(loop: Any) -> None:
-        ready, recorder = loop._ready, recording.get(get_ident())
-        if recorder is not None and isinstance(ready, collections.deque):
-            for done in range(len(ready) - 1):
-                choice = recorder(list(ready)[done:])
-                handle = ready[done + choice]
-                del ready[done + choice]
-                ready.insert(done, handle)
-        run_once(loop)
-
-    base._run_once = drawn
-    try:
-        yield
-    finally:
-        base._run_once = run_once
+    return in_order_of(lambda ready: recorder(ready) if (recorder := recording.get(get_ident())) is not None else 0)
 
 
 def explore(
@@ -296,7 +278,7 @@ def explore(
             if failure is not None:
                 raise failure
 
-        explored._gleenlet_explored = True  # type: ignore[attr-defined]  # for the pytest plugin: makes its own tasks
+        explored.explored_by_gleenlet = True  # type: ignore[attr-defined]  # for the pytest plugin: makes its own tasks
         return explored
 
     return decorate

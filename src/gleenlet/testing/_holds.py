@@ -6,6 +6,7 @@ signal is for the program itself to bring, so who waits for these is, as Go's sy
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ FROM_OUTSIDE = (
     "thread",
     "future",
     "Gio",
+    "cancelled operation",
     "Unix signal",
     "D-Bus",
     "GStreamer",
@@ -31,7 +33,6 @@ FROM_OUTSIDE = (
 )
 REPLIES = ("Gio", "D-Bus reply")
 TOOLKITS = ("Gtk", "Adw")
-ROOMS_OUTSIDE = ("gleenlet.dbus", "gleenlet.gst", "gleenlet._glib.gio", "gleenlet._glib.children")
 
 
 class Holds:
@@ -110,16 +111,6 @@ def is_reply(waiter: Waiter) -> bool:
 
 def from_outside(waiter: Waiter) -> bool:
     """Does it wait for something that the program itself cannot bring?"""
-    verb = waiter.verb
-    if verb is not None and verb != "asyncio events":
-        return verb.startswith(FROM_OUTSIDE) and not is_dialog(waiter)
-    frame = waiter.greenlet.gr_frame if waiter.greenlet is not None else None
-    if frame is None:
-        return False
-    if verb is None:
-        return bool(frame.f_globals.get("__name__", "").startswith(ROOMS_OUTSIDE))
-    while frame is not None and frame.f_code.co_name != "select":
-        frame = frame.f_back
-    selector = frame.f_locals.get("self") if frame is not None else None
-    own = getattr(getattr(selector, "loop", None), "_ssock", None)  # the pipe that wakes the loop
-    return own is not None and not getattr(selector, "_fd_to_key", {}).keys() <= {own.fileno()}
+    if waiter.verb == "asyncio events":
+        return bool(sys.modules["gleenlet.asyncio"].waits_outside(waiter.job))
+    return (waiter.verb or "").startswith(FROM_OUTSIDE) and not is_dialog(waiter)

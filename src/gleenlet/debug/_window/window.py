@@ -205,7 +205,7 @@ class Inspector(Gtk.Window):
             elif one.number is not None:
                 self.own_numbers.add(one.number)
         self.records = found
-        self.activity.skip_to(self.recorder._tape.count)
+        self.activity.skip_to(self.recorder.tape.count)
         self.activity.add(self.recorder.events(self.activity.next))
         self.show_rows()
         self.show_activity()

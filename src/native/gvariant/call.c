@@ -83,12 +83,9 @@ PyObject *start_call(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssiz
     void *connection = open_connection(args[1]);
     void *descriptors = NULL;
     if (connection && !new_descriptors(args[10], &descriptors) && (parameters = pack_message(signature, args[7])) &&
-        (call = PyObject_New(Call, &CallType))) {
+        (call = (Call *)CallType.tp_alloc(&CallType, 0))) {
         call->waiter = Py_NewRef(args[0]);
         call->cancellable = g.cancellable_new();
-        call->reply = NULL;
-        call->descriptors = NULL;
-        call->error = NULL;
         Py_INCREF(call); /* GDBus's */
         Py_BEGIN_ALLOW_THREADS
         g.dbus_connection_call_with_unix_fd_list(connection, name, path, interface, member, parameters, reply, (int)flags,

@@ -87,16 +87,7 @@ typedef struct {                            /* GValue, whose layout is public */
     X(GVariant *, variant_get_variant, (GVariant *))                                                                  \
     X(GVariant *, variant_get_maybe, (GVariant *))                                                                    \
     X(const void *, variant_get_fixed_array, (GVariant *, size_t *, size_t))                                          \
-    X(int, variant_get_boolean, (GVariant *))                                                                         \
-    X(uint8_t, variant_get_byte, (GVariant *))                                                                        \
-    X(int16_t, variant_get_int16, (GVariant *))                                                                       \
-    X(uint16_t, variant_get_uint16, (GVariant *))                                                                     \
-    X(int32_t, variant_get_int32, (GVariant *))                                                                       \
-    X(uint32_t, variant_get_uint32, (GVariant *))                                                                     \
-    X(int64_t, variant_get_int64, (GVariant *))                                                                       \
-    X(uint64_t, variant_get_uint64, (GVariant *))                                                                     \
-    X(int32_t, variant_get_handle, (GVariant *))                                                                      \
-    X(double, variant_get_double, (GVariant *))                                                                       \
+    X(const void *, variant_get_data, (GVariant *))                                                                   \
     X(const char *, variant_get_string, (GVariant *, size_t *))                                                       \
     X(int, variant_is_object_path, (const char *))                                                                    \
     X(void, error_free, (GError *))                                                                                   \
@@ -107,7 +98,7 @@ typedef struct {                            /* GValue, whose layout is public */
     X(GValue *, value_init, (GValue *, size_t))                                                                       \
     X(void, value_unset, (GValue *))                                                                                  \
     X(void, value_set_variant, (GValue *, GVariant *))                                                                \
-    X(GVariant *, value_dup_variant, (const GValue *))                                                                \
+    X(void *, value_dup_variant, (const GValue *))                                                                    \
     X(void *, value_dup_object, (const GValue *))                                                                     \
     X(void *, value_dup_boxed, (const GValue *))                                                                      \
     X(void *, object_ref, (void *))                                                                                   \
@@ -188,6 +179,7 @@ typedef union {
     uint64_t t;
     double d;
 } Number;
+int number_size(char type);                 /* in bytes; 0: it is no number */
 int pack_number(char type, PyObject *value, Number *number, const Place *place); /* its size in bytes, or -1 */
 GVariant *new_number(char type, const Number *number);
 GVariant *pack_string(char type, PyObject *value, const Place *place);

@@ -27,41 +27,28 @@ int load_library(void) {
     return VariantType && PyType_Check(VariantType) ? 0 : -1;
 }
 
-/* `value` holds what the wrapper is of; whoever calls unsets it. -1 and a TypeError: it is of no such type. */
-static int open_wrapper(PyObject *wrapper, GValue *value, size_t type, const char *name) {
-    g.value_init(value, type);
-    if (wrapper != Py_None && !pygobject->value_from_pyobject(value, wrapper))
-        return 0;
-    g.value_unset(value);
-    PyErr_Format(PyExc_TypeError, "a %s is needed, not %.100s", name, Py_TYPE(wrapper)->tp_name);
-    return -1;
+/* A reference to what the wrapper is of, or NULL and a TypeError: it is of no such type. */
+static void *open_wrapper(PyObject *wrapper, size_t type, const char *name, void *(*dup)(const GValue *)) {
+    GValue value = {0};
+    g.value_init(&value, type);
+    int wrong = wrapper == Py_None || pygobject->value_from_pyobject(&value, wrapper);
+    void *opened = wrong ? NULL : dup(&value);
+    g.value_unset(&value);
+    if (wrong)
+        PyErr_Format(PyExc_TypeError, "a %s is needed, not %.100s", name, Py_TYPE(wrapper)->tp_name);
+    return opened;
 }
 
 GVariant *open_variant(PyObject *wrapper) {
-    GValue value = {0};
-    if (open_wrapper(wrapper, &value, TYPE_VARIANT, "GLib.Variant"))
-        return NULL;
-    GVariant *variant = g.value_dup_variant(&value);
-    g.value_unset(&value);
-    return variant;
+    return open_wrapper(wrapper, TYPE_VARIANT, "GLib.Variant", g.value_dup_variant);
 }
 
 void *open_connection(PyObject *wrapper) {
-    GValue value = {0};
-    if (open_wrapper(wrapper, &value, g.dbus_connection_get_type(), "Gio.DBusConnection"))
-        return NULL;
-    void *connection = g.value_dup_object(&value);
-    g.value_unset(&value);
-    return connection;
+    return open_wrapper(wrapper, g.dbus_connection_get_type(), "Gio.DBusConnection", g.value_dup_object);
 }
 
 void *open_interface(PyObject *wrapper) {
-    GValue value = {0};
-    if (open_wrapper(wrapper, &value, g.dbus_interface_info_get_type(), "Gio.DBusInterfaceInfo"))
-        return NULL;
-    void *interface = g.value_dup_boxed(&value);
-    g.value_unset(&value);
-    return interface;
+    return open_wrapper(wrapper, g.dbus_interface_info_get_type(), "Gio.DBusInterfaceInfo", g.value_dup_boxed);
 }
 
 PyObject *raise_error(GError *error) {

@@ -6,14 +6,16 @@
 
 typedef struct {
     GVariant **items;                       /* floating (V3) */
-    Py_ssize_t n, size;
+    Py_ssize_t n;
     GVariant *few[16];
 } Children;
 
-static void start_children(Children *children) {
-    children->items = children->few;
+static int start_children(Children *children, Py_ssize_t most) { /* -1: an error is set */
     children->n = 0;
-    children->size = sizeof children->few / sizeof *children->few;
+    children->items = most * sizeof *children->few <= sizeof children->few ? children->few : PyMem_Malloc(most * sizeof *children->items);
+    if (!children->items)
+        PyErr_NoMemory();
+    return children->items ? 0 : -1;
 }
 
 static void drop_children(Children *children) {
@@ -26,19 +28,6 @@ static void drop_children(Children *children) {
 static int add_child(Children *children, GVariant *child) { /* steals it; NULL: an error is set */
     if (!child)
         return -1;
-    if (children->n == children->size) {
-        int few = children->items == children->few;
-        GVariant **items = PyMem_Realloc(few ? NULL : children->items, 2 * children->size * sizeof *items);
-        if (!items) {
-            g.variant_unref(child);
-            PyErr_NoMemory();
-            return -1;
-        }
-        if (few)
-            memcpy(items, children->few, sizeof children->few);
-        children->items = items;
-        children->size *= 2;
-    }
     children->items[children->n++] = child;
     return 0;
 }
@@ -106,9 +95,9 @@ static GVariant *pack_numbers(const char *element, PyObject *items, const Place 
 
 static GVariant *pack_items(const char *element, PyObject *items, const Place *outer, int depth) {
     Children children;
-    start_children(&children);
-    int failed = 0;
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items) && !failed; i++) {
+    Py_ssize_t n = PySequence_Fast_GET_SIZE(items); /* there may be fewer or more soon (V4) */
+    int failed = start_children(&children, n);
+    for (Py_ssize_t i = 0; i < n && i < PySequence_Fast_GET_SIZE(items) && !failed; i++) {
         Place place = {outer, ITEM, i, NULL};
         failed = add_child(&children, pack_value(element, PySequence_Fast_GET_ITEM(items, i), &place, depth));
     }
@@ -121,7 +110,7 @@ static GVariant *pack_list(const char *type, PyObject *value, const Place *place
         return pack_bytes(value, place);
     if (!PyList_Check(value) && !PyTuple_Check(value))
         return refuse(type, "a list", value, place);
-    return strchr("bnqiuxtdh", *element) ? pack_numbers(element, value, place)
+    return number_size(*element) ? pack_numbers(element, value, place)
                                          : pack_items(element, value, place, depth + 1);
 }
 
@@ -140,10 +129,10 @@ static GVariant *pack_dict(const char *type, PyObject *value, const Place *place
     if (!PyDict_Check(value))
         return refuse(type, "a dict", value, place);
     Children children;
-    start_children(&children);
+    Py_ssize_t n = PyDict_GET_SIZE(value);
     PyObject *key, *item;
-    int failed = 0;
-    for (Py_ssize_t at = 0; !failed && PyDict_Next(value, &at, &key, &item);) {
+    int failed = start_children(&children, n);
+    for (Py_ssize_t at = 0; !failed && children.n < n && PyDict_Next(value, &at, &key, &item);) {
         Py_INCREF(key); /* V4 */
         failed = add_child(&children, pack_entry(type + 1, key, item, place, depth + 2));
         Py_DECREF(key);
@@ -163,8 +152,7 @@ static GVariant *pack_struct(const char *type, PyObject *value, const Place *out
         return fail_at(outer, PyExc_TypeError, "a tuple of %zd is needed, not one of %zd: %.80R", n,
                        PyTuple_GET_SIZE(value), value);
     Children children;
-    start_children(&children);
-    int failed = 0;
+    int failed = start_children(&children, n);
     const char *member = type + 1;
     for (Py_ssize_t i = 0; i < n && !failed; i++, member = type_end(member)) {
         Place place = {outer, outer ? ITEM : ARGUMENT, outer ? i : i + 1, NULL};

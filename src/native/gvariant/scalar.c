@@ -12,7 +12,8 @@ typedef struct {
 static const Range ranges[] = {
     {'y', 1, 0, UINT8_MAX},           {'n', 2, INT16_MIN, INT16_MAX}, {'q', 2, 0, UINT16_MAX},
     {'i', 4, INT32_MIN, INT32_MAX},   {'u', 4, 0, UINT32_MAX},        {'x', 8, INT64_MIN, INT64_MAX},
-    {'t', 8, 0, UINT64_MAX},          {'h', 4, 0, INT32_MAX},
+    {'t', 8, 0, UINT64_MAX},          {'h', 4, 0, INT32_MAX},         {'b', 1, 0, 1},
+    {'d', 8, 0, 0}, /* any float */
 };
 
 static const Range *range_of(char type) {
@@ -20,6 +21,11 @@ static const Range *range_of(char type) {
         if (ranges[i].type == type)
             return &ranges[i];
     return NULL;
+}
+
+int number_size(char type) {
+    const Range *range = range_of(type);
+    return range ? range->size : 0;
 }
 
 static int pack_integer(const Range *range, PyObject *value, Number *number, const Place *place) {
@@ -50,13 +56,6 @@ static void narrow(const Range *range, Number *number) { /* the wide number, sto
 }
 
 int pack_number(char type, PyObject *value, Number *number, const Place *place) {
-    const Range *range = range_of(type);
-    if (range) {
-        if (pack_integer(range, value, number, place))
-            return -1;
-        narrow(range, number);
-        return range->size;
-    }
     if (type == 'b') {
         number->b = value == Py_True;
         if (PyBool_Check(value))
@@ -64,12 +63,19 @@ int pack_number(char type, PyObject *value, Number *number, const Place *place) 
         fail_at(place, PyExc_TypeError, "'b' needs a bool, not %.80R", value);
         return -1;
     }
-    if (!PyFloat_Check(value) && !PyLong_Check(value)) {
-        fail_at(place, PyExc_TypeError, "'d' needs a float, not %.80R", value);
-        return -1;
+    if (type == 'd') {
+        if (!PyFloat_Check(value) && !PyLong_Check(value)) {
+            fail_at(place, PyExc_TypeError, "'d' needs a float, not %.80R", value);
+            return -1;
+        }
+        number->d = PyFloat_Check(value) ? PyFloat_AS_DOUBLE(value) : PyLong_AsDouble(value);
+        return number->d == -1 && PyErr_Occurred() ? -1 : 8;
     }
-    number->d = PyFloat_Check(value) ? PyFloat_AS_DOUBLE(value) : PyLong_AsDouble(value);
-    return number->d == -1 && PyErr_Occurred() ? -1 : 8;
+    const Range *range = range_of(type);
+    if (pack_integer(range, value, number, place))
+        return -1;
+    narrow(range, number);
+    return range->size;
 }
 
 GVariant *new_number(char type, const Number *number) {

@@ -30,7 +30,7 @@ static size_t end_of(GVariant *variant, size_t at) {
     size_t n = g.variant_n_children(variant), start = 0;
     if (*type == 'a')
         at = start = aligned(at + 4, type[1]);
-    if (*type == 'a' && strchr("ybnqiuxtdh", type[1]))
+    if (*type == 'a' && number_size(type[1]))
         at += n * alignment(type[1]);
     else
         for (size_t i = 0; i < n && at <= MAX_BODY; i++) {

@@ -16,22 +16,6 @@ static PyObject *unpack_number(char type, const void *data) {
     }
 }
 
-static int size_of(char type) { /* of a number in an array; 0: it is no number */
-    switch (type) {
-    case 'y':
-    case 'b': return 1;
-    case 'n':
-    case 'q': return 2;
-    case 'h':
-    case 'i':
-    case 'u': return 4;
-    case 'x':
-    case 't':
-    case 'd': return 8;
-    default: return 0;
-    }
-}
-
 static PyObject *unpack_numbers(GVariant *variant, char type, int size) {
     size_t n;
     const char *data = g.variant_get_fixed_array(variant, &n, size);
@@ -93,37 +77,32 @@ static PyObject *unpack_content(GVariant *content, int depth) { /* of a variant,
     return value;
 }
 
-static PyObject *unpack_scalar(GVariant *variant, char type) {
+static PyObject *unpack_string(GVariant *variant) {
     size_t size;
-    const char *text;
-    switch (type) {
-    case 'y': return PyLong_FromLong(g.variant_get_byte(variant));
-    case 'b': return PyBool_FromLong(g.variant_get_boolean(variant));
-    case 'n': return PyLong_FromLong(g.variant_get_int16(variant));
-    case 'q': return PyLong_FromLong(g.variant_get_uint16(variant));
-    case 'i': return PyLong_FromLong(g.variant_get_int32(variant));
-    case 'h': return PyLong_FromLong(g.variant_get_handle(variant));
-    case 'u': return PyLong_FromUnsignedLong(g.variant_get_uint32(variant));
-    case 'x': return PyLong_FromLongLong(g.variant_get_int64(variant));
-    case 't': return PyLong_FromUnsignedLongLong(g.variant_get_uint64(variant));
-    case 'd': return PyFloat_FromDouble(g.variant_get_double(variant));
-    default: text = g.variant_get_string(variant, &size); return PyUnicode_FromStringAndSize(text, size);
-    }
+    const char *text = g.variant_get_string(variant, &size);
+    return PyUnicode_FromStringAndSize(text, size);
 }
 
 PyObject *unpack_value(GVariant *variant, int depth) {
+    static const Number zero; /* where the bytes make no sense */
     const char *type = g.variant_get_type_string(variant);
+    const void *number;
+    int size;
     if (depth > GVARIANT_DEPTH)
         return PyErr_Format(PyExc_ValueError, "nested deeper than the %d levels of a GVariant", GVARIANT_DEPTH);
     switch (*type) {
     case 'a':
-        return type[1] == '{'       ? unpack_dict(variant, depth)
-               : size_of(type[1])   ? unpack_numbers(variant, type[1], size_of(type[1]))
-                                    : unpack_items(variant, 1, depth);
+        size = number_size(type[1]);
+        return type[1] == '{' ? unpack_dict(variant, depth)
+               : size         ? unpack_numbers(variant, type[1], size)
+                              : unpack_items(variant, 1, depth);
     case '(':
     case '{': return unpack_items(variant, 0, depth);
     case 'v': return unpack_content(g.variant_get_variant(variant), depth);
     case 'm': return unpack_content(g.variant_get_maybe(variant), depth);
-    default: return unpack_scalar(variant, *type);
+    case 's':
+    case 'o':
+    case 'g': return unpack_string(variant);
+    default: number = g.variant_get_data(variant); return unpack_number(*type, number ? number : &zero);
     }
 }

@@ -156,7 +156,7 @@ def test_waits_leave_one_callback_behind_and_no_place() -> None:
         with pytest.raises(TimeoutError):
             wait_future(future, timeout=0)
     assert len(future._done_callbacks) == 1  # type: ignore[attr-defined]
-    assert futures.watched_futures[id(future)].places == []
+    assert futures.watched_futures[id(future)].waiters == []
     gone = weakref.ref(future)
     del future
     assert gone() is None  # nobody keeps it

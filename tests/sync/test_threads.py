@@ -182,7 +182,7 @@ def test_caller_cancelled_when_the_thread_has_just_ended(error: BaseException | 
 def test_thread_may_outlive_the_hub_that_sent_it(
     reported: Errors, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemons, "_pool", None)
+    monkeypatch.setattr(daemons, "_pool", daemons.Pool())
     gate = Gate()
 
     def thread() -> None:
@@ -199,7 +199,7 @@ def test_thread_may_outlive_the_hub_that_sent_it(
     worker.start()
     worker.join()
     gate.open.set()
-    while daemons._pool is None or daemons._pool.pending >= daemons._pool.threads:
+    while True not in daemons._pool.free:  # until the thread has nothing to do
         time.sleep(0.001)
     assert reported == []
     assert caplog.records == []
@@ -385,7 +385,7 @@ def test_a_thread_that_cannot_be_started_is_an_error_and_nothing_is_done_later(m
         raise RuntimeError("can't start new thread")
 
     ran: list[int] = []
-    monkeypatch.setattr(daemons, "_pool", None)
+    monkeypatch.setattr(daemons, "_pool", daemons.Pool())
     monkeypatch.setattr(daemons, "native_start", lambda: no_thread)
     with pytest.raises(RuntimeError, match="can't start"):
         to_thread(ran.append, 1)

@@ -1,7 +1,8 @@
 """Threads that the program's end does not wait for; `concurrent.futures.ThreadPoolExecutor` joins all of its own.
 
-What they do, and how it comes back, is native (workers.c), where no step of it fails for want of memory. So are their
-starts: `threading.Thread.start` waits for ever if the thread fails before it has said that it runs.
+Who waits for what a thread does must be told in any case. So between a thread's start and that the function alone
+allocates, and where a thread fails for want of memory, it goes on. `threading.Thread.start` is not used: it waits for
+ever if the thread fails before it has said that it runs.
 """
 
 from __future__ import annotations
@@ -11,24 +12,115 @@ import itertools
 import os
 import sys
 import threading
+from _queue import SimpleQueue  # in `queue` it may be gevent's
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from gleenlet._core import Waiter, Work, Workers
+from gleenlet._core import GleenletError, Waiter, get_hub
 
-__all__ = ["do_elsewhere"]
+__all__ = ["Work", "do_elsewhere"]
 
 MAX_THREADS = min(32, (os.cpu_count() or 1) + 4)
 
-_pool: Workers | None = None
+
+class Work:
+    """A function for another thread, and who waits for it.
+
+    Args:
+        late: called in the hub's thread with the exception that it fails with when `waiter` has gone.
+    """
+
+    __slots__ = ("_error", "_func", "_hub", "_late", "_result", "_waiter")
+
+    def __init__(self, func: Callable[[], Any], waiter: Waiter, late: Callable[[BaseException], object]) -> None:
+        self._func: Callable[[], Any] | None = func  # None once it has begun, or was called off
+        self._waiter = waiter
+        self._late = late
+        self._hub = get_hub()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Call the function and wake who waits. Thread: the other one."""
+        func, self._func = self._func, None
+        if func is None:
+            return
+        try:
+            self._result = func()
+        except BaseException as error:
+            self._error = error
+            if error.__traceback__ is not None:  # without this frame, or it is in a cycle with it
+                error.__traceback__ = error.__traceback__.tb_next
+        finally:
+            in_time = self._waiter.wake_threadsafe()  # he has not left yet
+        if not in_time and self._error is not None:
+            try:
+                self._hub.call_soon_threadsafe(self._late, self._error)
+            except GleenletError:  # its thread has ended meanwhile
+                pass
+
+    def wait(self) -> Any:
+        """Return or raise what came of the call, when it is over; who leaves before calls off what has not begun."""
+        try:
+            self._waiter.wait()
+        except BaseException:
+            if not self._waiter.woken:
+                self._func = None
+            elif self._error is not None:
+                self._late(self._error)
+            raise
+        if self._error is None:
+            return self._result
+        try:
+            raise self._error
+        finally:
+            self._error = None  # it would be in a cycle with this frame
+
+
+class Pool:
+    """At most MAX_THREADS threads, made when they are needed and kept."""
+
+    def __init__(self) -> None:
+        self.works: SimpleQueue[Work] = SimpleQueue()
+        # One for each Work that would be served at once: True for a thread that has nothing to do, False for one that
+        # may be started. To take one, or to put one in, is a single step for all threads.
+        self.free = deque([False] * MAX_THREADS, MAX_THREADS)
+
+    def give(self, work: Work) -> None:
+        """Have it run. Raises: what starting a thread raises; it is not run then."""
+        try:
+            idle = self.free.pop()
+        except IndexError:
+            idle = True  # all are busy, and one will come to it
+        if not idle:
+            try:
+                native_start()(self.serve, ())
+            except BaseException:
+                self.free.appendleft(False)
+                raise
+        self.works.put(work)
+
+    def serve(self) -> None:
+        """What a thread does, for as long as there is one."""
+        try:
+            begin()
+        except BaseException:
+            pass
+        while True:
+            try:
+                self.works.get().run()
+                self.free.append(True)
+            except BaseException:
+                pass
+
+
+_pool = Pool()
 _numbers = itertools.count()
 
 
 def do_elsewhere(func: Callable[[], Any], waiter: Waiter, late: Callable[[BaseException], object]) -> Work:
     """Have a thread of ours call `func()` and then wake `waiter`; a failure that comes too late is told to `late`."""
-    global _pool
-    if _pool is None:
-        _pool = Workers(MAX_THREADS, native_start(), begin)
     work = Work(func, waiter, late)
     _pool.give(work)
     return work
@@ -52,9 +144,9 @@ def begin() -> None:
         sys.settrace(trace)
 
 
-def _forget_pool() -> None:
+def _new_pool() -> None:
     global _pool
-    _pool = None
+    _pool = Pool()
 
 
-os.register_at_fork(after_in_child=_forget_pool)  # the child has none of its threads
+os.register_at_fork(after_in_child=_new_pool)  # the child has none of its threads

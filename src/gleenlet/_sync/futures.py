@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar, cast
 
-from gleenlet._core import Cancelled, GleenletError, Hub, Task, Waiter, get_hub
+from gleenlet._core import Cancelled, Task, Waiter, get_hub
 from gleenlet._sync.daemons import do_elsewhere
-from gleenlet._sync.threads import wait_for_work
 
 __all__ = ["wait_future"]
 
@@ -59,14 +57,13 @@ def wait_future(future: FutureLike[T], timeout: float | None = None) -> T:
     waiter = Waiter(timeout, future, "future")
     deadline = None if timeout is None else hub.time() + timeout
     watched = watch(future)
-    place = (hub, waiter)
     try:
-        if watched.enter(place):
+        if watched.enter(waiter):
             waiter.wait()
         if isinstance(future, Future):
             return cast(T, future.result())
         left = None if deadline is None else max(0.0, deadline - hub.time())
-        return cast(T, result_elsewhere(future, left))
+        return cast(T, do_elsewhere(future.result, Waiter(left, future, "future"), ignore).wait())
     except Cancelled:
         if isinstance(future, Future):
             future.cancel()
@@ -74,12 +71,7 @@ def wait_future(future: FutureLike[T], timeout: float | None = None) -> T:
             do_elsewhere(future.cancel, Waiter(), ignore)
         raise
     finally:
-        watched.leave(place)
-
-
-def result_elsewhere(future: FutureLike[Any], timeout: float | None) -> Any:
-    waiter = Waiter(timeout, future, "future")
-    return wait_for_work(do_elsewhere(future.result, waiter, ignore), waiter, ignore)
+        watched.leave(waiter)
 
 
 def ignore(_: BaseException) -> None:
@@ -100,30 +92,28 @@ def refuse(future: object) -> None:
 class Watched:
     """A future that is waited for: its one callback, as that cannot be taken back, and who waits now."""
 
-    __slots__ = ("__weakref__", "done", "lock", "places")
+    __slots__ = ("__weakref__", "done", "lock", "waiters")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.done = False
-        self.places: list[tuple[Hub, Waiter]] = []
+        self.waiters: list[Waiter] = []
 
-    def enter(self, place: tuple[Hub, Waiter]) -> bool:
+    def enter(self, waiter: Waiter) -> bool:
         """Take a place among those who wait; False if there is nothing to wait for."""
         with self.lock:
-            self.places.append(place)
+            self.waiters.append(waiter)
             return not self.done
 
-    def leave(self, place: tuple[Hub, Waiter]) -> None:
+    def leave(self, waiter: Waiter) -> None:
         with self.lock:
-            self.places.remove(place)
+            self.waiters.remove(waiter)
 
     def over(self, _: object) -> None:  # in any thread
         with self.lock:
             self.done = True
-            places = self.places[:]
-        for hub, waiter in places:
-            with contextlib.suppress(GleenletError):  # that loop's thread has ended
-                hub.call_soon_threadsafe(waiter.wake)
+            for waiter in self.waiters:
+                waiter.wake_threadsafe()
 
 
 watched_futures: dict[int, Watched] = {}

@@ -17,10 +17,10 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from gi.repository import GLib
 
-from gleenlet._core import Cancelled, GleenletError, Hub, Task, Waiter, Work, get_hub, get_ident, spawn
-from gleenlet._sync.daemons import do_elsewhere
+from gleenlet._core import Cancelled, GleenletError, Hub, Task, Waiter, get_hub, get_ident, spawn
+from gleenlet._sync.daemons import Work, do_elsewhere
 
-__all__ = ["from_thread", "to_thread", "wait_for_work"]
+__all__ = ["from_thread", "to_thread"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,7 +73,7 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
             hub.report(error, f"in to_thread({func!r}), whose caller has gone")
 
     if executor is None:
-        return cast(T, wait_for_work(do_elsewhere(call, waiter, late), waiter, late))
+        return cast(T, do_elsewhere(call, waiter, late).wait())
 
     def over(future: Future[None]) -> None:  # in the thread
         with contextlib.suppress(GleenletError):  # the loop's thread has ended meanwhile: nobody waits
@@ -83,25 +83,12 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
                 hub.call_soon_threadsafe(waiter.throw, error)
 
     work = Work(call, waiter, late)
-    future = executor.submit(work)
+    future = executor.submit(work.run)
     future.add_done_callback(over)
     try:
-        return cast(T, wait_for_work(work, waiter, late))
+        return cast(T, work.wait())
     finally:
         future.cancel()
-
-
-def wait_for_work(work: Work, waiter: Waiter, late: Callable[[BaseException], object]) -> Any:
-    """Wait for what another thread does, and return or raise what came of it."""
-    try:
-        waiter.wait()
-    except BaseException:
-        if not waiter.woken:
-            work.call_off()
-        elif work.error is not None:
-            late(work.error)
-        raise
-    return work.outcome()
 
 
 def from_thread(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -10,13 +10,12 @@
  * probe, who fits. seams.c: who looks on, whose time it is, who chooses. Then kinds of items and who runs them: handle.c,
  * raw.c (who is resumed by hand), switch.c (home and the hand-over), fiber.c; ends.c: who owns a hub, and how its end is told; waiter.c
  * (the one way to block), job.c. line.c, event.c, lock.c, queue.c, descriptors.c: who waits in order, and for what.
- * workers.c: other threads. unwind.c: whose stack a loop runs on. dispatch.c: what GLib calls. hub.c, module.c: what Python
- * sees.
+ * unwind.c: whose stack a loop runs on. dispatch.c: what GLib calls. hub.c, module.c: what Python sees.
  *
  * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource. Items queue
- * in lanes: a Handle (a function for the loop, or a greenlet that somebody resumes by hand), a Job (a task not yet started),
- * a Waiter (a greenlet whose wait is over) and a Work (what another thread has done); what each does when its turn comes
- * its Kind says. A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the innermost
+ * in lanes: a Handle (a function for the loop, or a greenlet that somebody resumes by hand), a Job (a task not yet started)
+ * and a Waiter (a greenlet whose wait is over, or one that another thread has woken); what each does when its turn comes its Kind
+ * says. A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the innermost
  * dispatch: who blocks goes to the next ready Fiber or home.
  *
  * Invariants.
@@ -27,16 +26,16 @@
  *      switched to by hand goes back by hand: see Hub._block. And by a guest loop's rules wait its own greenlets, and goes
  *      back to it whom it has switched to by hand.)
  *  I3  A greenlet whose stack may begin above the dispatch is not resumed from it: see `fits`.
- *  I4  Everything is changed with the GIL held, and in the hub's thread only: but for `push`, `end_hub`, and who says
- *      that another thread runs our context (`told`, `complained`). prepare and check run without the GIL.
- *      In the hub's thread they read and write what only it, or a push, writes; in another one they read words of the
- *      Lane.
+ *  I4  Everything is changed with the GIL held, and in the hub's thread only: but for `push`, a Waiter's `from_thread`,
+ *      `end_hub`, and who says that another thread runs our context (`told`, `complained`). prepare and check run without
+ *      the GIL. In the hub's thread they read and write what only it, or a push, writes; in another one they read words of
+ *      the Lane.
  *  I5  An item in a lane, in the timers or held is owned by it, a Job by its hub until it is finished, a Fiber that has
  *      started by itself until it ends. These two, and a Job's context, cannot be garbage until then, so they are off
  *      the collector's lists: with a crowd asleep, looking at all of them again and again took a third of the time.
  *  I6  Whoever registers a Waiter unregisters it on every way out: value, exception, death of the greenlet. So the
- *      Lines borrow them. Who may wake one from elsewhere after its wait, as a Work does, owns it, and is told that it is
- *      too late.
+ *      Lines borrow them. Who may wake one from elsewhere after its wait, as another thread does, owns it, and is told
+ *      that it is too late.
  *  I7  Ends. A GSource owns what its C functions read: the Lane is part of it. A thread owns its hubs (the Thread in its
  *      dict); a hub owns its GSources, descriptors, timers and what is queued, and no context. It ends with its thread,
  *      whose dict goes, or with its context, which destroys its GSources: whichever is first. `end_hub` then closes what
@@ -112,7 +111,7 @@ typedef struct Observer {
     struct Observer *next;
 } Observer;
 
-enum { HANDLE, JOB, WAITER, SWITCH, WORK };
+enum { HANDLE, JOB, WAITER, SWITCH };
 
 /* What an item is to lanes, timers and the switch, which know no more of it. */
 typedef struct Kind {
@@ -149,6 +148,7 @@ typedef struct {
 struct Waiter {
     ITEM_HEAD
     uint8_t outcome;                        /* the first one counts */
+    uint8_t from_thread;                    /* another thread has woken it, in time: the outcome, if none comes before */
     PyGreenlet *greenlet;                   /* who waits */
     PyObject *value;                        /* to be returned, or raised: what it was woken with */
     PyObject *interrupt;                    /* to be raised instead of any outcome, unless it is taken back before */
@@ -276,7 +276,7 @@ typedef struct {                            /* what Event, Lock and the others b
 } ThreadBound;
 
 extern PyTypeObject HubType, WaiterType, HandleType, JobType, FiberType, LineType, ThreadBoundType,
-    EventType, LockType, WorkType, WorkersType;
+    EventType, LockType;
 
 extern PyObject *GleenletError, *QueueEmpty, *QueueFull, *QueueShutDown; /* errors.py's */
 

@@ -61,7 +61,7 @@ static PyMethodDef core_functions[] = {
 
 static int add_types(PyObject *module) {
     PyTypeObject *types[] = {&ThreadType, &WaiterType, &HandleType, &JobType, &FiberType, &HubType,
-                             &LineType, &WorkType, &ThreadBoundType, &EventType, &LockType, &WorkersType};
+                             &LineType, &ThreadBoundType, &EventType, &LockType};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (PyModule_AddType(module, types[i]))
             return -1;

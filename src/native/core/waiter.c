@@ -53,6 +53,15 @@ static void ready(Waiter *waiter) { /* it has something to return or raise: queu
         push((Item *)Py_NewRef(waiter));
 }
 
+static inline int is_open(Waiter *waiter) { return waiter->outcome == NONE && waiter->state <= READY; }
+
+static inline void settle(Waiter *waiter, PyObject *value, enum Outcome outcome) { /* of an open one */
+    waiter->value = Py_NewRef(value);
+    waiter->outcome = outcome;
+    drop_timer((Item *)waiter);
+    ready(waiter);
+}
+
 static void waiter_expire(Item *item) {
     ((Waiter *)item)->outcome = EXPIRED;
     ready((Waiter *)item);
@@ -63,7 +72,9 @@ static void waiter_run(Hub *hub, Item *item) {
     Waiter *waiter = (Waiter *)item;
     PyGreenlet *greenlet = waiter->greenlet;
     if (!greenlet || waiter->state != READY || greenlet == hub->home.greenlet) {
-        Py_DECREF(waiter); /* it left its wait some other way meanwhile */
+        if (waiter->from_thread && is_open(waiter))
+            settle(waiter, Py_None, WOKEN);
+        Py_DECREF(waiter); /* else it left its wait some other way meanwhile */
         return;
     }
     if (!fits(hub, greenlet, waiter->stack)) {
@@ -155,15 +166,6 @@ void interrupt(Waiter *waiter, PyObject *exception) { /* steals; NEW, WAITING or
     ready(waiter);
 }
 
-static inline int is_open(Waiter *waiter) { return waiter->outcome == NONE && waiter->state <= READY; }
-
-static inline void settle(Waiter *waiter, PyObject *value, enum Outcome outcome) { /* of an open one */
-    waiter->value = Py_NewRef(value);
-    waiter->outcome = outcome;
-    drop_timer((Item *)waiter);
-    ready(waiter);
-}
-
 int wake(Waiter *waiter, PyObject *value, enum Outcome outcome) { /* 1; 0: too late; -1: an error is set */
     if (!here(waiter->hub))
         return -1;
@@ -182,6 +184,18 @@ static PyObject *waiter_wake(Waiter *waiter, PyObject *const *args, Py_ssize_t n
     if (n > 1)
         return PyErr_Format(PyExc_TypeError, "wake() takes at most one value");
     return decide(waiter, n ? args[0] : Py_None, WOKEN);
+}
+
+/* Nothing is allocated: who calls has no other way to say that it is over. The hub's thread does the rest, at its turn (I4). */
+static PyObject *waiter_wake_threadsafe(Waiter *waiter, PyObject *Py_UNUSED(ignored)) {
+    int in_time = waiter->hub->open && is_open(waiter) && !waiter->from_thread;
+    if (in_time) {
+        waiter->from_thread = 1;
+        if (!waiter->queued)
+            push((Item *)Py_NewRef(waiter));
+        context_wakeup(waiter->hub->context);
+    }
+    return PyBool_FromLong(in_time);
 }
 
 /* In a callback whose caller needs what the task does, a frame of a window for one: the callback is home for this one step,
@@ -396,13 +410,15 @@ static PyObject *waiter_done(Waiter *waiter, void *Py_UNUSED(closure)) {
 }
 
 static PyObject *waiter_woken(Waiter *waiter, void *Py_UNUSED(closure)) {
-    return PyBool_FromLong(waiter->outcome == WOKEN || waiter->outcome == THROWN);
+    return PyBool_FromLong(waiter->outcome == WOKEN || waiter->outcome == THROWN || waiter->from_thread);
 }
 
 static PyMethodDef waiter_methods[] = {
     {"wait", (PyCFunction)(void (*)(void))waiter_wait, METH_FASTCALL,
      "Block until there is an outcome: return it or raise it. If the time is up, return the argument, where there is one."},
     {"wake", (PyCFunction)(void (*)(void))waiter_wake, METH_FASTCALL, "Have wait() return a value; False if too late."},
+    {"wake_threadsafe", (PyCFunction)waiter_wake_threadsafe, METH_NOARGS,
+     "As wake(), for any thread; False, too, if the hub has ended. It never fails."},
     {"resume", (PyCFunction)waiter_resume, METH_O,
      "As wake(), in a callback: whoever waits runs before this returns, up to its next wait, where that is safe."},
     {"throw", (PyCFunction)waiter_throw, METH_O, "Have wait() raise an exception; False if too late."},

@@ -177,6 +177,11 @@ static void see_wait(Watcher *watcher, Waiter *waiter, int64_t now) {
     Py_XDECREF(name);
 }
 
+static void see_call(Watcher *watcher, PyObject *name, int64_t now) { /* steals; of a function, by the loop itself */
+    put(watcher->tape, now, watcher->loop, BEGIN, 0, 0, 0, name);
+    Py_XDECREF(name);
+}
+
 static void see_begin(Watcher *watcher, Item *item, int64_t now) {
     Tape *tape = watcher->tape;
     Waiter *waiter = (Waiter *)item;
@@ -186,8 +191,11 @@ static void see_begin(Watcher *watcher, Item *item, int64_t now) {
                : item->kind->is == WAITER              ? waiter->job
                : dict && Py_IS_TYPE(dict, TheFiber) ? ((Fiber *)dict)->job
                                                    : NULL;
-    if (item->kind->is == WAITER && (!waiter->greenlet || waiter->state != READY))
-        return; /* it left its wait some other way meanwhile */
+    if (item->kind->is == WAITER && (!waiter->greenlet || waiter->state != READY)) {
+        if (waiter->from_thread && waiter->state < READY)
+            see_call(watcher, PyUnicode_FromString("to_thread"), now);
+        return; /* else it left its wait some other way meanwhile */
+    }
     if (job) {
         Tally *tally = tally_of(tape, job, now);
         if (tally)
@@ -195,12 +203,8 @@ static void see_begin(Watcher *watcher, Item *item, int64_t now) {
         put(tape, now, watcher->loop, BEGIN, 0, becomes(tally, now, RUNNING_TIME), 0, NULL);
     } else if (item->kind->is == WAITER || greenlet)
         put(tape, now, watcher->loop, BEGIN, 0, stranger(greenlet ? greenlet : waiter->greenlet), 0, NULL);
-    else {
-        PyObject *name =
-            item->kind->is == HANDLE ? name_of_func(((Handle *)item)->func) : PyUnicode_FromString("to_thread");
-        put(tape, now, watcher->loop, BEGIN, 0, 0, 0, name);
-        Py_XDECREF(name);
-    }
+    else
+        see_call(watcher, name_of_func(((Handle *)item)->func), now);
 }
 
 void see(Observer *observer, Hub *hub, int event, Item *item) {

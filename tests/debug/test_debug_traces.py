@@ -189,7 +189,7 @@ def test_what_did_not_fit_is_counted(tmp_path: Path) -> None:
 
     with trace(tmp_path / "app.syscap", megabytes=0.1) as what:
         run(busy)
-        count = what._recorder.tape.count - what._first
+        count = what._recorder.tape.count - what._recorder.first
     assert count - 2 * 2728 <= what.lost < count - 2728
 
 

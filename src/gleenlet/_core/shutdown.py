@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import math
 import warnings
 from typing import Any
 
@@ -11,6 +10,7 @@ from gleenlet._core import _native
 from gleenlet._core._native import FAILED, Waiter
 from gleenlet._core.errors import UnsafeSwitchError
 from gleenlet._core.hub import get_hub
+from gleenlet._core.spans import check_span
 from gleenlet._core.task import Task, current_task
 
 __all__ = ["shutdown"]
@@ -49,10 +49,7 @@ def shutdown(grace: float = 5.0) -> list[Task[Any]]:
     cleaned up
     []
     """
-    if not isinstance(grace, int | float):
-        raise TypeError(f"grace must be a number of seconds, not {type(grace).__name__}")
-    if math.isnan(grace) or grace < 0:
-        raise ValueError(f"grace must be 0 or more seconds, not {grace!r}")
+    check_span(grace, "grace")
     hub, caller = get_hub(), current_task()
     deadline = hub.time() + grace
     cancelled: set[Task[Any]] = set()

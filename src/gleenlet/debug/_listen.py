@@ -136,21 +136,13 @@ class Listener:
             with connection:
                 connection.settimeout(SECONDS)
                 if peer(connection)[1] in (os.geteuid(), 0):
-                    connection.sendall(json.dumps(answer(read_line(connection))).encode() + b"\n")
+                    with connection.makefile("rb") as file:
+                        line = file.readline(LONGEST)
+                    connection.sendall(json.dumps(answer(line)).encode() + b"\n")
         except OSError:  # it went away, or took too long
             pass
         finally:
             self._free.release()
-
-
-def read_line(connection: socket.socket) -> bytes:
-    line = b""
-    while b"\n" not in line and len(line) < LONGEST:
-        part = connection.recv(4096)
-        if not part:
-            break
-        line += part
-    return line.partition(b"\n")[0]
 
 
 def peer(connection: socket.socket) -> tuple[int, int]:
@@ -166,21 +158,14 @@ def answer(line: bytes) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         return {"error": "the request is none: another gleenlet asks, or something that is none"}
     try:
-        return command(request)
+        return {"program": program(), **command(request)}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def tell_tasks(_request: dict[str, Any]) -> dict[str, Any]:
-    return {"program": program(), "tasks": [record.as_json() for record in tasks()]}
-
-
 def tell_tree(request: dict[str, Any]) -> dict[str, Any]:
     limit = request.get("limit")
-    return {
-        "program": program(),
-        "text": format_tasks(stacks=bool(request.get("stacks")), limit=None if limit is None else int(limit)),
-    }
+    return {"text": format_tasks(stacks=bool(request.get("stacks")), limit=None if limit is None else int(limit))}
 
 
 def cancel(request: dict[str, Any]) -> dict[str, Any]:
@@ -193,13 +178,9 @@ def cancel(request: dict[str, Any]) -> dict[str, Any]:
     return {"cancelled": cancelled}
 
 
-def hello(_request: dict[str, Any]) -> dict[str, Any]:
-    return {"program": program()}
-
-
 COMMANDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "hello": hello,
-    "tasks": tell_tasks,
+    "hello": lambda _request: {},
+    "tasks": lambda _request: {"tasks": [record.as_json() for record in tasks()]},
     "tree": tell_tree,
     "cancel": cancel,
     "begin trace": begin_trace,

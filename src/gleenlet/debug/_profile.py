@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple, Self
 
-from gleenlet._core import all_hubs
+from gleenlet._core import all_hubs, check_span
 from gleenlet.debug._record import Frame
 from gleenlet.debug._stacks import Stacks
 from gleenlet.debug._text import quoted
@@ -50,10 +51,7 @@ def profile(interval: float = 0.002) -> Profile:
     >>> found.lines()
     []
     """
-    if not isinstance(interval, int | float):
-        raise TypeError(f"interval must be a number of seconds, not {type(interval).__name__}")
-    if not interval > 0:
-        raise ValueError(f"interval must be above 0 seconds, not {interval!r}")
+    check_span(interval, "interval", above=True)
     return Profile(interval)
 
 
@@ -67,8 +65,8 @@ class Profile:
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
-        self._own: dict[tuple[str, str, str], float] = {}
-        self._total: dict[tuple[str, str, str], float] = {}
+        self._own = defaultdict[tuple[str, str, str], float](float)
+        self._total = defaultdict[tuple[str, str, str], float](float)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gleenlet.profile", daemon=True)
 
@@ -106,13 +104,7 @@ class Profile:
             last = now
 
     def _count(self, task: str, stack: Iterable[Frame], seconds: float) -> None:
-        innermost = True
-        seen = set()
-        for frame in stack:
-            key = (task, frame.function, frame.file)
-            if innermost:
-                self._own[key] = self._own.get(key, 0.0) + seconds
-                innermost = False
-            if key not in seen:  # once, where it calls itself
-                seen.add(key)
-                self._total[key] = self._total.get(key, 0.0) + seconds
+        keys = [(task, frame.function, frame.file) for frame in stack]
+        self._own[keys[0]] += seconds
+        for key in set(keys):  # once, where it calls itself
+            self._total[key] += seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 __all__ = ["Frame", "TaskRecord", "said"]
@@ -93,29 +93,18 @@ class TaskRecord:
     def as_json(self) -> dict[str, Any]:
         """The same as a dict for `json.dumps`: other tasks by `id`, points in time as seconds ago or left."""
         now = time.monotonic()
-        return {
-            "id": self.id,
-            "name": self.name,
-            "state": self.state,
-            "thread": self.thread,
-            "priority": self.priority,
-            "waiting_on": self.waiting_on,
+        return {name: getattr(self, name) for name in FIELDS} | {
             "held_by": [other.id for other in self.held_by],
             "since": None if self.since is None else round(now - self.since, 6),
             "deadline": None if self.deadline is None else round(self.deadline - now, 6),
             "parent": None if self.parent is None else self.parent.id,
             "children": [child.id for child in self.children],
             "stack": [{"file": frame.file, "line": frame.line, "function": frame.function} for frame in self.stack],
-            "cycle": self.cycle,
-            "kind": self.kind,
-            "stuck": self.stuck,
-            "number": self.number,
             "spawned_at": None if self.spawned_at is None else round(now - self.spawned_at, 6),
-            "switches": self.switches,
-            "time_running": self.time_running,
-            "time_ready": self.time_ready,
-            "time_waiting": self.time_waiting,
         }
+
+
+FIELDS = [field.name for field in fields(TaskRecord) if field.name != "task"]
 
 
 def said(say: Callable[[Any], str], what: object) -> str:

@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
-from gleenlet import GleenletError, Hub, Task
-from gleenlet._core import all_hubs, get_ident, new_hubs
+from gleenlet import Hub, Task
+from gleenlet._core import all_hubs, check_span, get_ident, new_hubs
 from gleenlet.debug import _recorder
 from gleenlet.debug._frames import Frames
+from gleenlet.debug._hubs import UntilStopped, in_all_hubs, in_its_thread
 from gleenlet.debug._record import TaskRecord
 from gleenlet.debug._recorder import Event, Tape
 from gleenlet.debug._traces import Names, format_of, write
@@ -25,6 +26,7 @@ from gleenlet.debug._traces import Names, format_of, write
 __all__ = ["Event", "Recorder", "count_up", "mark", "record"]
 
 PART = 65536  # events that are read at a time
+COUNTED = ("number", "spawned_at", "switches", "time_running", "time_ready", "time_waiting")
 
 _active: list[Recorder] = []
 _tape: Tape | None = None  # there is one while somebody records
@@ -51,32 +53,24 @@ def record(seconds: float = 10.0, megabytes: float = 64.0) -> Recorder:
     ['spawn', 'begin', 'yield', 'begin', 'end']
     """
     for name, number in (("seconds", seconds), ("megabytes", megabytes)):
-        if not isinstance(number, int | float):
-            raise TypeError(f"{name} must be a number, not {type(number).__name__}")
-        if not number > 0:
-            raise ValueError(f"{name} must be above 0, not {number!r}")
+        check_span(number, name, unit="", above=True)
     return Recorder(seconds, megabytes)
 
 
-class Recorder:
+class Recorder(UntilStopped):
     """What was taken down, and goes on being taken down until `stop()`; made by `record`."""
 
     def __init__(self, seconds: float, megabytes: float) -> None:
         self._seconds = seconds
         self._megabytes = megabytes
         self.tape = start(self)
+        self.first = self.tape.count  # the number of the first event after its beginning
 
     def stop(self) -> None:
         """Take down no more for this one; what there is can still be read. Thread: any."""
         if self in _active:
             _active.remove(self)
             stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
 
     def events(self, first: int = 0) -> Iterator[Event]:
         """Iterate over the events kept, oldest first, from this number on.
@@ -154,14 +148,8 @@ def count_up(record: TaskRecord, task: Task[Any]) -> None:
     """Put into its record what was counted of a task, if somebody records. Thread: any."""
     counted = None if _tape is None else _recorder.tally(_tape, task)
     if counted is not None:
-        (
-            record.number,
-            record.spawned_at,
-            record.switches,
-            record.time_running,
-            record.time_ready,
-            record.time_waiting,
-        ) = counted
+        for name, number in zip(COUNTED, counted, strict=True):
+            setattr(record, name, number)
 
 
 def mark(kind: int, hub: Hub, microseconds: int, text: str = "") -> None:
@@ -184,9 +172,7 @@ def start(recorder: Recorder) -> Tape:
     if tape is None:
         tape = _tape = Tape()
         _frames = Frames(drawn)
-        new_hubs.append(attach)
-        for hub in all_hubs():
-            in_its_thread(hub, attach)
+        in_all_hubs(attach)
     keep()
     return tape
 
@@ -203,7 +189,7 @@ def stop() -> None:
     _frames.stop()
     new_hubs.remove(attach)
     for hub in all_hubs():
-        in_its_thread(hub, detach, tape)
+        in_its_thread(hub, _recorder.detach, tape, hub)
 
 
 def keep() -> None:
@@ -212,22 +198,8 @@ def keep() -> None:
     _tape.keep(max(one._seconds for one in _active), max(one._megabytes for one in _active))
 
 
-def in_its_thread(hub: Hub, func: Any, *args: Any) -> None:
-    if hub.thread == get_ident():
-        func(hub, *args)
-        return
-    try:
-        hub.call_soon_threadsafe(func, hub, *args)
-    except GleenletError:  # it has ended
-        pass
-
-
 def attach(hub: Hub) -> None:
     tape = _tape
     if tape is not None:
         number = _recorder.attach(tape, hub)
         _loops[number] = (threading.current_thread().name, threading.get_native_id())
-
-
-def detach(hub: Hub, tape: Tape) -> None:
-    _recorder.detach(tape, hub)

@@ -17,7 +17,7 @@ __all__ = ["begin_trace", "end_trace"]
 LONGEST = 3600.0  # seconds
 PATIENCE = 30.0  # seconds that who asks may come late for the file
 
-_begun: dict[int, tuple[Recorder, int, threading.Timer]] = {}  # with its first event's number, and its end
+_begun: dict[int, tuple[Recorder, threading.Timer]] = {}  # with its end
 _numbers = itertools.count(1)
 
 
@@ -31,7 +31,7 @@ def begin_trace(request: dict[str, Any]) -> dict[str, Any]:
     ends = threading.Timer(seconds + PATIENCE, forget, (number,))
     ends.daemon = True
     ends.name = "gleenlet.debug trace"
-    _begun[number] = recorder, recorder.tape.count, ends
+    _begun[number] = recorder, ends
     ends.start()
     return {"trace": number}
 
@@ -40,7 +40,7 @@ def forget(number: int) -> None:
     begun = _begun.pop(number, None)
     if begun is not None:
         begun[0].stop()
-        begun[2].cancel()
+        begun[1].cancel()
 
 
 def end_trace(request: dict[str, Any]) -> dict[str, Any]:
@@ -55,13 +55,14 @@ def end_trace(request: dict[str, Any]) -> dict[str, Any]:
         first = 0
     else:
         try:
-            recorder, first, ends = _begun.pop(number)
+            recorder, ends = _begun.pop(number)
         except KeyError:
             raise GleenletError(
                 f"it has waited {PATIENCE:.0f} s for somebody to get the trace, and let go of it"
             ) from None
         recorder.stop()
         ends.cancel()
+        first = recorder.first
     file = BytesIO()
     lost = recorder._write(file, str(request["file"]), first)
     return {"file": base64.b64encode(file.getbuffer()).decode(), "lost": lost}

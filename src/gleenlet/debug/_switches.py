@@ -11,12 +11,13 @@ import sys
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import greenlet
 
 from gleenlet import Hub
-from gleenlet._core import all_hubs, callback_depth, get_ident, new_hubs, runs_tasks
+from gleenlet._core import callback_depth, get_ident, new_hubs, runs_tasks
+from gleenlet.debug._hubs import UntilStopped, in_all_hubs
 from gleenlet.debug._record import Frame, said
 from gleenlet.debug._stacks import Stacks
 from gleenlet.debug._text import quoted
@@ -76,7 +77,7 @@ def watch_switches(on_switch: Callable[[UnsafeSwitch], object] | None = None) ->
     return SwitchWatch(on_switch)
 
 
-class SwitchWatch:
+class SwitchWatch(UntilStopped):
     """What `watch_switches` returns."""
 
     def __init__(self, on_switch: Callable[[UnsafeSwitch], object] | None) -> None:
@@ -84,10 +85,7 @@ class SwitchWatch:
         self._places: set[object] = set()
         self._traced: dict[int, tuple[Trace, Trace | None]] = {}  # by thread: ours, and what was there before
         self._begin()
-        new_hubs.append(self._begin)
-        for hub in all_hubs():
-            if hub.thread != get_ident():
-                hub.call_soon_threadsafe(self._begin, hub)
+        in_all_hubs(self._begin)
 
     def stop(self) -> None:
         """Report no more. Thread: any; another thread's greenlets are told of in vain until then."""
@@ -95,12 +93,6 @@ class SwitchWatch:
         if self._begin in new_hubs:
             new_hubs.remove(self._begin)
         self._end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
 
     def _begin(self, _hub: Hub | None = None) -> None:
         if get_ident() not in self._traced:

@@ -14,6 +14,7 @@ from gleenlet import Hub, MoveOn, Task, TaskGroup, Timeout, current_task
 from gleenlet._core import Handle, Waiter, _native, all_hubs, get_ident, what_it_waits_for
 from gleenlet._sync import entered_by
 from gleenlet.debug._cycles import mark_cycles
+from gleenlet.debug._hubs import in_its_thread
 from gleenlet.debug._neighbours import Found, asyncio_tasks, gevent_greenlets
 from gleenlet.debug._record import TaskRecord, said
 from gleenlet.debug._recording import count_up
@@ -201,12 +202,7 @@ class Look:
         self.threads.clear()
         while self.held:
             hub, held = self.held.pop()
-            if hub.thread == get_ident():
-                continue
-            try:
-                hub.call_soon_threadsafe(held.clear)
-            except Exception:  # the hub has ended, and with it all of its tasks
-                pass
+            in_its_thread(hub, held.clear)
 
 
 def isinstance_safely(what: object, kind: type) -> bool:

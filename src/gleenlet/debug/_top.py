@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -36,9 +39,7 @@ class Shares:
 
 def head(tasks: Tasks) -> str:
     """How many there are, in each state."""
-    states: dict[str, int] = {}
-    for task in tasks:
-        states[task["state"]] = states.get(task["state"], 0) + 1
+    states = collections.Counter(task["state"] for task in tasks)
     return f"{len(tasks)} tasks: " + ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
 
 
@@ -80,33 +81,17 @@ def table(tasks: Tasks, most: int | None = None) -> str:
 def show(ask: Callable[[], Tasks], seconds: float, times: int | None, most: int) -> None:
     """Ask and draw, `times` times, with pauses; for ever if that is None."""
     shares = Shares()
-
-    def look() -> Tasks:
-        tasks = ask()
-        shares.count(tasks, time.monotonic())
-        return tasks
-
-    draw: Callable[[Tasks], None]
     live = in_place() if sys.stdout.isatty() else None
-    if live is None:
-
-        def draw(tasks: Tasks) -> None:
-            print(head(tasks), table(tasks, most), sep="\n", flush=True)
-    else:
-        live.start()
-
-        def draw(tasks: Tasks) -> None:
-            live.update(coloured(tasks, most), refresh=True)
-
-    try:
-        while times is None or times > 0:
-            draw(look())
-            times = None if times is None else times - 1
-            if times != 0:
+    with live or contextlib.nullcontext():
+        for look in itertools.count() if times is None else range(times):
+            if look:
                 time.sleep(seconds)
-    finally:
-        if live is not None:
-            live.stop()
+            tasks = ask()
+            shares.count(tasks, time.monotonic())
+            if live is None:
+                print(head(tasks), table(tasks, most), sep="\n", flush=True)
+            else:
+                live.update(coloured(tasks, most), refresh=True)
 
 
 def in_place() -> Any:

@@ -44,10 +44,9 @@ class Trace:
         with open(self._path, "wb"):  # what cannot be written fails now
             pass
         self._recorder = Recorder(math.inf, self._megabytes)
-        self._first = self._recorder.tape.count
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._recorder.stop()
         with open(self._path, "wb") as file:
-            self.lost = self._recorder._write(file, self._path, self._first)
+            self.lost = self._recorder._write(file, self._path, self._recorder.first)

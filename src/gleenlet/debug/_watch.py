@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from gleenlet import GleenletError, Hub
-from gleenlet._core import all_hubs
+from gleenlet._core import all_hubs, check_span
 from gleenlet.debug._emission import emission
 from gleenlet.debug._hints import hint
+from gleenlet.debug._hubs import UntilStopped, in_its_thread
 from gleenlet.debug._record import Frame
 from gleenlet.debug._recorder import STALL, Pulse
 from gleenlet.debug._recording import mark
@@ -96,12 +97,9 @@ def watch(seconds: float = 0.1, on_stall: Callable[[Stall], object] | None = Non
     >>> stalls[-1].where.function
     'freeze'
     """
-    if not isinstance(seconds, int | float):
-        raise TypeError(f"seconds must be a number of seconds, not {type(seconds).__name__}")
+    check_span(seconds, above=True)
     if not callable(on_stall) and on_stall is not None:
         raise TypeError(f"on_stall must be a function of a Stall, not {type(on_stall).__name__}")
-    if not seconds > 0:
-        raise ValueError(f"seconds must be above 0, not {seconds!r}")
     return Watch(seconds, on_stall)
 
 
@@ -116,7 +114,7 @@ class Loop:
     stacks: list[Stack] = field(default_factory=list)
 
 
-class Watch:
+class Watch(UntilStopped):
     """A watchdog over the loops of the process; made by `watch`."""
 
     def __init__(self, seconds: float, on_stall: Callable[[Stall], object] | None) -> None:
@@ -134,12 +132,6 @@ class Watch:
     def stop(self) -> None:
         """Watch no longer. Thread: any."""
         self._stop.set()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
 
     def _run(self) -> None:
         pause = 0.0
@@ -219,10 +211,7 @@ def look_at(hub: Hub) -> tuple[Stack, str | None, str | None]:
     try:
         return read(*held)
     finally:
-        try:
-            hub.call_soon_threadsafe(held.clear)
-        except GleenletError:  # it has ended meanwhile
-            pass
+        in_its_thread(hub, held.clear)
 
 
 def read(frame: Any, task: Any) -> tuple[Stack, str | None, str | None]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gleenlet import GleenletError, get_hub
-from gleenlet._core import Waiter
+from gleenlet._core import Waiter, check_span
 from gleenlet.gtk._ends import describe, has_ended
 from gleenlet.gtk._parents import check_thread, ending, need_gtk
 
@@ -86,8 +86,7 @@ def animate(widget: Any, seconds: float, ease: str | Callable[[float], float] = 
     >>> for progress in animate(banner, 0.3):  # doctest: +SKIP
     ...     banner.set_opacity(progress)
     """
-    if not seconds >= 0:
-        raise ValueError(f"seconds must be 0 or more seconds, not {seconds!r}")
+    check_span(seconds)
     curve = EASES.get(ease) if isinstance(ease, str) else ease
     if not callable(curve):
         raise ValueError(f"ease must be one of {', '.join(EASES)}, or a function, not {ease!r}")

@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, ParamSpec, overload
 from gi.repository import Gio, GLib, GObject
 
 from gleenlet import Task, sleep
-from gleenlet._core import check_decorated
+from gleenlet._core import check_decorated, check_span
 from gleenlet.gtk._ends import gtk, has_ended, is_widget
 from gleenlet.gtk._lifetimes import OwnedTask, run_after, spawn_owned
 
@@ -106,10 +106,7 @@ def debounced(
     >>> run(sleep, 0.05)
     hello
     """
-    if not isinstance(seconds, int | float):
-        raise TypeError(f"seconds must be a number of seconds, not {type(seconds).__name__}")
-    if not seconds >= 0:
-        raise ValueError(f"seconds must be 0 or more seconds, not {seconds!r}")
+    check_span(seconds)
     return functools.partial(decorate, when_busy="restart", returns=returns, on_error=on_error, delay=seconds)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from gi.repository import GLib
 
 from gleenlet import GleenletError, Task, current_task, get_hub
-from gleenlet._core import get_ident
+from gleenlet._core import check_span, get_ident
 from gleenlet.debug import format_tasks
 from gleenlet.testing._gevent import GeventTimers
 from gleenlet.testing._holds import Holds
@@ -117,8 +117,7 @@ class Clock:
 
         Raises: ValueError: `seconds` is negative or NaN.
         """
-        if not seconds >= 0:
-            raise ValueError(f"seconds must be 0 or more seconds, not {seconds!r}")
+        check_span(seconds)
         self._freeze()
         self._move(self._now + seconds)
 

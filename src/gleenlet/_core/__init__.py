@@ -30,7 +30,7 @@ from gleenlet._core.doors import publish
 from gleenlet._core.errors import Cancelled, GleenletError, QueueEmpty, QueueFull, QueueShutDown, UnsafeSwitchError
 from gleenlet._core.forks import Limit
 from gleenlet._core.green import callback, check_decorated, green
-from gleenlet._core.hub import Hub, all_hubs, get_hub, new_hubs
+from gleenlet._core.hub import Hub, all_hubs, get_hub, in_its_thread, new_hubs
 from gleenlet._core.raw import schedule_switch, schedule_throw
 from gleenlet._core.run import run
 from gleenlet._core.shutdown import shutdown
@@ -78,6 +78,7 @@ __all__ = [
     "get_hub",
     "get_ident",
     "green",
+    "in_its_thread",
     "main_depth",
     "may_wait",
     "new_hubs",

@@ -10,11 +10,9 @@ import atexit
 import functools
 import os
 import weakref
-from collections.abc import Callable
 from typing import Any
 
-from gleenlet._core._native import get_ident
-from gleenlet._core.errors import GleenletError
+from gleenlet._core.hub import in_its_thread
 
 __all__ = ["ask_later"]
 
@@ -56,26 +54,13 @@ def _with_finalizer(cls: Any) -> Any:
 def _asked(task: Any) -> None:
     task.__class__ = type(task).__base__
     _unasked.discard(task)
-    _in_its_thread(task.hub, task._timer.cancel)
+    in_its_thread(task.hub, task._timer.cancel)
 
 
 def _tell(task: Any) -> None:
     _asked(task)
-    if not _in_its_thread(task.hub, task.hub._report, task.value, task):
+    if not in_its_thread(task.hub, task.hub._report, task.value, task):
         task.hub._report(task.value, task)
-
-
-def _in_its_thread(hub: Any, func: Callable[..., object], *args: Any) -> bool:
-    """Call it, whatever thread this is; False if the hub is closed."""
-    try:
-        if hub.thread == get_ident():
-            hub.check_thread()
-            func(*args)
-        else:
-            hub.call_soon_threadsafe(func, *args)
-    except GleenletError:
-        return False
-    return True
 
 
 def _time_is_over(ref: weakref.ref[Any]) -> None:

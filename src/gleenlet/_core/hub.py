@@ -19,7 +19,7 @@ from greenlet import getcurrent
 from greenlet._greenlet import enable_optional_cleanup
 
 from gleenlet._core import _native
-from gleenlet._core._native import Handle, Waiter
+from gleenlet._core._native import Handle, Waiter, get_ident
 from gleenlet._core.blame import explain, explain_collection, where
 from gleenlet._core.chunk import first_chunk
 from gleenlet._core.contexts import drop_context, own_context, runs_application
@@ -334,6 +334,18 @@ enable_optional_cleanup(False)
 def all_hubs() -> list[Hub]:
     """The open hubs of all threads. Thread: any."""
     return [hub for reference in _made.valuerefs() if (hub := reference()) is not None and not hub.closed]
+
+
+def in_its_thread(hub: Hub, func: Callable[..., object], /, *args: Any) -> bool:
+    """Call `func(*args)` in the hub's thread: now, or soon if this is another one; False if the hub has ended."""
+    if hub.thread == get_ident() and not hub.closed:
+        func(*args)
+        return True
+    try:
+        hub.call_soon_threadsafe(func, *args)
+    except GleenletError:
+        return False
+    return True
 
 
 @atexit.register

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from gleenlet._core import GleenletError, Waiter, get_hub
+from gleenlet._core import Waiter
 
 __all__ = ["Work", "do_elsewhere"]
 
@@ -28,16 +28,15 @@ class Work:
     """A function for another thread, and who waits for it.
 
     Args:
-        late: called in the hub's thread with the exception that it fails with when `waiter` has gone.
+        late: called, in any thread, with the exception that it fails with when who waits has gone.
     """
 
-    __slots__ = ("_error", "_func", "_hub", "_late", "_result", "_waiter")
+    __slots__ = ("_error", "_func", "_late", "_result", "_waiter")
 
     def __init__(self, func: Callable[[], Any], waiter: Waiter, late: Callable[[BaseException], object]) -> None:
         self._func: Callable[[], Any] | None = func  # None once it has begun, or was called off
         self._waiter = waiter
         self._late = late
-        self._hub = get_hub()
         self._result: Any = None
         self._error: BaseException | None = None
 
@@ -55,10 +54,7 @@ class Work:
         finally:
             in_time = self._waiter.wake_threadsafe()  # he has not left yet
         if not in_time and self._error is not None:
-            try:
-                self._hub.call_soon_threadsafe(self._late, self._error)
-            except GleenletError:  # its thread has ended meanwhile
-                pass
+            self._late(self._error)
 
     def wait(self) -> Any:
         """Return or raise what came of the call, when it is over; who leaves before calls off what has not begun."""

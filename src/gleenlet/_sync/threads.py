@@ -6,7 +6,6 @@ The threads are daemons of one pool, or those of an executor that is given. This
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import functools
 import sys
@@ -17,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from gi.repository import GLib
 
-from gleenlet._core import Cancelled, GleenletError, Hub, Task, Waiter, get_hub, get_ident, spawn
+from gleenlet._core import Cancelled, GleenletError, Hub, Task, Waiter, get_hub, get_ident, in_its_thread, spawn
 from gleenlet._sync.daemons import Work, do_elsewhere
 
 __all__ = ["from_thread", "to_thread"]
@@ -70,17 +69,16 @@ def to_thread(  # type: ignore[misc]  # `executor` cannot be passed on: the keyw
 
     def late(error: BaseException) -> None:
         if not isinstance(error, Cancelled):  # what it ran in a loop was cancelled, and so it ends as it was to
-            hub.report(error, f"in to_thread({func!r}), whose caller has gone")
+            in_its_thread(hub, hub.report, error, f"in to_thread({func!r}), whose caller has gone")
 
     if executor is None:
         return cast(T, do_elsewhere(call, waiter, late).wait())
 
     def over(future: Future[None]) -> None:  # in the thread
-        with contextlib.suppress(GleenletError):  # the loop's thread has ended meanwhile: nobody waits
-            if future.cancelled():  # by the executor's shutdown(cancel_futures=True); else nobody waits
-                hub.call_soon_threadsafe(waiter.throw, CancelledError())
-            elif (error := future.exception()) is not None:  # the executor's own
-                hub.call_soon_threadsafe(waiter.throw, error)
+        # By the executor's shutdown(cancel_futures=True), else nobody waits; or it is the executor's own error.
+        error = CancelledError() if future.cancelled() else future.exception()
+        if error is not None:
+            in_its_thread(hub, waiter.throw, error)
 
     work = Work(call, waiter, late)
     future = executor.submit(work.run)

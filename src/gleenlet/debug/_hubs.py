@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
-from gleenlet import GleenletError, Hub
-from gleenlet._core import all_hubs, get_ident, new_hubs
+from gleenlet import Hub
+from gleenlet._core import all_hubs, in_its_thread, new_hubs
 
-__all__ = ["UntilStopped", "in_all_hubs", "in_its_thread"]
+__all__ = ["UntilStopped", "in_all_hubs"]
 
 
 class UntilStopped:
@@ -29,14 +29,3 @@ def in_all_hubs(func: Callable[[Hub], object]) -> None:
     new_hubs.append(func)
     for hub in all_hubs():
         in_its_thread(hub, func, hub)
-
-
-def in_its_thread(hub: Hub, func: Callable[..., object], *args: Any) -> None:
-    """Call it at once, or in the next turn of the hub's loop; not at all if the hub has ended."""
-    if hub.thread == get_ident():
-        func(*args)
-        return
-    try:
-        hub.call_soon_threadsafe(func, *args)
-    except GleenletError:
-        pass

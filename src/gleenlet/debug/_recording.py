@@ -15,10 +15,10 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from gleenlet import Hub, Task
-from gleenlet._core import all_hubs, check_span, get_ident, new_hubs
+from gleenlet._core import all_hubs, check_span, get_ident, in_its_thread, new_hubs
 from gleenlet.debug import _recorder
 from gleenlet.debug._frames import Frames
-from gleenlet.debug._hubs import UntilStopped, in_all_hubs, in_its_thread
+from gleenlet.debug._hubs import UntilStopped, in_all_hubs
 from gleenlet.debug._record import TaskRecord
 from gleenlet.debug._recorder import Event, Tape
 from gleenlet.debug._traces import Names, format_of, write

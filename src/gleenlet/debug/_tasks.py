@@ -11,10 +11,9 @@ from typing import Any
 from greenlet import greenlet
 
 from gleenlet import Hub, MoveOn, Task, TaskGroup, Timeout, current_task
-from gleenlet._core import Handle, Waiter, _native, all_hubs, get_ident, what_it_waits_for
+from gleenlet._core import Handle, Waiter, _native, all_hubs, get_ident, in_its_thread, what_it_waits_for
 from gleenlet._sync import entered_by
 from gleenlet.debug._cycles import mark_cycles
-from gleenlet.debug._hubs import in_its_thread
 from gleenlet.debug._neighbours import Found, asyncio_tasks, gevent_greenlets
 from gleenlet.debug._record import TaskRecord, said
 from gleenlet.debug._recording import count_up

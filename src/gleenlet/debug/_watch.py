@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gleenlet import GleenletError, Hub
-from gleenlet._core import all_hubs, check_span
+from gleenlet._core import all_hubs, check_span, in_its_thread
 from gleenlet.debug._emission import emission
 from gleenlet.debug._hints import hint
-from gleenlet.debug._hubs import UntilStopped, in_its_thread
+from gleenlet.debug._hubs import UntilStopped
 from gleenlet.debug._record import Frame
 from gleenlet.debug._recorder import STALL, Pulse
 from gleenlet.debug._recording import mark

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from gleenlet import Cancelled, GleenletError, Hub, get_hub
-from gleenlet._core import Waiter, get_ident
+from gleenlet._core import Waiter, get_ident, in_its_thread
 
 T = TypeVar("T")
 
@@ -36,8 +36,7 @@ def in_thread(func: Callable[[], T], timeout: float | None = None, grace: float 
             succeeded, outcome = True, func()
         except BaseException as error:
             succeeded, outcome = False, error
-        with contextlib.suppress(GleenletError):  # the loop's thread has ended meanwhile: nobody waits
-            hub.call_soon_threadsafe(settle, succeeded, outcome)
+        in_its_thread(hub, settle, succeeded, outcome)
 
     def settle(succeeded: bool, outcome: Any) -> None:
         nonlocal ended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gleenlet import (
     Cancelled,
     GleenletError,
     get_hub,
+    run,
     sleep,
     spawn,
     wait_readable,
@@ -135,6 +137,78 @@ def test_cancel_overrides_a_wake_up_not_yet_taken() -> None:
     with pytest.raises(Cancelled):
         task.result()
     assert waiter.woken
+
+
+# ---- wake_threadsafe: another thread, which cannot fail to tell ----
+
+
+@pytest.mark.parametrize("where", ["task", "top level"])
+def test_another_thread_wakes_who_waits_or_will_wait(where: str) -> None:
+    def main() -> list[Any]:
+        early, waiter = Waiter(), Waiter(1e6)
+        assert early.wake_threadsafe()
+        assert not early.wake_threadsafe()
+        assert early.woken
+        assert early.wait() is None
+        assert not early.wake_threadsafe()
+        told: list[Any] = []
+        thread = threading.Thread(target=lambda: told.append(waiter.wake_threadsafe()))
+        thread.start()
+        told.append(waiter.wait())
+        thread.join()
+        return told
+
+    assert (spawn(main).result() if where == "task" else main()) == [True, None]
+
+
+def test_what_comes_before_the_loop_has_heard_of_the_other_thread() -> None:
+    hub = get_hub()
+
+    def main() -> None:
+        hub.set_clock(100)
+        waiters = [Waiter(1), Waiter(), Waiter()]
+        expires, is_cancelled, is_spared = tasks = [spawn(waiter.wait) for waiter in waiters]
+        sleep(0)
+        is_spared.interrupt(Cancelled())
+        for waiter in waiters:
+            assert waiter.wake_threadsafe()
+        assert not waiters[0].done
+        hub.set_clock(102)
+        is_cancelled.cancel()
+        is_spared.take_back(Cancelled)
+        for task in tasks:
+            task.join()
+        assert isinstance(expires.exception(), TimeoutError)
+        assert is_cancelled.cancelled()
+        assert is_spared.result() is None
+        assert all(waiter.woken for waiter in waiters)
+
+    try:
+        run(main)
+    finally:
+        hub.set_clock(None)
+
+
+def test_another_thread_is_told_that_it_is_too_late() -> None:
+    waiter, gone = Waiter(0), list[Waiter]()
+    with pytest.raises(TimeoutError):
+        waiter.wait()
+    assert not waiter.wake_threadsafe()
+    assert not waiter.woken
+
+    def other() -> None:
+        context = GLib.MainContext()
+        context.push_thread_default()
+        try:
+            gone.append(Waiter())
+            get_hub()._close()
+        finally:
+            context.pop_thread_default()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert not gone[0].wake_threadsafe()
 
 
 # ---- resume: whoever waits runs inside the callback ----

@@ -28,7 +28,9 @@ from gleenlet import (
     timeout,
     to_thread,
 )
+from gleenlet._core import Waiter
 from gleenlet._sync import daemons
+from gleenlet._sync.work import Work
 from inside import FOREVER, settle
 
 Errors = list[BaseException | None]
@@ -392,6 +394,24 @@ def test_a_thread_that_cannot_be_started_is_an_error_and_nothing_is_done_later(m
     monkeypatch.undo()
     to_thread(ran.append, 2)
     assert ran == [2]
+
+
+@in_child(says="done")
+def test_no_failure_ends_a_thread_of_the_pool() -> None:
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    daemons.begin = no_memory
+    pool = daemons.Pool()
+    pool.free.append(True)  # for this one, which is started so that coverage sees it
+    threading.Thread(target=pool.serve, daemon=True).start()
+    gone = Waiter(0)
+    with pytest.raises(TimeoutError):
+        gone.wait()
+    pool.give(Work(boom, gone, no_memory))  # nobody waits, and to tell of that fails
+    work = Work(lambda: print("done"), Waiter(), no_memory)
+    pool.give(work)
+    work.wait()
 
 
 def test_a_failure_in_an_executors_thread_is_raised_and_keeps_nothing_alive() -> None:

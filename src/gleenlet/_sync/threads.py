@@ -17,7 +17,8 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from gi.repository import GLib
 
 from gleenlet._core import Cancelled, GleenletError, Hub, Task, Waiter, get_hub, get_ident, in_its_thread, spawn
-from gleenlet._sync.daemons import Work, do_elsewhere
+from gleenlet._sync.daemons import do_elsewhere
+from gleenlet._sync.work import Work
 
 __all__ = ["from_thread", "to_thread"]
 

@@ -56,6 +56,7 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
 
     attached = False  # is this the loop that GLib serves?
     broken = False
+    held = 0  # how often by hold(), of what libev counts as active
     breaking: Any = None  # the callback that breaks once more: see thrown()
     before: Any = None  # the plain loop object that install() found
 
@@ -94,12 +95,21 @@ class GLibLoop(corecext.loop):  # type: ignore[misc]  # gevent is not typed
                 return
             if not _libev.glib_alive() and not _workers():
                 return
-            self.ref()  # libev has nothing left to wait for, GLib has
+            self.hold()  # libev has nothing left to wait for, GLib has
             try:
                 super().run(once=True)
             finally:
                 if self.ptr:
-                    self.unref()
+                    self.let_go()
+
+    def hold(self) -> None:
+        """Have libev's loop go on with nothing to wait for."""
+        self.ref()
+        self.held += 1
+
+    def let_go(self) -> None:
+        self.unref()
+        self.held -= 1
 
     def break_(self, *how: int) -> None:
         self.broken = True
@@ -245,12 +255,12 @@ def wait_in_gevent(waiter: Waiter) -> None:
     assert hub is not None
     while not waiter.done:
         _waits[waiter] = ours = Waiter(hub)
-        hub.loop.ref()  # no LoopExit while it waits for GLib
+        hub.loop.hold()  # no LoopExit while it waits for GLib
         try:
             ours.get()
         finally:
             del _waits[waiter]
-            hub.loop.unref()
+            hub.loop.let_go()
 
 
 def woken(waiter: Waiter) -> None:

@@ -4,19 +4,20 @@
  * its scopes nor what signals it waits for. On top of it, in the same library for the sake of direct calls: Event, Lock and
  * Queue, which only wait and wake.
  *
- * Files, from below: none calls into one that comes later, but by a pointer that it was given. words.c. report.c: what went
- * wrong. lanes.c, timers.c: what is ready, what is due. ring.c, func.c, chunk.c: a deque, a task's function, where a Python
- * stack begins. source.c: what we call of GLib. platform.h, with linux.c or plain.c: what is one system's own. stack.c: floor,
- * probe, who fits. seams.c: who looks on, whose time it is, who chooses. Then kinds of items and who runs them: handle.c,
- * raw.c (who is resumed by hand), switch.c (home and the hand-over), fiber.c; ends.c: who owns a hub, and how its end is told; waiter.c
- * (the one way to block), job.c. line.c, event.c, lock.c, queue.c, descriptors.c: who waits in order, and for what.
- * unwind.c: whose stack a loop runs on. dispatch.c: what GLib calls. hub.c, module.c: what Python sees.
+ * Files, from below: none calls into one that comes later, but by a pointer that it was given. words.c. report.c:
+ * what went wrong. lanes.c, timers.c: what is ready, what is due. ring.c, func.c, chunk.c: a deque, a task's
+ * function, where a Python stack begins. source.c: what we call of GLib. platform.h, with linux.c or plain.c: what is
+ * one system's own. stack.c: floor, probe, who fits. seams.c: who looks on, whose time it is, who chooses. Then kinds
+ * of items and who runs them: handle.c, raw.c (who is resumed by hand), switch.c (home and the hand-over), fiber.c;
+ * ends.c: who owns a hub, and how its end is told; waiter.c (the one way to block), job.c. line.c, event.c, lock.c,
+ * queue.c, descriptors.c: who waits in order, and for what. unwind.c: whose stack a loop runs on. dispatch.c: what
+ * GLib calls. hub.c, module.c: what Python sees.
  *
- * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource. Items queue
- * in lanes: a Handle (a function for the loop, or a greenlet that somebody resumes by hand), a Job (a task not yet started)
- * and a Waiter (a greenlet whose wait is over, or one that another thread has woken); what each does when its turn comes its Kind
- * says. A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the greenlet inside the innermost
- * dispatch: who blocks goes to the next ready Fiber or home.
+ * Words. A Hub belongs to one thread and one GMainContext. A Lane is one priority of it: a queue and a GSource. Items
+ * queue in lanes: a Handle (a function for the loop, or a greenlet that somebody resumes by hand), a Job (a task not
+ * yet started) and a Waiter (a greenlet whose wait is over, or one that another thread has woken); what each does
+ * when its turn comes its Kind says. A Fiber is a greenlet of ours; it runs one Job after another. "Home" is the
+ * greenlet inside the innermost dispatch: who blocks goes to the next ready Fiber or home.
  *
  * Invariants.
  *  I1  The floor. Every Fiber is first switched to from an address below `floor` (F4: `switch_at_floor`), and no

@@ -11,6 +11,10 @@ from gi.repository import GLib
 __all__ = ["check_descriptors", "drop_context", "own_context", "runs_application"]
 
 
+begun_as = os.getpid()
+"""The process that gleenlet was imported in; any other one is a forked child."""
+
+
 def own_context() -> GLib.MainContext | None:
     """Give this thread a context of its own, its thread-default one, where the application's is not its to run.
 
@@ -22,16 +26,12 @@ def own_context() -> GLib.MainContext | None:
     first = os.getpid() == _thread.get_native_id()  # not threading's: gevent replaces that
     if GLib.MainContext.get_thread_default() is not None or default.is_owner():
         return None
-    if first and not (forked and lost(default)):
+    if first and not (os.getpid() != begun_as and lost(default)):
         return None
     check_descriptors(1)
     context = GLib.MainContext.new()
     context.push_thread_default()
     return context
-
-
-forked = False
-"""Is this process a forked child?"""
 
 
 def lost(default: GLib.MainContext) -> bool:
@@ -40,14 +40,6 @@ def lost(default: GLib.MainContext) -> bool:
         return True
     default.release()
     return False
-
-
-def note_fork() -> None:
-    global forked
-    forked = True
-
-
-os.register_at_fork(after_in_child=note_fork)
 
 
 def check_descriptors(number: int) -> None:

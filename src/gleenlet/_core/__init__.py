@@ -34,7 +34,7 @@ from gleenlet._core.hub import Hub, all_hubs, get_hub, in_its_thread, new_hubs
 from gleenlet._core.raw import schedule_switch, schedule_throw
 from gleenlet._core.run import run
 from gleenlet._core.shutdown import shutdown
-from gleenlet._core.spans import check_span
+from gleenlet._core.spans import check_span, time_left
 from gleenlet._core.task import Parent, Task, current_task, spawn
 from gleenlet._core.waits import what_it_waits_for
 from gleenlet._core.wakeup import SignalListener, signals_wake
@@ -92,6 +92,7 @@ __all__ = [
     "signals_wake",
     "sleep",
     "spawn",
+    "time_left",
     "user_frame",
     "wait_fd",
     "what_it_waits_for",

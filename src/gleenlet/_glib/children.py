@@ -7,7 +7,7 @@ import errno
 import os
 from typing import Protocol
 
-from gleenlet._core import Waiter, get_hub, sleep
+from gleenlet._core import Waiter, sleep, time_left
 from gleenlet._glib.descriptors import wait_readable
 
 __all__ = ["wait_child"]
@@ -62,8 +62,7 @@ def wait_child(pid: int | Process, timeout: float | None = None) -> int:
     >>> wait_child(os.posix_spawn("/bin/sh", ["sh", "-c", "exit 3"], os.environ))
     3
     """
-    Waiter(timeout)  # refuses bad input before anything is registered
-    deadline = None if timeout is None else get_hub().time() + timeout
+    deadline = Waiter(timeout).deadline  # refuses bad input before anything is registered
     number = pid if isinstance(pid, int) else getattr(pid, "pid", None)
     if not isinstance(number, int):
         raise TypeError(f"pid must be a process's id or its subprocess.Popen, not {type(pid).__name__}")
@@ -81,7 +80,7 @@ def wait_child(pid: int | Process, timeout: float | None = None) -> int:
                     child.status = reap(number) if isinstance(pid, int) else pid.poll()
             if child.status is not None:
                 break
-            left = None if deadline is None else max(0.0, deadline - get_hub().time())
+            left = time_left(deadline)
             if end is None:
                 end = open_pidfd(number)
             if end is not None:

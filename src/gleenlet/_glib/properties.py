@@ -7,7 +7,7 @@ from typing import Any
 
 from gi.repository import GObject
 
-from gleenlet._core import Waiter, get_hub
+from gleenlet._core import Waiter, time_left
 from gleenlet._glib.connection import Connection, check_emitter, from_any_thread, gone_error
 
 __all__ = ["wait_property"]
@@ -53,8 +53,7 @@ def wait_property(
         raise TypeError(f'name must be a property\'s name, such as "title", not {type(name).__name__}')
     if not callable(predicate):
         raise TypeError(f"predicate must be a function of the property's value, not {type(predicate).__name__}")
-    hub = get_hub()
-    deadline = None if timeout is None else hub.time() + timeout
+    deadline = waiter.deadline
     signal = f"notify::{name.replace('_', '-')}"
 
     def look_again() -> None:
@@ -71,7 +70,7 @@ def wait_property(
     try:
         while not predicate(value := obj.get_property(name)):  # it may have changed before the handler came
             waiter.wait()
-            waiter = Waiter(None if deadline is None else max(0.0, deadline - hub.time()), obj, f"property {name}")
+            waiter = Waiter(time_left(deadline), obj, f"property {name}")
     finally:
         connection.close()
     return value

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar, cast
 
-from gleenlet._core import Cancelled, Task, Waiter, get_hub
+from gleenlet._core import Cancelled, Task, Waiter, time_left
 from gleenlet._sync.daemons import do_elsewhere
 
 __all__ = ["wait_future"]
@@ -53,16 +53,15 @@ def wait_future(future: FutureLike[T], timeout: float | None = None) -> T:
     1024
     """
     refuse(future)
-    hub = get_hub()
     waiter = Waiter(timeout, future, "future")
-    deadline = None if timeout is None else hub.time() + timeout
     watched = watch(future)
+    watched.waiters.append(waiter)
     try:
-        if watched.enter(waiter):
+        if not watched.done:
             waiter.wait()
         if isinstance(future, Future):
             return cast(T, future.result())
-        left = None if deadline is None else max(0.0, deadline - hub.time())
+        left = time_left(waiter.deadline)
         return cast(T, do_elsewhere(future.result, Waiter(left, future, "future"), ignore).wait())
     except Cancelled:
         if isinstance(future, Future):
@@ -71,7 +70,8 @@ def wait_future(future: FutureLike[T], timeout: float | None = None) -> T:
             do_elsewhere(future.cancel, Waiter(), ignore)
         raise
     finally:
-        watched.leave(waiter)
+        with contextlib.suppress(ValueError):  # taken out by who has woken him
+            watched.waiters.remove(waiter)
 
 
 def ignore(_: BaseException) -> None:
@@ -90,57 +90,43 @@ def refuse(future: object) -> None:
 
 
 class Watched:
-    """A future that is waited for: its one callback, as that cannot be taken back, and who waits now."""
+    """A future that is waited for: its one callback, as that cannot be taken back, and who waits now.
 
-    __slots__ = ("__weakref__", "done", "lock", "waiters")
+    It needs no lock. Who waits enters first and then looks whether it is done; the callback says first that it is, and
+    then takes out who has entered.
+    """
+
+    __slots__ = ("done", "waiters")
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
         self.done = False
         self.waiters: list[Waiter] = []
 
-    def enter(self, waiter: Waiter) -> bool:
-        """Take a place among those who wait; False if there is nothing to wait for."""
-        with self.lock:
-            self.waiters.append(waiter)
-            return not self.done
-
-    def leave(self, waiter: Waiter) -> None:
-        with self.lock:
-            self.waiters.remove(waiter)
-
     def over(self, _: object) -> None:  # in any thread
-        with self.lock:
-            self.done = True
-            for waiter in self.waiters:
-                waiter.wake_threadsafe()
+        self.done = True
+        try:
+            while self.waiters:
+                self.waiters.pop(0).wake_threadsafe()
+        except IndexError:  # the last one has just left
+            pass
 
 
 watched_futures: dict[int, Watched] = {}
 """By id(): futures need no hash, and equal ones are not the same."""
-watching = threading.RLock()  # the collector may run `forget` inside
 
 
 def watch(future: FutureLike[Any]) -> Watched:
-    with watching:
-        watched = watched_futures.get(id(future))
-        if watched is not None:
-            return watched
-        watched = Watched()
-        try:
-            weakref.finalize(future, forget, id(future)).atexit = False
-        except TypeError:  # it takes no weak reference: each wait has a callback of its own
-            pass
-        else:
-            watched_futures[id(future)] = watched
+    new = Watched()
+    watched = watched_futures.setdefault(id(future), new)  # one step for all threads
+    if watched is not new:
+        return watched
     try:
-        future.add_done_callback(watched.over)
+        weakref.finalize(future, watched_futures.pop, id(future), None).atexit = False
+    except TypeError:  # it takes no weak reference: each wait has a callback of its own
+        del watched_futures[id(future)]
+    try:
+        future.add_done_callback(new.over)
     except BaseException:
-        forget(id(future))  # nobody would ever tell: the next wait asks anew
+        watched_futures.pop(id(future), None)  # nobody would ever tell: the next wait asks anew
         raise
-    return watched
-
-
-def forget(future: int) -> None:
-    with watching:
-        watched_futures.pop(future, None)
+    return new

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from typing import TypeVar
 
-from gleenlet._core import Task, Waiter, get_hub
+from gleenlet._core import Task, Waiter, time_left
 
 __all__ = ["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "as_completed", "wait"]
 
@@ -40,30 +41,17 @@ def wait(
     everything = _tasks(tasks, "wait")
     if not everything:
         raise ValueError("Set of Tasks is empty: wait() needs one at least")
-    waiter = Waiter(timeout, everything, "tasks")
-    left = 0
+    deadline = Waiter(timeout).deadline  # refuses bad input
 
-    def enough(task: Task[Any]) -> bool:
+    def enough(task: Task[T]) -> bool:
         return return_when == FIRST_COMPLETED or (
             return_when == FIRST_EXCEPTION and not task.cancelled() and task.exception() is not None
         )
 
-    def ended(task: Task[Any]) -> None:
-        nonlocal left
-        left -= 1
-        if not left or enough(task):
-            waiter.wake()
-
-    running = [task for task in everything if not task.done()]
-    if running and not any(task.done() and enough(task) for task in everything):
-        left = len(running)
-        for task in running:
-            task.add_done_callback(ended)
-        try:
-            waiter.wait(None)
-        finally:
-            for task in running:
-                task.drop_callback(ended)
+    with closing(_ended(everything, deadline, enough)) as ended:
+        for task in ended:
+            if enough(task):
+                break
     done = {task for task in everything if task.done()}
     return done, set(everything) - done
 
@@ -82,12 +70,24 @@ def as_completed(tasks: Iterable[Task[T]], timeout: float | None = None) -> Iter
     >>> [task.result() for task in as_completed([spawn(int), spawn(str)])]
     [0, '']
     """
-    Waiter(timeout)  # refuses bad input at once
-    deadline = None if timeout is None else get_hub().time() + timeout
-    return _as_completed(_tasks(tasks, "as_completed"), deadline)
+    deadline = Waiter(timeout).deadline  # refuses bad input at once
+    everything = _tasks(tasks, "as_completed")
+
+    def _steps() -> Iterator[Task[T]]:
+        if not (yield from _ended(everything, deadline, lambda _: True)):
+            raise TimeoutError
+
+    return _steps()
 
 
-def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task[T]]:
+def _ended(
+    tasks: list[Task[T]], deadline: float | None, wakes: Callable[[Task[T]], bool]
+) -> Generator[Task[T], None, bool]:
+    """Give the tasks in the order in which they end; return False if the deadline comes first.
+
+    Args:
+        wakes: has the end of this one to be told at once, or may it wait for the next one's?
+    """
     finished: list[Task[T]] = []
     running: set[Task[T]] = set()
     waiter: Waiter | None = None
@@ -97,7 +97,7 @@ def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task
         if task in running:
             running.remove(task)
             finished.append(task)
-            if waiter is not None:
+            if waiter is not None and (not running or wakes(task)):
                 waiter.wake()
 
     for task in tasks:
@@ -114,10 +114,11 @@ def _as_completed(tasks: list[Task[T]], deadline: float | None) -> Iterator[Task
                         if task.done():
                             ended(task)
                     continue
-                waiter = Waiter(None if deadline is None else max(deadline - get_hub().time(), 0), tasks, "tasks")
+                waiter = Waiter(time_left(deadline), tasks, "tasks")
                 if waiter.wait(True) and step >= len(finished):
-                    raise TimeoutError
+                    return False
             yield finished[step]
+        return True
     finally:
         for task in tasks:
             task.drop_callback(ended)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from gi.repository import GLib, Gst
 
-from gleenlet import GleenletError, Hub, get_hub, sleep
-from gleenlet._core import Waiter, get_ident
+from gleenlet import GleenletError, get_hub, sleep
+from gleenlet._core import Waiter, get_ident, time_left
 from gleenlet.gst._errors import PipelineError
 from gleenlet.gst._threads import check_thread
 
@@ -25,15 +25,13 @@ heard: dict[Gst.Object, Bus] = {}
 class Limit:
     """One `timeout` for several waits in a row, and what is said when it is over."""
 
-    def __init__(self, hub: Hub, timeout: float | None, what: str = "") -> None:
-        Waiter(timeout)  # refuses bad input
+    def __init__(self, timeout: float | None, what: str = "") -> None:
         self.timeout = timeout
         self.what = what
-        self.time = hub.time
-        self.deadline = None if timeout is None else hub.time() + timeout
+        self.deadline = Waiter(timeout).deadline  # refuses bad input
 
     def left(self) -> float | None:
-        return None if self.deadline is None else max(0.0, self.deadline - self.time())
+        return time_left(self.deadline)
 
     def error(self) -> TimeoutError:
         return TimeoutError(f"{self.what} within {self.timeout} seconds")

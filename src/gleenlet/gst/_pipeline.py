@@ -281,7 +281,7 @@ class Pipeline:
 
     def _limit(self, timeout: float | None, method: str, what: str) -> Limit:
         self._check(method)
-        return Limit(self.hub, timeout, f"{self.pipeline.get_name()} {what}")
+        return Limit(timeout, f"{self.pipeline.get_name()} {what}")
 
     def _in_thread(self, func: Callable[[], T], limit: Limit) -> T:
         try:
@@ -348,7 +348,7 @@ class Pipeline:
 
     def _finish(self, seconds: float) -> bool:
         """Send the end of the stream, and wait for it; False if it has not come in time."""
-        bus, limit = self._bus, Limit(self.hub, seconds)
+        bus, limit = self._bus, Limit(seconds)
         if self.pipeline.current_state != Gst.State.PLAYING or bus.failure is not None:
             return True
         try:

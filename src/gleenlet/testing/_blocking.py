@@ -5,13 +5,14 @@ from __future__ import annotations
 import builtins
 import contextlib
 import io
+import ipaddress
 import os
 import socket
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gi.repository import Gio
@@ -19,6 +20,7 @@ from gi.repository import Gio
 from gleenlet import GleenletError
 from gleenlet._core import get_ident
 from gleenlet.testing._places import place
+from gleenlet.testing._undo import replaced
 
 __all__ = ["BlockingCall", "forbid_blocking"]
 
@@ -150,68 +152,56 @@ def forbid_blocking(*, file_limit: int = 1_000_000) -> Iterator[None]:
     thread = get_ident()
     with contextlib.ExitStack() as undo:
 
-        def replace(owner: Any, name: str, func: Any) -> None:
-            own, before = name in vars(owner), getattr(owner, name)
-            setattr(owner, name, func)
-            undo.callback(*((setattr, owner, name, before) if own else (delattr, owner, name)))
+        def forbid(owner: Any, names: Iterable[str], instead: str, blocks: Callable[..., bool], what: str = "") -> None:
+            what = what or owner.__name__ + ".{}()"
+            for name in names:
+                refuse = forbidding(getattr(owner, name), what.format(name), instead, blocks)
+                undo.enter_context(replaced(owner, name, refuse))
 
-        def forbid(owner: Any, name: str, what: str, instead: str, blocks: Callable[..., bool]) -> None:
-            func = getattr(owner, name)
-
+        def forbidding(func: Any, what: str, instead: str, blocks: Callable[..., bool]) -> Any:
             def refuse(*args: Any, **kwargs: Any) -> Any:
                 if get_ident() == thread and blocks(*args, **kwargs):
                     raise BlockingCall(what, instead)
                 return func(*args, **kwargs)
 
-            replace(owner, name, refuse)
+            return refuse
 
-        forbid(time, "sleep", "time.sleep()", "use gleenlet.sleep()", lambda seconds: seconds > 0)
-        for name in SOCKET:
-            forbid(socket.socket, name, f"socket.{name}()", WAIT_FIRST, lambda sock, *_, **__: sock.gettimeout() != 0)
+        forbid(time, ["sleep"], "use gleenlet.sleep()", lambda seconds: seconds > 0)
+        forbid(socket.socket, SOCKET, WAIT_FIRST, lambda sock, *_, **__: sock.gettimeout() != 0)
         if ssl := sys.modules.get("ssl"):
-            for name in TLS:
-                forbid(
-                    ssl.SSLSocket,
-                    name,
-                    f"SSLSocket.{name}()",
-                    WAIT_FIRST,
-                    lambda sock, *_, **__: sock.gettimeout() != 0,
-                )
+            forbid(ssl.SSLSocket, TLS, WAIT_FIRST, lambda sock, *_, **__: sock.gettimeout() != 0)
         forbid(
             socket,
-            "getaddrinfo",
-            "socket.getaddrinfo()",
+            ["getaddrinfo"],
             "use to_thread(), or call(Gio.Resolver.get_default().lookup_by_name_async, host)",
             lambda host, *_, **__: host not in AT_HAND and not is_address(host),
         )
-        for name in ("wait", "communicate"):
-            forbid(
-                subprocess.Popen,
-                name,
-                f"Popen.{name}()",
-                "use wait_child(popen), or Gio.Subprocess",
-                lambda popen, *args, timeout=None, **__: 0 not in (timeout, *args[-1:]) and popen.poll() is None,
-            )
+        forbid(
+            subprocess.Popen,
+            ["wait", "communicate"],
+            "use wait_child(popen), or Gio.Subprocess",
+            lambda popen, *args, timeout=None, **__: 0 not in (timeout, *args[-1:]) and popen.poll() is None,
+        )
         for cls in (Gio.DBusConnection, Gio.DBusProxy):
-            forbid(cls, "call_sync", f"{cls.__name__}.call_sync()", "use call(obj.call, ...)", lambda *_, **__: True)
+            forbid(cls, ["call_sync"], "use call(obj.call, ...)", lambda *_, **__: True)
         files: Any = Files(file_limit)
         for owner in (builtins, io):
-            replace(owner, "open", files)
-        for name in ("read", "write"):
-            forbid(
-                os,
-                name,
-                f"os.{name}() of more than {file_limit} bytes",
-                FILE_INSTEAD,
-                lambda number, what: (what if isinstance(what, int) else len(what)) > file_limit and is_regular(number),
-            )
+            undo.enter_context(replaced(owner, "open", files))
+        too_much = f"{{}}() of more than {file_limit} bytes"
+        forbid(
+            os,
+            ["read", "write"],
+            FILE_INSTEAD,
+            lambda number, what: (what if isinstance(what, int) else len(what)) > file_limit and is_regular(number),
+            "os." + too_much,
+        )
         for name, size in (("load_contents", lambda file, *_: size_of(file)), ("replace_contents", length_of)):
             forbid(
                 Gio.File,
-                name,
-                f"Gio.File.{name}() of more than {file_limit} bytes",
+                [name],
                 FILE_INSTEAD,
                 lambda *args, _size=size: _size(*args) > file_limit,
+                "Gio.File." + too_much,
             )
         yield
 
@@ -222,10 +212,8 @@ def length_of(_file: object, contents: bytes, *_: object) -> int:
 
 def is_address(host: str | bytes) -> bool:
     """Is it a number, which nobody has to be asked for?"""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host.decode() if isinstance(host, bytes) else host)
-            return True
-        except (OSError, ValueError):
-            pass
-    return False
+    try:
+        ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host)
+    except ValueError:
+        return False
+    return True

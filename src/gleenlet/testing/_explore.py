@@ -14,6 +14,7 @@ from gi.repository import GLib
 
 from gleenlet import GleenletError, Task, current_task, get_hub, sleep, spawn
 from gleenlet._core import get_ident, signals_wake
+from gleenlet.testing._faults import Unusual
 from gleenlet.testing._holds import is_reply
 from gleenlet.testing._story import Story
 from gleenlet.testing._tape import (
@@ -23,13 +24,12 @@ from gleenlet.testing._tape import (
     Strategy,
     Uniform,
     delay_bounded,
-    draw,
     from_token,
-    happened,
     recording,
     shrink,
     to_token,
 )
+from gleenlet.testing._undo import WAITS, observed
 from gleenlet.testing._virtual import START, Clock, virtual_time
 
 __all__ = ["Explorer", "explore"]
@@ -37,7 +37,6 @@ __all__ = ["Explorer", "explore"]
 P = ParamSpec("P")
 
 PCT_DEPTH = 3
-WAITS, WAKES = 2, 3  # events of the hub's
 NESTED_TURNS = 10  # of a nested loop
 
 
@@ -48,7 +47,7 @@ class Explorer:
         self, func: Callable[[], object], cancellations: int = 0, nested_loops: int = 0, late_replies: int = 0
     ) -> None:
         self.func = func
-        self.unusual = {"cancellations": cancellations, "nested_loops": nested_loops, "late_replies": late_replies}
+        self.cancellations, self.nested_loops, self.late_replies = cancellations, nested_loops, late_replies
         self.hub = get_hub()
         self.before: set[Task[Any]] = set()
         self.unasked: list[BaseException] = []
@@ -105,43 +104,35 @@ class Explorer:
     def run_test(self) -> None:
         """Nothing of it is held afterwards: a task that has failed unasked is told of when it goes."""
         test = spawn(self.func, name="test")
-        saw = self.watch(test)
-        try:
+        with contextlib.ExitStack() as undo:
+            for unusual in self.unusual(test):
+                if unusual.left:
+                    undo.enter_context(observed(self.hub, unusual))
             test.result()
-        finally:
-            if saw is not None:
-                self.hub.unobserve(saw)
 
-    def watch(self, test: Task[object]) -> Callable[[int, Any], None] | None:
-        """At each wait of a run: is the task cancelled, does a loop begin inside the loop, is the reply late?"""
-        left = dict(self.unusual)
-        if not any(left.values()):
-            return None
+    def unusual(self, test: Task[object]) -> Iterator[Unusual]:
+        """At each wait of a run: is the reply late, does a loop begin inside the loop, is the task cancelled?"""
         clock = self.clock
         assert clock is not None
-
-        def unusual(what: str, says: str) -> bool:
-            if not left[what] or not draw(2):
-                return False
-            left[what] -= 1
-            happened(f"meanwhile: {says}")
-            return True
-
-        def saw(event: int, item: Any) -> None:
-            if event not in (WAITS, WAKES) or (task := item.job) is None:
-                return
-            if task is not test and task not in self.before and unusual("cancellations", f"cancels {task.name!r}"):
-                self.hub.call_soon(task.cancel)
-            if event == WAKES:
-                return
-            if unusual("nested_loops", "a loop begins inside the loop"):
-                at_once(nested_loop)
-            if is_reply(item) and unusual("late_replies", "the reply is late"):
-                # GLib comes to this when nothing is ready in the hub, and before any reply: those are less urgent.
-                at_once(clock._jump)
-
-        self.hub.observe(saw)
-        return saw
+        yield Unusual(
+            self.late_replies,
+            lambda _: "the reply is late",
+            # GLib comes to this when nothing is ready in the hub, and before any reply: those are less urgent.
+            lambda _: at_once(clock._jump),
+            lambda event, waiter: event == WAITS and is_reply(waiter),
+        )
+        yield Unusual(
+            self.nested_loops,
+            lambda _: "a loop begins inside the loop",
+            lambda _: at_once(nested_loop),
+            lambda event, _: event == WAITS,
+        )
+        yield Unusual(
+            self.cancellations,
+            lambda waiter: f"cancels {waiter.job.name!r}",
+            lambda waiter: self.hub.call_soon(waiter.job.cancel),
+            lambda _, waiter: waiter.job is not test and waiter.job not in self.before,
+        )
 
     def end(self, left: list[Task[Any]]) -> None:
         """Cancel what the run has left; what does not end then is left to itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gi.repository import Gio
@@ -12,8 +13,10 @@ from gi.repository import Gio
 from gleenlet import get_hub, spawn, wait_signal
 from gleenlet._core import Waiter, what_it_waits_for
 from gleenlet.testing._tape import draw, happened
+from gleenlet.testing._undo import WAITS, WAKES, connected, observed
 
 __all__ = [
+    "Unusual",
     "answer_dialogs",
     "choice",
     "may_be_clicked_twice",
@@ -24,7 +27,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-MOMENTS = WAITS, WAKES = 2, 3  # events of the hub's: a wait begins; it is over, and who has waited will run soon
 REPLIES = "D-Bus reply", "Gio"
 
 
@@ -39,6 +41,24 @@ def choice(first: T, *others: T) -> T:
     if index:
         happened(f"chooses {options[index]!r}")
     return options[index]
+
+
+@dataclass
+class Unusual:
+    """An observer that has something happen at a wait, when it has just begun or is just over, if the tape says so."""
+
+    left: int
+    """So often in this run."""
+    says: Callable[[Waiter], str]
+    happens: Callable[[Waiter], object]
+    fits: Callable[[int, Waiter], bool]
+    """At which moments it may: those of the hub's WAITS and WAKES."""
+
+    def __call__(self, event: int, waiter: Waiter) -> None:
+        if self.left and event in (WAITS, WAKES) and waiter.job is not None and self.fits(event, waiter) and draw(2):
+            self.left -= 1
+            happened(f"meanwhile: {self.says(waiter)}")
+            self.happens(waiter)
 
 
 @contextlib.contextmanager
@@ -70,27 +90,15 @@ def may_happen(
     >>> sorted(seen)
     [(), ('it has',)]
     """
-    hub, left = get_hub(), times
     name = name or getattr(action, "__name__", "action")
-
-    def saw(event: int, waiter: Waiter) -> None:
-        nonlocal left
-        if (
-            left
-            and event in MOMENTS
-            and waiter.job is not None
-            and what_it_waits_for(waiter).startswith(at)
-            and draw(2)
-        ):
-            left -= 1
-            happened(f"meanwhile: {name}")
-            spawn(action, name=name)
-
-    hub.observe(saw)
-    try:
+    unusual = Unusual(
+        times,
+        lambda _: name,
+        lambda _: spawn(action, name=name),
+        lambda _, waiter: what_it_waits_for(waiter).startswith(at),
+    )
+    with observed(get_hub(), unusual):
         yield
-    finally:
-        hub.unobserve(saw)
 
 
 def may_be_destroyed(widget: Any) -> contextlib.AbstractContextManager[None]:
@@ -120,8 +128,7 @@ def destroy(widget: Any) -> None:
         widget.unparent()
 
 
-@contextlib.contextmanager
-def may_be_clicked_twice(button: Any) -> Iterator[None]:
+def may_be_clicked_twice(button: Any) -> contextlib.AbstractContextManager[None]:
     """Have `explore` try a second click after each one in this block, while a user could still click the button.
 
     Thread: GTK's.
@@ -142,11 +149,7 @@ def may_be_clicked_twice(button: Any) -> Iterator[None]:
             finally:
                 again = False
 
-    handler = button.connect("clicked", clicked)
-    try:
-        yield
-    finally:
-        button.disconnect(handler)
+    return connected(button, "clicked", clicked)
 
 
 def may_lose_peer(connection: Gio.DBusConnection) -> contextlib.AbstractContextManager[None]:
@@ -210,8 +213,7 @@ def answer_dialogs(*, never: bool = False) -> Iterator[list[str]]:
         yield answers
 
 
-@contextlib.contextmanager
-def each_new(shown: Any, appears: Callable[[Any], object]) -> Iterator[None]:
+def each_new(shown: Any, appears: Callable[[Any], object]) -> contextlib.AbstractContextManager[None]:
     """Have `appears(item)` called for what comes into a list model in this block."""
     known = list(shown)
 
@@ -222,11 +224,7 @@ def each_new(shown: Any, appears: Callable[[Any], object]) -> Iterator[None]:
             if item not in before:
                 appears(item)
 
-    handler = shown.connect("items-changed", changed)
-    try:
-        yield
-    finally:
-        shown.disconnect(handler)
+    return connected(shown, "items-changed", changed)
 
 
 def inside(widget: Any) -> Iterator[Any]:

@@ -6,12 +6,14 @@ call its function.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from gleenlet import Hub
 from gleenlet._core import Handle
+from gleenlet.testing._undo import replaced
 
 __all__ = ["GeventTimers"]
 
@@ -76,23 +78,19 @@ class GeventTimers:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.cls: Any = getattr(sys.modules.get("gleenlet.gevent"), "GLibLoop", None)
-        self.real: Any = None
 
-    def begin(self) -> None:
+    def given(self) -> contextlib.AbstractContextManager[None]:
+        """Give gevent such timers in a block."""
         if self.cls is None:
-            return
-        real = self.real = self.cls.timer
+            return contextlib.nullcontext()
+        real = self.cls.timer
 
         def timer(loop: Any, after: float, repeat: float = 0.0, ref: bool = True, priority: int | None = None) -> Any:
             if loop is not self.loop():
                 return real(loop, after, repeat, ref, priority)
             return Timer(self, loop, after, repeat, ref)
 
-        self.cls.timer = timer
-
-    def end(self) -> None:
-        if self.cls is not None:
-            self.cls.timer = self.real
+        return replaced(self.cls, "timer", timer)
 
     def loop(self) -> Any:
         """The loop that this thread's hub serves; None: gevent has not waited yet."""

@@ -6,16 +6,18 @@ signal is for the program itself to bring, so who waits for these is, as Go's sy
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from gleenlet import Hub
 from gleenlet._core import Waiter, what_it_waits_for
 from gleenlet.testing._gevent import GeventTimers
+from gleenlet.testing._undo import replaced
 
 __all__ = ["Holds", "is_reply"]
 
@@ -45,11 +47,10 @@ class Holds:
         self.futures: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
         self.executors: weakref.WeakSet[Executor] = weakref.WeakSet()
         self.by_hand: list[str] = []
-        self.submit: Callable[..., Future[Any]] = ThreadPoolExecutor.submit
 
-    def watch(self) -> None:
-        """Note what thread pools are given: asyncio's executor and everybody's."""
-        submit = self.submit = ThreadPoolExecutor.submit
+    def watch(self) -> contextlib.AbstractContextManager[None]:
+        """Note what thread pools are given in a block: asyncio's executor and everybody's."""
+        submit = ThreadPoolExecutor.submit
 
         def noted(executor: ThreadPoolExecutor, /, *args: Any, **kwargs: Any) -> Future[Any]:
             future = submit(executor, *args, **kwargs)
@@ -57,10 +58,7 @@ class Holds:
             self.executors.add(executor)
             return future
 
-        ThreadPoolExecutor.submit = noted  # type: ignore[method-assign, assignment]
-
-    def unwatch(self) -> None:
-        ThreadPoolExecutor.submit = self.submit  # type: ignore[method-assign]
+        return replaced(ThreadPoolExecutor, "submit", noted)
 
     def list(self) -> list[str]:
         """What holds the clock, in words."""

@@ -21,10 +21,10 @@ from gleenlet._core import signals_wake
 from gleenlet.testing._made import Made
 from gleenlet.testing._places import place
 from gleenlet.testing._sources import name_of, sources_here
+from gleenlet.testing._undo import SPAWNED, observed
 
 __all__ = ["no_leaks"]
 
-SPAWNED = 0  # an event of the hub's
 TOOLKITS = ("gleenlet", "[gtk", "[gdk", "[gio", "[glib", "GDK", "Gdk", "GTask")  # sources that are not the program's
 KINDS = ("tasks", "sources", "handlers", "descriptors", "threads", "children", "windows", "failures")
 
@@ -144,9 +144,7 @@ class Left:
         self.before = self.look()
         self.undo.enter_context(self.made.undo)
         self.made.look()
-        saw = self.saw  # the same one twice: a hub knows its observers by identity
-        self.hub.observe(saw)
-        self.undo.callback(self.hub.unobserve, saw)
+        self.undo.enter_context(observed(self.hub, self.saw))
         self.undo.callback(self.hub.on_error, self.hub.on_error(self.fail))
 
     def left(self) -> list[str]:

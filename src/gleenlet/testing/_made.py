@@ -21,6 +21,7 @@ from typing import Any
 from gi.repository import Gio, GLib, GObject
 
 from gleenlet.testing._places import place
+from gleenlet.testing._undo import connected, replaced
 
 __all__ = ["Made"]
 
@@ -43,7 +44,6 @@ class Made:
 
     def wrap(self, owner: Any, name: str, told: Callable[..., None]) -> None:
         """Have `told(result, *args)` called after each call of it."""
-        own = name in vars(owner)
         func: Any = getattr(owner, name, None)
         if func is None:
             return
@@ -53,8 +53,7 @@ class Made:
             told(result, *args)
             return result
 
-        setattr(owner, name, noted)
-        self.undo.callback(*((setattr, owner, name, func) if own else (delattr, owner, name)))
+        self.undo.enter_context(replaced(owner, name, noted))
 
     def look(self) -> None:
         """Begin; `undo` ends it."""
@@ -81,7 +80,7 @@ class Made:
         gtk: Any = sys.modules.get("gi.repository.Gtk")
         if gtk is not None and gtk.is_initialized() and hasattr(gtk.Window, "get_toplevels"):
             shown = gtk.Window.get_toplevels()  # a window is in it before its constructor returns
-            self.undo.callback(shown.disconnect, shown.connect("items-changed", self.window))
+            self.undo.enter_context(connected(shown, "items-changed", self.window))
         adw: Any = sys.modules.get("gi.repository.Adw")
         if hasattr(adw, "Dialog"):
             self.wrap(adw.Dialog, "present", lambda _, dialog, *__: self.note("windows", hash(dialog)))

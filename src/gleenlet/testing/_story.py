@@ -7,10 +7,10 @@ from typing import Any
 from gleenlet import Hub, Task
 from gleenlet._core import what_it_waits_for
 from gleenlet.testing._places import place
+from gleenlet.testing._undo import BEGINS, ENDS, INTERRUPTED, SPAWNED, WAITS, WAKES
 
 __all__ = ["Story"]
 
-SPAWNED, BEGINS, WAITS, WAKES, INTERRUPTED, ENDS = range(6)
 LONGEST = 60  # rows
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from gleenlet._core import get_ident
 
@@ -30,18 +30,6 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 WIDEST = len(DIGITS)  # of more that are ready only the first are chosen from
 
 
-class Strategy(Protocol):
-    """Says what comes next."""
-
-    def next(self, step: int, ready: Sequence[Any]) -> int:
-        """Which of these."""
-        ...
-
-    def draw(self, step: int, width: int) -> int:
-        """Which of so many ways to go on, of which the first is the usual one."""
-        ...
-
-
 class Recorder:
     """The choices of one run: asks the strategy, and notes what it said, among how many, and what that costs.
 
@@ -56,19 +44,16 @@ class Recorder:
         self.tell: Callable[[str], object] | None = None
 
     def __call__(self, ready: Sequence[Any]) -> int:
-        choices = self.choices
-        width = len(ready)
-        if width > WIDEST:
-            width = WIDEST
-        choice = self.strategy.next(len(choices), ready) % width
-        choices.append(choice)
-        self.widths.append(width)
-        return choice
+        return self.note(self.strategy.next(len(self.choices), ready), len(ready))
 
     def draw(self, width: int) -> int:
-        step, width = len(self.choices), min(width, WIDEST)
-        choice = self.strategy.draw(step, width) % width
+        step = len(self.choices)
         self.drawn.add(step)
+        return self.note(self.strategy.draw(step, min(width, WIDEST)), width)
+
+    def note(self, choice: int, width: int) -> int:
+        width = min(width, WIDEST)
+        choice %= width
         self.choices.append(choice)
         self.widths.append(width)
         return choice
@@ -98,10 +83,12 @@ class Play:
         self.tape = tape
 
     def next(self, step: int, ready: Sequence[Any]) -> int:
+        """Which of these comes next."""
         return self.tape[step] if step < len(self.tape) else 0
 
     def draw(self, step: int, width: int) -> int:
-        return self.tape[step] if step < len(self.tape) else 0
+        """Which of so many ways to go on, of which the first is the usual one."""
+        return self.next(step, ())
 
 
 class Uniform:
@@ -156,6 +143,10 @@ class Pct(Uniform):
             found[best] = priorities[id(ready[best])] = self.lowered[step]
             best = found.index(max(found))
         return best
+
+
+Strategy = Play | Uniform
+"""Says what comes next."""
 
 
 def delay_bounded(delays: int, run: Callable[[list[int]], Recorder]) -> Iterator[Recorder]:

@@ -51,32 +51,20 @@ class Before(GLib.Source):
         return False
 
     def dispatch(self, _callback: object, _args: object) -> bool:
+        self.clock._nothing_ready()
         return True
 
 
-class Behind(GLib.Source):
+class Behind(Before):
     """Dispatched when nothing else is ready."""
-
-    clock: Clock
 
     def prepare(self) -> tuple[bool, int]:
         clock = self.clock
-        if not clock._resting:
-            return True, 0
-        if (
-            clock._resting == 1
-        ):  # GLib sleeps in this iteration; in the next one something has happened, or time is over
+        if clock._resting == 1:  # GLib sleeps in this iteration; in the next something has happened, or time is over
             clock._resting = 2
             return False, POLL_MS
         clock._resting = 0
         return True, 0
-
-    def check(self) -> bool:
-        return False
-
-    def dispatch(self, _callback: object, _args: object) -> bool:
-        self.clock._nothing_ready()
-        return True
 
 
 class Clock:
@@ -102,6 +90,7 @@ class Clock:
         self._jumps = 0  # since a task ran or had a time limit
         self.failure: Deadlock | None = None
         self._before, self._behind = Before(), Behind()
+        self._undo = contextlib.ExitStack()
 
     @property
     def elapsed(self) -> float:
@@ -270,8 +259,8 @@ class Clock:
             source.set_priority(priority)
             source.set_can_recurse(True)
             source.attach(GLib.MainContext.ref_thread_default())
-        self._gevent.begin()
-        self._holds.watch()
+        self._undo.enter_context(self._holds.watch())
+        self._undo.enter_context(self._gevent.given())
         self._freeze()
         self._hub.set_clock(self._now)
 
@@ -288,8 +277,7 @@ class Clock:
             source.destroy()
             del source.clock
         self._lower()
-        self._holds.unwatch()
-        self._gevent.end()
+        self._undo.close()
         if not self._hub.closed:
             self._hub.set_clock(None)
         now_us = glib().g_get_monotonic_time()

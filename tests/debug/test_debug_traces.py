@@ -17,7 +17,7 @@ from gleenlet import Event, get_hub, run, sleep, spawn
 from gleenlet.debug import Event as Happened
 from gleenlet.debug import record, trace, watch
 from gleenlet.debug._traces.sysprof import encoded
-from gleenlet.debug._traces.timeline import Moment, Names, Row, Slice, timeline
+from gleenlet.debug._traces.timeline import Item, Names, Row, timeline
 from readers import firefox_profile, sysprof_marks, trace_processor
 
 ODD = "odd \x00\x1b[31m \U0001f422 " + "é" * 60
@@ -277,21 +277,21 @@ def test_the_timeline_of_calls_frames_and_stalls() -> None:
         )
     )
     assert items == [
-        Slice(loop, 2.0, 3.0, "callback", "called", 0, 0),
-        Slice(Row(1, -1), 3.5, 4.0, "frame", "", 0, 0),
-        Slice(Row(1, 7), 1.0, 5.0, "waiting", "timer", 0, 0),
-        Moment(loop, 5.0, "wakes", "", 7, 1),
-        Slice(Row(1, 7), 5.0, 6.0, "ready", "", 0, 1),
-        Moment(Row(1, 7), 7.0, "stalled", "f (app.py:1)", 0, 0),
-        Slice(loop, 6.0, 7.0, "task", "", 7, 0),
-        Slice(Row(1, 7), 6.0, 7.0, "running", "", 0, 1),
+        Item(loop, 2.0, 3.0, "callback", "called", 0, 0),
+        Item(Row(1, -1), 3.5, 4.0, "frame", "", 0, 0),
+        Item(Row(1, 7), 1.0, 5.0, "waiting", "timer", 0, 0),
+        Item(loop, 5.0, None, "wakes", "", 7, 1),
+        Item(Row(1, 7), 5.0, 6.0, "ready", "", 0, 1),
+        Item(Row(1, 7), 7.0, None, "stalled", "f (app.py:1)", 0, 0),
+        Item(loop, 6.0, 7.0, "task", "", 7, 0),
+        Item(Row(1, 7), 6.0, 7.0, "running", "", 0, 1),
     ]
 
 
 def test_a_task_that_switches_to_the_loop_by_hand_is_ready() -> None:
     kinds = ["begin", "home", "begin", "end"]
     items = timeline([happened(kind, time, 0 if kind == "home" else 7) for time, kind in enumerate(kinds)])
-    assert [(item.begin, item.kind) for item in items if isinstance(item, Slice) and item.row.task == 7] == [
+    assert [(item.begin, item.kind) for item in items if item.end is not None and item.row.task == 7] == [
         (0, "running"),
         (1, "ready"),
         (2, "running"),

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from gleenlet.debug._recorder import Event
 from gleenlet.debug._traces.chrome import Chrome
 from gleenlet.debug._traces.firefox import Firefox
 from gleenlet.debug._traces.perfetto import Perfetto
 from gleenlet.debug._traces.sysprof import Sysprof
-from gleenlet.debug._traces.timeline import Item, Names, timeline
+from gleenlet.debug._traces.timeline import Names, Writer, timeline
 
 __all__ = ["FORMATS", "Names", "format_of", "write"]
 
 
-class Format(Protocol):
-    """Writes items as they come."""
-
-    def __init__(self, file: BinaryIO, names: Names) -> None: ...
-    def add(self, item: Item) -> None: ...
-    def close(self) -> None: ...
-
-
 # By the end of the file's name: the first that fits.
-FORMATS: dict[str, type[Format]] = {
+FORMATS: dict[str, type[Writer]] = {
     ".firefox.json": Firefox,
     ".json": Chrome,
     ".pftrace": Perfetto,
@@ -32,7 +24,7 @@ FORMATS: dict[str, type[Format]] = {
 }
 
 
-def format_of(path: str) -> type[Format]:
+def format_of(path: str) -> type[Writer]:
     """Raises: ValueError: no format's files are named so.
 
     >>> format_of("app.pftrace").__name__, format_of("app.firefox.json").__name__
@@ -44,8 +36,8 @@ def format_of(path: str) -> type[Format]:
     raise ValueError(f"a trace's name ends with {', '.join(FORMATS)}, which says how it is written; not {path!r}")
 
 
-def write(file: BinaryIO, kind: type[Format], events: Iterable[Event], names: Names) -> None:
-    format = kind(file, names)
+def write(file: BinaryIO, kind: type[Writer], events: Iterable[Event], names: Names) -> None:
+    writer = kind(file, names)
     for item in timeline(events):
-        format.add(item)
-    format.close()
+        writer.add(item)
+    writer.close()

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any, BinaryIO
 
-from gleenlet.debug._traces.timeline import FRAMES, LOOP, Item, Names, Row, Slice
+from gleenlet.debug._traces.timeline import FRAMES, LOOP, Item, Names, Row, Writer
 
 __all__ = ["Chrome"]
 
 TASKS = 1 << 23  # above all numbers of threads
 
 
-class Chrome:
+class Chrome(Writer):
     def __init__(self, file: BinaryIO, names: Names) -> None:
-        self.file = file
-        self.names = names
+        super().__init__(file, names)
         self.rows: dict[Row, int] = {}
         self.before = b'{"displayTimeUnit": "ns", "traceEvents": [\n'
         self.meta("process_name", 0, name=names.program)
@@ -25,22 +24,16 @@ class Chrome:
 
     def add(self, item: Item) -> None:
         number = self.row(item.row)
-        name = self.names
-        if isinstance(item, Slice):
-            about = {"for": name.waits_for(item)} if item.kind == "waiting" else {}
-            title = name.task(item.task) if item.kind == "task" else item.text if item.kind == "callback" else item.kind
-            ends = {"ts": microseconds(item.begin), "dur": microseconds(item.end - item.begin)}
-            self.write({"ph": "X", "name": title, "cat": item.kind, **ends, "args": about}, number)
-            if item.arrow and item.kind == "running":
-                end = {"ph": "f", "bp": "e", "id": item.arrow, "ts": microseconds(item.begin)}
-                self.write({**end, "name": "wake", "cat": "wake"}, number)
-            return
-        title = item.text if item.kind == "stalled" else f"{item.kind} {name.task(item.task)!r}"
-        # An arrow begins in a slice: this moment takes a nanosecond.
-        time = microseconds(item.time)
-        self.write({"ph": "X", "name": title, "cat": item.kind, "ts": time, "dur": 0.001, "args": {}}, number)
-        if item.arrow:
-            self.write({"ph": "s", "id": item.arrow, "ts": time, "name": "wake", "cat": "wake"}, number)
+        waits = item.kind == "waiting"
+        time = microseconds(item.begin)
+        # An arrow begins in a slice: a moment takes a nanosecond.
+        lasts = 0.001 if item.end is None else microseconds(item.end - item.begin)
+        about = {"for": self.names.waits_for(item)} if waits else {}
+        title = item.kind if waits else self.names.title(item)
+        self.write({"ph": "X", "name": title, "cat": item.kind, "ts": time, "dur": lasts, "args": about}, number)
+        if item.joint:
+            end = {"ph": "s"} if item.end is None else {"ph": "f", "bp": "e"}
+            self.write({**end, "id": item.joint, "ts": time, "name": "wake", "cat": "wake"}, number)
 
     def row(self, row: Row) -> int:
         number = self.rows.get(row)

@@ -10,7 +10,7 @@ import json
 import platform
 from typing import Any, BinaryIO
 
-from gleenlet.debug._traces.timeline import FRAMES, LOOP, Item, Names, Slice
+from gleenlet.debug._traces.timeline import FRAMES, LOOP, Item, Names, Writer
 
 __all__ = ["Firefox"]
 
@@ -34,10 +34,9 @@ class Thread:
         }
 
 
-class Firefox:
+class Firefox(Writer):
     def __init__(self, file: BinaryIO, names: Names) -> None:
-        self.file = file
-        self.names = names
+        super().__init__(file, names)
         self.threads: dict[int, Thread] = {}
         self.strings: dict[str, int] = {}
 
@@ -45,46 +44,36 @@ class Firefox:
         thread = self.threads.get(item.row.loop)
         if thread is None:
             thread = self.threads[item.row.loop] = Thread(*self.names.thread(item.row.loop))
-        name = self.names
-        data: dict[str, Any]
-        if not isinstance(item, Slice):
-            data = {"type": "moment", "what": item.text or f"{item.kind} {name.task(item.task)!r}"}
-            if item.arrow:
-                data["flow"] = self.string(hex(item.arrow))
-            own = name.of(item.row) if item.row.task > LOOP else item.kind
-            self.marker(thread, own, item.time, None, "other", data)
-            return
-        if item.row.task == FRAMES:
-            self.marker(thread, "frame", item.begin, item.end, "other", {"type": "frame"})
-        elif item.row.task == LOOP:
-            if item.kind == "callback":
-                self.marker(thread, "callback", item.begin, item.end, "loop", {"type": "task", "state": item.text})
-            title = name.task(item.task) if item.kind == "task" else item.text or "callback"
-            self.sample(thread, title, item)
-        else:
-            data = {"type": "task", "state": item.kind}
-            if item.kind == "waiting":
-                data["state"] = f"waiting for {name.waits_for(item)}"
-            elif item.arrow and item.kind == "running":
-                data["woken"] = self.string(hex(item.arrow))
-            self.marker(thread, name.of(item.row), item.begin, item.end, item.kind, data)
+        title, task = self.names.title(item), item.row.task
+        own = self.names.of(item.row) if task > LOOP else item.kind
+        data: dict[str, Any] = {"type": "task", "state": title}
+        if item.end is None:
+            data = {"type": "moment", "what": title}
+        elif task == FRAMES:
+            data = {"type": "frame"}
+        elif task == LOOP:
+            self.sample(thread, title, item.begin, item.end)
+            if item.kind != "callback":
+                return
+        if item.joint:
+            data["flow" if item.end is None else "woken"] = self.string(hex(item.joint))
+        self.marker(thread, own, item, data)
 
-    def sample(self, thread: Thread, title: str, item: Slice) -> None:
+    def sample(self, thread: Thread, title: str, begin: float, end: float) -> None:
         function = self.string(title)
         thread.samples["stack"].append(thread.functions.setdefault(function, len(thread.functions)))
-        thread.samples["time"].append(item.begin)
-        thread.samples["weight"].append(milliseconds(item.end - item.begin))
+        thread.samples["time"].append(begin)
+        thread.samples["weight"].append(milliseconds(end - begin))
 
-    def marker(
-        self, thread: Thread, name: str, begin: float, end: float | None, category: str, data: dict[str, Any]
-    ) -> None:
+    def marker(self, thread: Thread, name: str, item: Item, data: dict[str, Any]) -> None:
         markers = thread.markers
         markers["data"].append(data)
         markers["name"].append(self.string(name))
-        markers["startTime"].append(begin)
-        markers["endTime"].append(end)
-        markers["phase"].append(INSTANT if end is None else INTERVAL)
-        markers["category"].append(CATEGORIES.index(category))
+        markers["startTime"].append(item.begin)
+        markers["endTime"].append(item.end)
+        markers["phase"].append(INSTANT if item.end is None else INTERVAL)
+        kind = "loop" if item.kind == "callback" else item.kind
+        markers["category"].append(CATEGORIES.index(kind if kind in CATEGORIES else "other"))
 
     def string(self, text: str) -> int:
         return self.strings.setdefault(text, len(self.strings))

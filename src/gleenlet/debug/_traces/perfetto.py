@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from gleenlet.debug._traces.timeline import FRAMES, LOOP, Item, Names, Row, Slice
+from gleenlet.debug._traces.timeline import FRAMES, LOOP, Item, Names, Row, Writer, nanoseconds
 
 __all__ = ["Perfetto"]
 
@@ -46,10 +46,9 @@ def text(field: int, value: str) -> bytes:
     return message(field, value.encode("utf-8", "backslashreplace"))
 
 
-class Perfetto:
+class Perfetto(Writer):
     def __init__(self, file: BinaryIO, names: Names) -> None:
-        self.file = file
-        self.names = names
+        super().__init__(file, names)
         self.tracks: dict[Row, int] = {}
         clocks = [(MONOTONIC, "monotonic"), (BOOTTIME, "boottime"), (REALTIME, "realtime")]
         snapshot = [
@@ -62,25 +61,13 @@ class Perfetto:
         process = message(3, number(1, names.pid), text(6, names.program))
         self.packet(message(60, number(1, PROCESS_TRACK), process))
 
-    def close(self) -> None:
-        pass
-
     def add(self, item: Item) -> None:
-        track = number(11, self.track(item.row))
-        name = self.names
-        if not isinstance(item, Slice):
-            title = item.text if item.kind == "stalled" else f"{item.kind} {name.task(item.task)!r}"
-            flow = fixed64(47, item.arrow) if item.arrow else b""
-            self.event(item.time, number(9, INSTANT), track, text(22, item.kind), text(23, title), flow)
-            return
-        title = name.task(item.task) if item.kind == "task" else item.text if item.kind == "callback" else item.kind
-        about = b""
-        if item.kind == "waiting":
-            title = f"waiting for {name.waits_for(item)}"
-        elif item.arrow and item.kind == "running":
-            about = fixed64(48, item.arrow)
-        self.event(item.begin, number(9, BEGIN), track, text(22, item.kind), text(23, title), about)
-        self.event(item.end, number(9, END), track)
+        track, moment = number(11, self.track(item.row)), item.end is None
+        flow = fixed64(47 if moment else 48, item.joint) if item.joint else b""
+        said = text(22, item.kind), text(23, self.names.title(item)), flow
+        self.event(item.begin, number(9, INSTANT if moment else BEGIN), track, *said)
+        if item.end is not None:
+            self.event(item.end, number(9, END), track)
 
     def track(self, row: Row) -> int:
         track = self.tracks.get(row)
@@ -103,7 +90,3 @@ class Perfetto:
 
     def packet(self, *parts: bytes) -> None:
         self.file.write(message(1, *parts, number(10, SEQUENCE)))
-
-
-def nanoseconds(seconds: float) -> int:
-    return round(seconds * 1e9)

@@ -9,7 +9,7 @@ import struct
 import time
 from typing import BinaryIO
 
-from gleenlet.debug._traces.timeline import LOOP, Item, Names, Slice
+from gleenlet.debug._traces.timeline import Item, Names, Writer, nanoseconds
 
 __all__ = ["Sysprof"]
 
@@ -22,10 +22,9 @@ MARKED = struct.Struct("<q24s40s")
 LONGEST = 4096  # bytes of a message; a frame counts its length in 16 bits
 
 
-class Sysprof:
+class Sysprof(Writer):
     def __init__(self, file: BinaryIO, names: Names) -> None:
-        self.file = file
-        self.names = names
+        super().__init__(file, names)
         self.begin = self.end = 0.0
         self.header()
         self.frame(PROCESS, names.clocks.get("monotonic", 0.0), encoded(names.program, LONGEST) + b"\0")
@@ -40,17 +39,8 @@ class Sysprof:
         self.header()
 
     def add(self, item: Item) -> None:
-        name = self.names
-        own = name.of(item.row)
-        if not isinstance(item, Slice):
-            self.mark(item.time, item.time, own, item.text or f"{item.kind} {name.task(item.task)!r}")
-        elif item.row.task > LOOP:
-            text = f"waiting for {name.waits_for(item)}" if item.kind == "waiting" else item.kind
-            self.mark(item.begin, item.end, own, text)
-        else:
-            self.mark(
-                item.begin, item.end, own, name.task(item.task) if item.kind == "task" else item.text or item.kind
-            )
+        end = item.begin if item.end is None else item.end
+        self.mark(item.begin, end, self.names.of(item.row), self.names.title(item))
 
     def mark(self, begin: float, end: float, name: str, text: str) -> None:
         self.begin = min(self.begin or begin, begin)
@@ -67,7 +57,3 @@ class Sysprof:
 def encoded(text: str, longest: int) -> bytes:
     """Of so many bytes at most, with no character in part."""
     return text.replace("\0", " ").encode("utf-8", "backslashreplace")[:longest].decode("utf-8", "ignore").encode()
-
-
-def nanoseconds(seconds: float) -> int:
-    return round(seconds * 1e9)

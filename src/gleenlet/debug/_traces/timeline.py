@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from gleenlet.debug._recorder import Event
 
-__all__ = ["FRAMES", "LOOP", "Item", "Moment", "Names", "Row", "Slice", "timeline"]
+__all__ = ["FRAMES", "LOOP", "Item", "Names", "Row", "Writer", "nanoseconds", "timeline"]
 
 LOOP = 0  # as in Event.task
 FRAMES = -1
@@ -24,33 +24,27 @@ class Row(NamedTuple):
     """LOOP or FRAMES where it is none."""
 
 
-class Slice(NamedTuple):
+class Item(NamedTuple):
+    """A slice or a moment."""
+
     row: Row
     begin: float
-    end: float
+    end: float | None
+    """None: it is a moment."""
     kind: str
-    """"running", "ready", "waiting" of a task; "task", "callback" of a loop; "frame"."""
+    """"running", "ready", "waiting" of a task; "task", "callback" of a loop; "frame". A moment: "wakes", "spawns",
+    "cancels" another task, or "stalled"."""
     text: str
-    """waiting: for what; callback: which."""
+    """waiting: for what; callback: which; stalled: where."""
     task: int
-    """waiting: for which task; task: which one."""
+    """waiting: for which task; task: which one; a moment: whom."""
     arrow: int
-    """The number of the arrow that ends where it begins, 0: none."""
+    """The number of the arrow from a wake-up through "ready" to "running", 0: none."""
 
-
-class Moment(NamedTuple):
-    row: Row
-    time: float
-    kind: str
-    """"wakes", "spawns", "cancels" another task, or "stalled"."""
-    text: str
-    task: int
-    """Whom."""
-    arrow: int
-    """The number of the arrow that begins here, 0: none."""
-
-
-Item = Slice | Moment
+    @property
+    def joint(self) -> int:
+        """The number of the arrow that begins or ends here, 0: none."""
+        return self.arrow if self.end is None or self.kind == "running" else 0
 
 
 @dataclass
@@ -83,8 +77,33 @@ class Names:
             return f"greenlet {number & 0x7FFFFFFF:x}" if number > 1 << 31 else "top level"
         return f"task #{number}" if number else "the loop"
 
-    def waits_for(self, item: Slice) -> str:
+    def waits_for(self, item: Item) -> str:
         return f"task {self.task(item.task)!r}" if item.task else item.text
+
+    def title(self, item: Item) -> str:
+        """What to write on it."""
+        if item.kind == "task":
+            return self.task(item.task)
+        if item.kind == "waiting":
+            return f"waiting for {self.waits_for(item)}"
+        return item.text or (item.kind if item.end is not None else f"{item.kind} {self.task(item.task)!r}")
+
+
+class Writer:
+    """Writes items into a file as they come; each format is one of these."""
+
+    def __init__(self, file: BinaryIO, names: Names) -> None:
+        self.file = file
+        self.names = names
+
+    def add(self, item: Item) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None: ...
+
+
+def nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)
 
 
 @dataclass(slots=True)
@@ -102,10 +121,10 @@ def timeline(events: Iterable[Event]) -> Iterator[Item]:
     last = 0.0
     arrows = 0
 
-    def ended(row: Row, time: float) -> Iterator[Slice]:
+    def ended(row: Row, time: float) -> Iterator[Item]:
         state = open.pop(row, None)
         if state is not None:
-            yield Slice(row, state.since, time, state.kind, state.text, state.task, state.arrow)
+            yield Item(row, state.since, time, state.kind, state.text, state.task, state.arrow)
 
     for event in events:
         last = time = event.time
@@ -130,9 +149,9 @@ def timeline(events: Iterable[Event]) -> Iterator[Item]:
             arrows += 1
             yield from ended(row, time)
             open[row] = State("ready", time, arrow=arrows)
-            yield Moment(Row(event.loop, event.by), time, f"{kind}s", "", event.task, arrows)
+            yield Item(Row(event.loop, event.by), time, None, f"{kind}s", "", event.task, arrows)
         elif kind == "cancel":
-            yield Moment(Row(event.loop, event.by), time, "cancels", "", event.task, 0)
+            yield Item(Row(event.loop, event.by), time, None, "cancels", "", event.task, 0)
         elif kind == "end":
             yield from ended(row, time)
             yield from ended(loop, time)
@@ -143,9 +162,9 @@ def timeline(events: Iterable[Event]) -> Iterator[Item]:
                 yield from ended(ran, time)
                 open[ran] = State("ready", time)
         elif kind == "stall":
-            yield Moment(row, time, "stalled", event.text, 0, 0)
+            yield Item(row, time, None, "stalled", event.text, 0, 0)
         elif kind == "frame":
             frames = Row(event.loop, FRAMES)
-            yield Slice(frames, time - event.by / 1e6, time, "frame", "", 0, 0)
+            yield Item(frames, time - event.by / 1e6, time, "frame", "", 0, 0)
     for row in list(open):
         yield from ended(row, last)

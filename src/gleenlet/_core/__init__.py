@@ -3,8 +3,6 @@
 # _native first: it refuses subinterpreters before the others load GLib
 from gleenlet._core import _native, forks, plain_loops
 from gleenlet._core._native import (
-    CANCELLED,
-    DONE,
     FAILED,
     Event,
     Handle,
@@ -24,7 +22,7 @@ from gleenlet._core._native import (
     sleep,
     wait_fd,
 )
-from gleenlet._core.blame import describe, explain, user_frame, where
+from gleenlet._core.blame import describe, user_frame
 from gleenlet._core.contexts import check_descriptors
 from gleenlet._core.doors import publish
 from gleenlet._core.errors import Cancelled, GleenletError, QueueEmpty, QueueFull, QueueShutDown, UnsafeSwitchError
@@ -40,8 +38,6 @@ from gleenlet._core.waits import what_it_waits_for
 from gleenlet._core.wakeup import SignalListener, signals_wake
 
 __all__ = [
-    "CANCELLED",
-    "DONE",
     "FAILED",
     "Cancelled",
     "Event",
@@ -73,7 +69,6 @@ __all__ = [
     "check_span",
     "current_task",
     "describe",
-    "explain",
     "forks",
     "get_hub",
     "get_ident",
@@ -96,5 +91,4 @@ __all__ = [
     "user_frame",
     "wait_fd",
     "what_it_waits_for",
-    "where",
 ]

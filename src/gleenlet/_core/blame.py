@@ -43,12 +43,11 @@ def where() -> tuple[str, str]:
     place = describe(site)
     if site is not user:
         place += f", at {user.f_code.co_filename}:{user.f_lineno}"
-    return called, place
+    return "blocking" if called.startswith("_") else f"{called}()", place
 
 
 def explain(in_task: bool) -> str:
     called, place = where()
-    called = "blocking" if called.startswith("_") else f"{called}()"
     if in_task:
         return (
             f"{called} in a callback that C code makes inside a task: {place}. Switching away here would move C "
@@ -63,7 +62,6 @@ def explain(in_task: bool) -> str:
 
 def explain_collection() -> str:
     called, place = where()
-    called = "blocking" if called.startswith("_") else f"{called}()"
     return (
         f"{called} in a finalizer that the garbage collector runs: {place}. The collector keeps the heads of its lists "
         "on the C stack, and switching away would move them. Start a task for what has to wait: spawn(func)."

@@ -7,7 +7,6 @@ loop, at top level, is below the task that forked, on the same stack: it goes on
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from gleenlet._core import _native
@@ -35,7 +34,8 @@ def forget() -> None:
         drivers = [waiter for waiter in hub.foreign.values() if waiter.greenlet is None]
         hub.farewells.clear()
         forgotten, handles = hub._forget_in_child()
-        joined = [waiter for waiter in drivers if any(among(waiter, task.callbacks) for task in forgotten)]
+        told = {id(callback) for task in forgotten for callback in task.callbacks or ()}
+        joined = {waiter for waiter in drivers if id(waiter) in told}
         for task in forgotten:
             for callback in task.callbacks or ():
                 if isinstance(callback, Parent):
@@ -52,11 +52,7 @@ def forget() -> None:
     restart_in_child()
 
 
-def among(one: object, others: Sequence[object] | None) -> bool:
-    return any(other is one for other in others or ())
-
-
-def keep(task: Task[Any], drivers: list[Waiter], joined: list[Waiter]) -> None:
+def keep(task: Task[Any], drivers: list[Waiter], joined: set[Waiter]) -> None:
     """Have those who drive the loop for `task` leave their waits when it has ended."""
     asked = bool(task.callbacks)
 
@@ -68,10 +64,10 @@ def keep(task: Task[Any], drivers: list[Waiter], joined: list[Waiter]) -> None:
     task.add_done_callback(ended)
 
 
-def leave(drivers: list[Waiter], joined: list[Waiter]) -> None:
+def leave(drivers: list[Waiter], joined: set[Waiter]) -> None:
     """End the waits at top level: who joins a task of the parent's finds it cancelled, all else is an error."""
     for waiter in drivers:
-        if among(waiter, joined):
+        if waiter in joined:
             waiter.wake()
         elif not waiter.done:
             waiter.throw(

@@ -99,12 +99,11 @@ def _check(hub: Hub, target: greenlet, name: str) -> None:
     if target.dead:
         raise GleenletError(f"{name}(): {target!r} is dead: it has returned or raised")
     current = getcurrent()
-    if _root(target) is not _root(current):
+    if _lineage(target)[-1] is not _lineage(current)[-1]:
         raise GleenletError(f"{name}(): {target!r} belongs to another thread: use that thread's hub")
     if not _waits(hub, target) and (
         target is hub.home
-        or (target is current and hub.home is None)
-        or (_native.main_depth() and hub.home is None and target in _ancestors(current))
+        or (hub.home is None and target in (_lineage(current) if _native.main_depth() else (current,)))
     ):
         raise GleenletError(
             f"{name}(): {target!r} runs the loop or is running right now, so it cannot be resumed from the loop; "
@@ -112,14 +111,10 @@ def _check(hub: Hub, target: greenlet, name: str) -> None:
         )
 
 
-def _ancestors(current: greenlet) -> list[greenlet]:
-    result = []
-    parent = current.parent
-    while parent is not None:
-        result.append(parent)
-        parent = parent.parent
-    return result
-
-
-def _root(current: greenlet) -> greenlet:
-    return ([current, *_ancestors(current)])[-1]
+def _lineage(one: greenlet | None) -> list[greenlet]:
+    """A greenlet, its parent, and so on to its thread's main one."""
+    lineage = []
+    while one is not None:
+        lineage.append(one)
+        one = one.parent
+    return lineage

@@ -22,8 +22,7 @@ class TopLevel:
         self._greenlet = getcurrent()
         self._count = 0
         self.shield: Any = None
-        self._put_off: BaseException | None = None  # by shields
-        self._let_through: BaseException | None = None
+        self._due: dict[bool, BaseException] = {}  # what no wait was there for; True: no shield puts it off
 
     def cancelling(self) -> int:
         return self._count
@@ -42,23 +41,17 @@ class TopLevel:
         waiter = self.hub.waiter_of(self._greenlet)
         if waiter is not None and (through_shield or self.shield is None):
             waiter.interrupt(exception)
-        elif through_shield:
-            self._let_through = exception
         else:
-            self._put_off = exception
+            self._due[through_shield] = exception
 
     def take_back(self, _: type[BaseException], through_shield: bool = False, /) -> None:
-        if through_shield:
-            self._let_through = None
-        else:
-            self._put_off = None
+        self._due.pop(through_shield, None)
 
     def before_wait(self) -> None:
         """Called by the hub before it drives the loop."""
-        exception = self._let_through or (self._put_off if self.shield is None else None)
-        if exception is not None:
-            self.take_back(Cancelled, exception is self._let_through)
-            raise exception
+        for through_shield in (True, False) if self.shield is None else (True,):
+            if through_shield in self._due:
+                raise self._due.pop(through_shield)
 
 
 def top_level() -> TopLevel | None:

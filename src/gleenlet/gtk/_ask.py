@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 
 from gi.repository import GLib
 
-from gleenlet.gtk._dialogs import choose, respond
+from gleenlet.gtk._dialogs import answer, choose
 from gleenlet.gtk._parents import check_text, is_gtk4, need_gtk, parent_window
 
 __all__ = ["ask", "tell"]
@@ -155,12 +155,7 @@ def show_adw(Adw: Any, dialog: Any, question: Question) -> int | None:
     if question.destructive is not None:
         dialog.set_response_appearance(str(question.destructive), Adw.ResponseAppearance.DESTRUCTIVE)
     dialog.set_close_response("dismissed")
-    try:
-        response = respond(dialog, question.window)
-    finally:
-        if isinstance(dialog, need_gtk().Window):
-            dialog.destroy()
-    return None if response in (None, "dismissed") else int(response)
+    return answer(dialog, question.window, lambda response: None if response in (None, "dismissed") else int(response))
 
 
 def show_gtk_alert(question: Question) -> int | None:
@@ -192,8 +187,4 @@ def show_gtk_message(question: Question) -> int | None:
                 button.get_style_context().add_class("destructive-action")
     if question.default is not None:
         dialog.set_default_response(question.default)
-    try:
-        response = respond(dialog, question.window)
-    finally:
-        dialog.destroy()
-    return None if response is None or response < 0 else int(response)
+    return answer(dialog, question.window, lambda response: None if response is None or response < 0 else int(response))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from gi.repository import Gio, GLib, GObject
 
@@ -17,7 +17,9 @@ from gleenlet._core import Waiter
 from gleenlet.gtk._ends import describe, has_ended
 from gleenlet.gtk._parents import check_thread, ending, is_gtk4, need_gtk
 
-__all__ = ["choose", "respond", "run_dialog"]
+__all__ = ["answer", "choose", "run_dialog"]
+
+T = TypeVar("T")
 
 
 def run_dialog(dialog: Any) -> int:
@@ -50,6 +52,15 @@ def run_dialog(dialog: Any) -> int:
         raise GleenletError(f"{describe(dialog)} was destroyed: make a new one; run_dialog() itself only hides")
     response = respond(dialog, dialog.get_transient_for())
     return int(Gtk.ResponseType.NONE if response is None else response)
+
+
+def answer(dialog: Any, parent: Any, read: Callable[[Any], T]) -> T:
+    """As `respond`, for a dialog of our own, which is destroyed then: what `read` makes of its response."""
+    try:
+        return read(respond(dialog, parent))
+    finally:
+        if hasattr(dialog, "destroy"):  # an Adw.AlertDialog has none, and is closed
+            dialog.destroy()
 
 
 def respond(dialog: Any, parent: Any) -> Any:

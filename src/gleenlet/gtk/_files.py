@@ -9,7 +9,7 @@ from typing import Any
 
 from gi.repository import Gio
 
-from gleenlet.gtk._dialogs import choose, respond
+from gleenlet.gtk._dialogs import answer, choose
 from gleenlet.gtk._late_errors import drop_late_errors
 from gleenlet.gtk._parents import check_text, is_gtk4, need_gtk, parent_window
 
@@ -161,12 +161,8 @@ def show_native(wish: Wish, filters: list[Any], folder: Gio.File | None) -> list
         dialog.set_do_overwrite_confirmation(True)
     if folder is not None:
         (dialog.set_current_folder if is_gtk4() else dialog.set_current_folder_file)(folder)
-    try:
-        if respond(dialog, wish.window) != Gtk.ResponseType.ACCEPT:
-            return None
-        return list(dialog.get_files())
-    finally:
-        dialog.destroy()
+    accepted = Gtk.ResponseType.ACCEPT
+    return answer(dialog, wish.window, lambda response: list(dialog.get_files()) if response == accepted else None)
 
 
 def filters_of(filters: Filters) -> list[Any]:

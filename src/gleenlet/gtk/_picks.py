@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gleenlet.gtk._dialogs import choose, respond
+from gleenlet.gtk._dialogs import answer, choose
 from gleenlet.gtk._parents import check_text, need_gtk, parent_window
 
 __all__ = ["pick_color", "pick_font"]
@@ -65,8 +65,7 @@ def titled(dialog: Any, title: str | None) -> Any:
 
 
 def picked(dialog: Any, window: Any, title: str | None, value: str) -> Any:
-    try:
-        accepted = respond(titled(dialog, title), window) == need_gtk().ResponseType.OK
-        return getattr(dialog, value)() if accepted else None
-    finally:
-        dialog.destroy()
+    accepted = need_gtk().ResponseType.OK
+    return answer(
+        titled(dialog, title), window, lambda response: getattr(dialog, value)() if response == accepted else None
+    )

@@ -18,12 +18,12 @@ from gi.repository import Gio, GLib
 
 from gleenlet._core import Waiter
 from gleenlet.dbus import _plain
-from gleenlet.dbus._plain import INTEGERS, infer, split
+from gleenlet.dbus._plain import INTEGERS, infer, need, split
 
 if TYPE_CHECKING:
     from gleenlet.dbus._gvariant import Answer
 
-__all__ = ["INTEGERS", "OnCall", "converter", "infer", "invoke", "pack", "register", "split", "unpack"]
+__all__ = ["INTEGERS", "OnCall", "converter", "infer", "invoke", "need", "pack", "register", "split", "unpack"]
 
 # (sender, interface, member, arguments, descriptors, message flags, what answers it)
 OnCall = Callable[[str | None, str, str, tuple[Any, ...], list[int], int, "Answer"], None]

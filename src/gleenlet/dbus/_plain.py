@@ -200,8 +200,9 @@ def split(signature: str) -> list[str]:
     return types
 
 
-def refusal(wanted: str, value: Any) -> TypeError:
-    return TypeError(f"{wanted} is needed, not {type(value).__name__}: {value!r:.80}")
+def need(wanted: str, kinds: type | tuple[type, ...], value: Any) -> None:
+    if not isinstance(value, kinds):
+        raise TypeError(f"{wanted} is needed, not {type(value).__name__}: {value!r:.80}")
 
 
 def integer(code: str) -> Pack:
@@ -220,21 +221,18 @@ def integer(code: str) -> Pack:
 
 
 def pack_bool(value: Any) -> GLib.Variant:
-    if not isinstance(value, bool):
-        raise refusal("a bool", value)
+    need("a bool", bool, value)
     return GLib.Variant.new_boolean(value)
 
 
 def pack_float(value: Any) -> GLib.Variant:
-    if not isinstance(value, float | int):
-        raise refusal("a float", value)
+    need("a float", (float, int), value)
     return GLib.Variant.new_double(float(value))
 
 
 def text(what: str, new: Callable[[str], GLib.Variant], fits: Callable[[str], bool]) -> Pack:
     def pack_text(value: Any) -> GLib.Variant:
-        if not isinstance(value, str):
-            raise refusal(what, value)
+        need(what, str, value)
         if "\0" in value:
             raise ValueError(f"a D-Bus string has no zero in it: {value!r:.80}")
         value.encode()  # refuses half a surrogate pair
@@ -246,8 +244,7 @@ def text(what: str, new: Callable[[str], GLib.Variant], fits: Callable[[str], bo
 
 
 def pack_bytes(value: Any) -> GLib.Variant:
-    if not isinstance(value, bytes | bytearray | memoryview):
-        raise refusal("bytes", value)
+    need("bytes", (bytes, bytearray, memoryview), value)
     return GLib.Variant.new_from_bytes(BYTES, GLib.Bytes.new(bytes(value)), True)
 
 
@@ -262,8 +259,7 @@ def array(signature: str) -> Pack:
     item = packer(signature[1:])
 
     def pack_array(value: Any) -> GLib.Variant:
-        if not isinstance(value, list | tuple):
-            raise refusal("a list", value)
+        need("a list", (list, tuple), value)
         return GLib.Variant.new_array(kind, [item(each) for each in value])
 
     return pack_array
@@ -274,8 +270,7 @@ def dictionary(signature: str) -> Pack:
     kind = GLib.VariantType(signature[1:])
 
     def pack_dictionary(mapping: Any) -> GLib.Variant:
-        if not isinstance(mapping, dict):
-            raise refusal("a dict", mapping)
+        need("a dict", dict, mapping)
         entries = [GLib.Variant.new_dict_entry(key(k), value(v)) for k, v in mapping.items()]
         return GLib.Variant.new_array(kind, entries)
 
@@ -286,8 +281,7 @@ def struct(types: list[str]) -> Pack:
     packers = [packer(each) for each in types]
 
     def pack_struct(values: Any) -> GLib.Variant:
-        if not isinstance(values, tuple):
-            raise refusal("a tuple", values)
+        need("a tuple", tuple, values)
         if len(values) != len(packers):
             raise TypeError(f"{len(packers)} values are needed for ({''.join(types)}), not {len(values)}")
         return GLib.Variant.new_tuple(*[each(value) for each, value in zip(packers, values, strict=True)])

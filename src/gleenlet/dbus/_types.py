@@ -21,7 +21,7 @@ from typing import Annotated, Any, NewType, NoReturn, Self, Union, get_args, get
 
 from gi.repository import GLib
 
-from gleenlet.dbus._convert import INTEGERS, infer, pack, split
+from gleenlet.dbus._convert import INTEGERS, infer, need, pack, split
 from gleenlet.dbus._fds import FileDescriptor
 
 MARKS = ("Required", "NotRequired", "ReadOnly")  # of a TypedDict's keys
@@ -247,8 +247,7 @@ def array(item: Codec) -> Codec:
 
 
 def each(encode: Convert | None, value: Any, fds: list[Any]) -> list[Any]:
-    if not isinstance(value, list | tuple):
-        raise TypeError(f"a list is needed, not {type(value).__name__}: {value!r:.80}")
+    need("a list", (list, tuple), value)
     return [item if encode is None else encode(item, fds) for item in value]
 
 
@@ -257,8 +256,7 @@ def dictionary(key: Codec, value: Codec) -> Codec:
         raise Refused(f"a D-Bus dictionary has keys of a basic type, not {key.signature}")
 
     def encode(mapping: Any, fds: list[Any]) -> dict[Any, Any]:
-        if not isinstance(mapping, dict):
-            raise TypeError(f"a dict is needed, not {type(mapping).__name__}: {mapping!r:.80}")
+        need("a dict", dict, mapping)
         return {key.encoded(k, fds): value.encoded(v, fds) for k, v in mapping.items()}
 
     def decode(mapping: Any, fds: list[Any]) -> dict[Any, Any]:
@@ -280,8 +278,7 @@ def row(codecs: list[Codec], build: Callable[[Any], Any] = tuple) -> Codec:
     """A tuple of these: a struct, or all arguments of a message."""
 
     def encode(values: Any, fds: list[Any]) -> tuple[Any, ...]:
-        if not isinstance(values, tuple):
-            raise TypeError(f"a tuple is needed, not {type(values).__name__}: {values!r:.80}")
+        need("a tuple", tuple, values)
         if len(values) != len(codecs):
             raise TypeError(f"{len(codecs)} values are needed, not {len(values)}: {values!r:.80}")
         return tuple([codec.encoded(value, fds) for codec, value in zip(codecs, values, strict=True)])
@@ -309,11 +306,10 @@ def structure(cls: Any) -> Codec:
     def build(values: list[Any]) -> Any:
         return cls(*values) if positional else cls(**dict(zip(names, values, strict=True)))
 
-    inner = struct([hints[name] for name in names], build)
+    inner, wanted = struct([hints[name] for name in names], build), f"a {cls.__qualname__}"
 
     def encode(value: Any, fds: list[Any]) -> tuple[Any, ...]:
-        if not isinstance(value, cls):
-            raise TypeError(f"a {cls.__qualname__} is needed, not {type(value).__name__}: {value!r:.80}")
+        need(wanted, cls, value)
         return inner.encoded(tuple([getattr(value, name) for name in names]), fds)  # type: ignore[no-any-return]
 
     return dataclasses.replace(inner, encode=encode)
@@ -346,8 +342,7 @@ def typed_dictionary(cls: Any) -> Codec:
     required = {name for name, hint in hints.items() if is_required(cls, name, hint)}
 
     def encode(value: Any, fds: list[Any]) -> dict[str, GLib.Variant]:
-        if not isinstance(value, dict):
-            raise TypeError(f"a dict is needed, not {type(value).__name__}: {value!r:.80}")
+        need("a dict", dict, value)
         if wrong := (required - set(value)) or (set(value) - set(codecs)):
             problem = "lacks" if wrong <= required else "has no"
             raise TypeError(f"{cls.__qualname__} {problem} {', '.join(sorted(map(str, wrong)))}: {value!r:.80}")

@@ -5,7 +5,10 @@ It stands outside the package, so that a project that does not use gleenlet does
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -55,7 +58,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     if not marked and mode_of(pyfuncitem.config) != "auto":
         return
     func = pyfuncitem.obj
-    if not marked and (explores(func) or is_coroutine(func)):
+    if not marked and (getattr(func, "explored_by_gleenlet", False) or inspect.iscoroutinefunction(func)):
         return
     limit = limit_of(pyfuncitem)
     examples = getattr(func, "hypothesis", None)
@@ -65,91 +68,69 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
         pyfuncitem.obj = as_task(func, limit)
 
 
-def explores(func: Any) -> bool:
-    return bool(getattr(func, "explored_by_gleenlet", False))
-
-
-def is_coroutine(func: Any) -> bool:
-    import inspect
-
-    return inspect.iscoroutinefunction(func)
-
-
 def as_task(func: Callable[..., Any], limit: float) -> Callable[..., None]:
     @functools.wraps(func)
     def in_task(*args: Any, **kwargs: Any) -> None:
-        from gleenlet.testing import run_limited
-
-        run_limited(functools.partial(func, *args, **kwargs), limit)
+        kit().run_limited(functools.partial(func, *args, **kwargs), limit)
 
     return in_task
+
+
+def kit() -> Any:
+    """gleenlet.testing: loaded where it is used."""
+    return importlib.import_module("gleenlet.testing")
 
 
 @pytest.fixture
 def virtual_time() -> Iterator[Any]:
     """A `gleenlet.testing.virtual_time` clock for the whole test."""
-    from gleenlet.testing import virtual_time
-
-    with virtual_time() as clock:
+    with kit().virtual_time() as clock:
         yield clock
 
 
 @pytest.fixture
 def no_leaks() -> Iterator[None]:
     """Fail if the test leaves something over: `gleenlet.testing.no_leaks`."""
-    from gleenlet.testing import no_leaks
-
-    with no_leaks():
+    with kit().no_leaks():
         yield
 
 
 @pytest.fixture(scope="session")
 def virtual_display() -> Iterator[str]:
     """An X server of its own for GTK, Xvfb; its name. Skips where there is none."""
-    from gleenlet.testing import virtual_display
-
-    with skipping(), virtual_display() as name:
+    with skipping(), kit().virtual_display() as name:
         yield name
 
 
 @pytest.fixture(scope="session")
 def session_bus() -> Iterator[str]:
     """A D-Bus session of its own; its address. Skips where there is no dbus-daemon."""
-    from gleenlet.testing import session_bus
-
-    with skipping(), session_bus() as address:
+    with skipping(), kit().session_bus() as address:
         yield address
 
 
-class skipping:
+@contextlib.contextmanager
+def skipping() -> Iterator[None]:
     """A server's program that is missing skips the test."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, FileNotFoundError):
-            pytest.skip(str(error))
+    try:
+        yield
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture
-def click() -> Callable[[Any], None]:
+def click() -> Any:
     """`gleenlet.testing.click`."""
-    from gleenlet.testing import click
-
-    return click
+    return kit().click
 
 
 @pytest.fixture
-def type_text() -> Callable[[Any, str], None]:
+def type_text() -> Any:
     """`gleenlet.testing.type_text`."""
-    from gleenlet.testing import type_text
-
-    return type_text
+    return kit().type_text
 
 
 @pytest.fixture
-def screenshot() -> Callable[..., Any]:
+def screenshot() -> Any:
     """`gleenlet.testing.screenshot`."""
-    from gleenlet.testing import screenshot
-
-    return screenshot
+    return kit().screenshot

@@ -11,7 +11,7 @@ import atexit
 import contextlib
 import functools
 import os
-from asyncio.events import _get_running_loop, _set_running_loop
+from asyncio.events import _get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -63,20 +63,15 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
 
 
 def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
-    foreign = _get_running_loop()
-    if _native.current_task().guard is not None and foreign is not None:
+    task = _native.current_task()
+    if task.guard is not None and _get_running_loop() is not None:
         main.close()
         raise RuntimeError("run() cannot be called from a running event loop: write `await` there")
-    if foreign is not None:
-        _set_running_loop(None)  # Runner refuses to run inside another loop, and this is not inside
-    try:
-        with _runner(EventLoop, debug) as runner:
-            cast(EventLoop, runner.get_loop())._waiting.foreign = foreign
+    with _runner(EventLoop, debug) as runner:
+        # Runner refuses to run inside another loop, and this is not inside.
+        with cast(EventLoop, runner.get_loop())._beside_foreign(task):
             result: T = runner.run(main)
             return result
-    finally:
-        if foreign is not None:
-            _set_running_loop(foreign)
 
 
 def await_(awaitable: Awaitable[T]) -> T:

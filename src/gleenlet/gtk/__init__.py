@@ -10,6 +10,7 @@ from gleenlet.gtk._handler import Handler, debounced, handler
 from gleenlet.gtk._lifetimes import OwnedTasks, tasks_of
 from gleenlet.gtk._picks import pick_color, pick_font
 from gleenlet.gtk._progress import Progress, progress
+from gleenlet.gtk._show_errors import inside as inside  # for testing, no public name
 from gleenlet.gtk._show_errors import show_errors
 
 __all__ = [

@@ -29,7 +29,7 @@ class BlockingCall(GleenletError, RuntimeError):
     """A call that would stop the loop was made where `forbid_blocking` forbids it."""
 
     def __init__(self, what: str, instead: str) -> None:
-        super().__init__(f"{what} at {place(3)} stops the loop, and every task with it: {instead}")
+        super().__init__(f"{what} at {place()} stops the loop, and every task with it: {instead}")
 
 
 SOCKET = ("accept", "connect", "recv", "recv_into", "recvfrom", "send", "sendall", "sendto")

@@ -12,6 +12,7 @@ from gi.repository import Gio
 
 from gleenlet import get_hub, spawn, wait_signal
 from gleenlet._core import Waiter, what_it_waits_for
+from gleenlet.gtk import inside
 from gleenlet.testing._tape import draw, happened
 from gleenlet.testing._undo import WAITS, WAKES, connected, observed
 
@@ -225,11 +226,3 @@ def each_new(shown: Any, appears: Callable[[Any], object]) -> contextlib.Abstrac
                 appears(item)
 
     return connected(shown, "items-changed", changed)
-
-
-def inside(widget: Any) -> Iterator[Any]:
-    yield widget
-    child = widget.get_first_child()
-    while child is not None:
-        yield from inside(child)
-        child = child.get_next_sibling()

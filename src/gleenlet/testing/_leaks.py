@@ -124,7 +124,7 @@ class Left:
 
     def saw(self, event: int, item: Any) -> None:
         if event == SPAWNED:
-            self.places["tasks", id(item)] = place(2)
+            self.places["tasks", id(item)] = place()
             self.spawned.append(weakref.ref(item))
 
     # ---- begin and end ----

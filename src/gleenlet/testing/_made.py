@@ -39,8 +39,8 @@ class Made:
         self.connected: list[tuple[weakref.ref[Any], int, str]] = []
         self.undo = contextlib.ExitStack()
 
-    def note(self, kind: str, key: int, depth: int = 3) -> None:
-        self.places[kind, key] = place(depth)
+    def note(self, kind: str, key: int) -> None:
+        self.places[kind, key] = place()
 
     def wrap(self, owner: Any, name: str, told: Callable[..., None]) -> None:
         """Have `told(result, *args)` called after each call of it."""
@@ -95,7 +95,7 @@ class Made:
 
     def window(self, shown: Any, first: int, _removed: int, added: int) -> None:
         for i in range(first, first + added):
-            self.note("windows", hash(shown.get_item(i)), 2)
+            self.note("windows", hash(shown.get_item(i)))
 
 
 def number_of(file: Any) -> int:

@@ -10,15 +10,9 @@ __all__ = ["place"]
 PASSED_OVER = {"gleenlet", "gi", *sys.stdlib_module_names} - {"__main__"}
 
 
-def place(depth: int = 1) -> str:
-    """The file and line that called what called this; "?": no Python code did.
-
-    Args:
-        depth: so many calls up from here it begins to look.
-    """
+def place() -> str:
+    """The file and line that called what called this; "?": no Python code did."""
     frame: FrameType | None = sys._getframe(1)
-    for _ in range(depth - 1):
-        frame = frame and frame.f_back
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in PASSED_OVER:
         frame = frame.f_back
     return "?" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -34,7 +34,7 @@ class Story:
         if event == SPAWNED:
             said.append(f"starts {item.name!r}")
         elif event == WAITS:
-            said.append(f"waits for {what_it_waits_for(item)} at {place(2).rpartition('/')[2]}")
+            said.append(f"waits for {what_it_waits_for(item)} at {place().rpartition('/')[2]}")
         elif event == INTERRUPTED:
             said.append(f"interrupts {item.name!r}")
         elif event == WAKES and item.job is not None and item.verb != "timer":

@@ -29,10 +29,10 @@ from gleenlet._core.errors import Cancelled, GleenletError, QueueEmpty, QueueFul
 from gleenlet._core.forks import Limit
 from gleenlet._core.green import callback, check_decorated, green
 from gleenlet._core.hub import Hub, all_hubs, get_hub, in_its_thread, new_hubs
+from gleenlet._core.numbers import check_span, deadline_in, real_deadline, time_left, whole_number
 from gleenlet._core.raw import schedule_switch, schedule_throw
 from gleenlet._core.run import run
 from gleenlet._core.shutdown import shutdown
-from gleenlet._core.spans import check_span, time_left
 from gleenlet._core.task import Parent, Task, current_task, spawn
 from gleenlet._core.waits import what_it_waits_for
 from gleenlet._core.wakeup import SignalListener, signals_wake
@@ -68,6 +68,7 @@ __all__ = [
     "check_runs",
     "check_span",
     "current_task",
+    "deadline_in",
     "describe",
     "forks",
     "get_hub",
@@ -79,6 +80,7 @@ __all__ = [
     "new_hubs",
     "plain_loops",
     "publish",
+    "real_deadline",
     "run",
     "runs_tasks",
     "schedule_switch",
@@ -91,4 +93,5 @@ __all__ = [
     "user_frame",
     "wait_fd",
     "what_it_waits_for",
+    "whole_number",
 ]

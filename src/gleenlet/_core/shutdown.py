@@ -10,7 +10,7 @@ from gleenlet._core import _native
 from gleenlet._core._native import FAILED, Waiter
 from gleenlet._core.errors import UnsafeSwitchError
 from gleenlet._core.hub import get_hub
-from gleenlet._core.spans import check_span
+from gleenlet._core.numbers import check_span
 from gleenlet._core.task import Task, current_task
 
 __all__ = ["shutdown"]

@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from gi.repository import GObject
 
-from gleenlet._core import GleenletError, Waiter
+from gleenlet._core import GleenletError, Waiter, whole_number
 from gleenlet._glib.connection import Connection, check, from_any_thread, gone_error
 
 __all__ = ["signals", "wait_any_signal", "wait_signal"]
@@ -198,8 +198,7 @@ class signals(Generic[Emission]):
     ) -> None: ...
 
     def __init__(self, *pairs: Any, limit: int = 10_000, when_full: WhenFull = "raise", returns: Any = None) -> None:
-        if not isinstance(limit, int):
-            raise TypeError(f"limit must be a whole number, not {type(limit).__name__}")
+        limit = whole_number(limit, "limit")
         if limit < 1:
             raise ValueError(f"limit must be 1 or more, not {limit}")
         if when_full not in ("raise", "drop_oldest", "drop_newest"):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from gleenlet._core import GleenletError, Line, ThreadBound, _native
-from gleenlet._sync.numbers import whole_number
+from gleenlet._core import GleenletError, Line, ThreadBound, _native, whole_number
 
 __all__ = ["Barrier", "BrokenBarrierError"]
 

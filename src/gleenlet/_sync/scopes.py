@@ -17,8 +17,9 @@ from gleenlet._core import (
     Limit,
     Task,
     current_task,
+    deadline_in,
+    real_deadline,
 )
-from gleenlet._sync.numbers import deadline_in, real_deadline
 from gleenlet._sync.toplevel import TopLevel, top_level
 
 __all__ = [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gleenlet._core import Line, ThreadBound, _native
-from gleenlet._sync.numbers import whole_number
+from gleenlet._core import Line, ThreadBound, _native, whole_number
 
 __all__ = ["BoundedSemaphore", "Semaphore"]
 

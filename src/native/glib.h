@@ -17,7 +17,7 @@ typedef struct Source Source;
     char *name;                                                                                                       \
     void *priv;
 
-typedef struct {                            /* GSourceFuncs */
+typedef struct {                            /* GSourceFuncs; prepare and check may be NULL: never */
     int (*prepare)(Source *, int *);
     int (*check)(Source *);
     int (*dispatch)(Source *, void *, void *);
@@ -56,6 +56,15 @@ static struct {
 static inline int load_glib_functions(void) { /* fills g; -1 and an exception if one is missing */
     static const char *const names[] = {GLIB_FUNCTIONS(FUNCTION_NAME)};
     return load_functions((void **)&g, names, sizeof names / sizeof *names);
+}
+
+/* Zeroed behind its head; GLib aborts rather than return NULL. Nested loops dispatch it, too: it sees to that itself. */
+static inline Source *new_source(const SourceFuncs *funcs, unsigned size, const char *name, int priority) {
+    Source *source = g.source_new(funcs, size);
+    g.source_set_name(source, name);
+    g.source_set_priority(source, priority);
+    g.source_set_can_recurse(source, 1);
+    return source;
 }
 
 #endif

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gleenlet import GleenletError, Hub
+from gleenlet import Hub
 from gleenlet._core import all_hubs, check_span, in_its_thread
 from gleenlet.debug._emission import emission
 from gleenlet.debug._hints import hint
@@ -142,8 +142,7 @@ class Watch(UntilStopped):
             next_look = math.inf
             for key, hub in hubs.items():
                 self._know(hub)
-                if key in self._loops:
-                    next_look = min(next_look, self._look(self._loops[key]))
+                next_look = min(next_look, self._look(self._loops[key]))
             hubs.clear()
             pause = max(min(next_look - time.monotonic(), self._seconds / 2), 0.001)
         for loop in self._loops.values():
@@ -152,10 +151,7 @@ class Watch(UntilStopped):
 
     def _know(self, hub: Hub) -> None:
         if id(hub) not in self._loops:
-            try:
-                self._loops[id(hub)] = Loop(hub, Pulse(hub))
-            except GleenletError:  # it has ended meanwhile
-                pass
+            self._loops[id(hub)] = Loop(hub, Pulse(hub))
 
     def _look(self, loop: Loop) -> float:
         """Look once; return when to look again at the latest."""

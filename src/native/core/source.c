@@ -51,16 +51,13 @@ Lane *get_lane(Hub *hub, int priority) {
     if (!lanes)
         return (Lane *)PyErr_NoMemory();
     hub->lanes = lanes;
-    Source *source = g.source_new(called, sizeof(Source)); /* zeroed; GLib aborts rather than return NULL */
+    Source *source = new_source(called, sizeof(Source), "gleenlet", priority);
     Lane *lane = &source->lane;
     lane->hub = hub;
     lane->priority = priority;
     lane->source = source;
     lane->thread = hub->thread;
     lane->floor = hub->floor;
-    g.source_set_name(source, "gleenlet");
-    g.source_set_priority(lane->source, priority);
-    g.source_set_can_recurse(lane->source, 1); /* nested loops under a Handle: their dispatch is checked like any other */
     for (int k = 0; k < hub->n_polled && priority <= 0; k++)
         g.source_add_poll(lane->source, hub->polled[k]);
     memmove(lanes + i + 1, lanes + i, (hub->n_lanes - i) * sizeof *lanes);

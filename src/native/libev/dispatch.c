@@ -26,8 +26,6 @@ static int first_prepare(Source *source, int *timeout) {
     return 0;
 }
 
-static int never(Source *Py_UNUSED(source)) { return 0; }
-
 static int wanted(Guest *guest, int64_t now, int *timeout) { /* has the hub something to do? */
     *timeout = -1;
     if (!usable(guest, now)) {
@@ -63,11 +61,6 @@ static int work_check(Source *source) {
 }
 
 static int yield_check(Source *source) { return source->guest->yielded && usable(source->guest, clock_ns()); }
-
-static int yield_prepare(Source *source, int *timeout) {
-    *timeout = -1;
-    return yield_check(source);
-}
 
 static void note_outcome(Driver *driver, PyObject *value) { /* steals; keeps the first outcome unless an error follows */
     if (!value) {
@@ -121,8 +114,8 @@ static int dispatch(Source *source, void *Py_UNUSED(callback), void *Py_UNUSED(d
 }
 
 static const SourceFuncs work_funcs = {work_prepare, work_check, dispatch, NULL, NULL, NULL};
-static const SourceFuncs yield_funcs = {yield_prepare, yield_check, dispatch, NULL, NULL, NULL};
-static const SourceFuncs first_funcs = {first_prepare, never, NULL, NULL, NULL, NULL};
+static const SourceFuncs yield_funcs = {.check = yield_check, .dispatch = dispatch}; /* work_prepare keeps poll() short */
+static const SourceFuncs first_funcs = {.prepare = first_prepare};
 
 void attach_sources(Guest *guest) {
     if (guest->work)

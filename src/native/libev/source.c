@@ -6,11 +6,8 @@ int load_glib(void) { return load_glib_functions(); }
 int glib_depth(void) { return g.main_depth(); }
 
 Source *add_source(const SourceFuncs *funcs, int priority, Guest *guest) {
-    Source *source = g.source_new(funcs, sizeof(Source));
+    Source *source = new_source(funcs, sizeof(Source), "gleenlet.gevent", priority);
     source->guest = guest;
-    g.source_set_priority(source, priority);
-    g.source_set_can_recurse(source, 1);
-    g.source_set_name(source, "gleenlet.gevent");
     g.source_attach(source, g.main_context_default());
     return source;
 }

@@ -32,8 +32,6 @@ static const char *const kinds[] = {"timeout", "idle", "io watch", "child watch"
 #define N (sizeof symbols / sizeof *symbols)
 static void *kind_funcs[N];
 
-static PyObject *error;                     /* GleenletError */
-
 static int pulse_prepare(Source *source, int *timeout) {
     *timeout = -1;
     uint64_t turns = atomic_load_explicit(&source->turns, memory_order_relaxed);
@@ -56,16 +54,10 @@ static PyObject *pulse_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUS
     Hub *hub;
     if (!PyArg_ParseTuple(args, "O!", TheHub, &hub))
         return NULL;
-    if (!hub->open)
-        return PyErr_Format(error, "this hub is closed: its thread or its context has ended");
     Pulse *pulse = (Pulse *)type->tp_alloc(type, 0);
-    if (pulse) {
-        Source *source = g.source_new(&pulse_funcs, sizeof(Source)); /* zeroed */
+    if (pulse && hub->open) { /* else it is as one that was stopped */
+        Source *source = pulse->source = new_source(&pulse_funcs, sizeof(Source), "gleenlet.debug", INT_MIN);
         pulse->hub = (Hub *)Py_NewRef(hub);
-        pulse->source = source;
-        g.source_set_name(source, "gleenlet.debug");
-        g.source_set_priority(source, INT_MIN);
-        g.source_set_can_recurse(source, 1);
         atomic_store(&source->turns, 1); /* as if a turn began: if it sleeps, this wakes it, and it says so */
         atomic_store(&source->since, clock_ns());
         g.source_attach(source, hub->context);
@@ -153,6 +145,5 @@ PyTypeObject PulseType = {
 };
 
 int ready_pulse(PyObject *module) {
-    error = import_from("gleenlet._core.errors", "GleenletError");
-    return error && !load_glib_functions() && !load_functions(kind_funcs, symbols, N) ? PyModule_AddType(module, &PulseType) : -1;
+    return load_glib_functions() || load_functions(kind_funcs, symbols, N) ? -1 : PyModule_AddType(module, &PulseType);
 }

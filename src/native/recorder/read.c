@@ -5,10 +5,17 @@
 
 static PyTypeObject *event_type;
 
-enum { SAYS_SPAWN, SAYS_BEGIN, SAYS_YIELD, SAYS_WAIT, SAYS_WAKE, SAYS_CANCEL, SAYS_END, SAYS_HOME, SAYS_STALL, SAYS_FRAME, N_SAYS };
-static PyObject *says[N_SAYS], *none, *ends[3];
-static const int said[] = {SAYS_SPAWN, SAYS_BEGIN,  SAYS_YIELD, SAYS_WAIT, SAYS_WAIT, SAYS_WAIT, SAYS_WAIT,
-                           SAYS_WAKE,  SAYS_CANCEL, SAYS_END,  SAYS_HOME, SAYS_STALL, SAYS_FRAME};
+static const struct {
+    const char *name;
+    int says_by;                            /* `by` is what an Event's says */
+} kinds[] = {
+    [SPAWN] = {"spawn", 1},   [BEGIN] = {"begin", 0}, [YIELD] = {"yield", 0},      [WAIT] = {"wait", 0},
+    [WAIT_TASK] = {"wait", 1},                        [WAIT_NUMBER] = {"wait", 0}, [WAIT_CALL] = {"wait", 0},
+    [WAKE] = {"wake", 1},     [CANCEL] = {"cancel", 1}, [END] = {"end", 0},        [HOME] = {"home", 0},
+    [STALL] = {"stall", 1},   [FRAME] = {"frame", 1},
+};
+#define N_KINDS (sizeof kinds / sizeof *kinds)
+static PyObject *names[N_KINDS], *none, *ends[3];
 
 static PyObject *label(PyObject *name, uint32_t who, int named) { /* a new reference, or NULL with an error */
     if (!name)
@@ -67,16 +74,14 @@ static PyObject *event_of(Copy *copy) {
     PyObject *event = PyStructSequence_New(event_type);
     if (!event)
         return NULL;
-    int names_by = record->kind == SPAWN || record->kind == WAIT_TASK || record->kind == WAKE || record->kind == CANCEL ||
-                   record->kind == STALL || record->kind == FRAME;
     int state = record->kind == END ? (int)record->by - DONE : -1;
     PyObject *fields[] = {
         PyLong_FromUnsignedLongLong(copy->number),
         PyFloat_FromDouble(copy->time / 1e9),
-        Py_NewRef(says[said[record->kind]]),
+        Py_NewRef(names[record->kind]),
         PyLong_FromLong(record->loop),
         PyLong_FromUnsignedLong(record->who),
-        PyLong_FromUnsignedLong(names_by ? record->by : 0),
+        PyLong_FromUnsignedLong(kinds[record->kind].says_by ? record->by : 0),
         text_of(record),
         Py_NewRef(state >= 0 && state < 3 ? ends[state] : none),
     };
@@ -224,10 +229,9 @@ static PyStructSequence_Field fields[] = {
 static PyStructSequence_Desc event_desc = {"gleenlet.debug.Event", "Something that happened.", fields, 8};
 
 int ready_reading(PyObject *module) {
-    static const char *const texts[] = {"spawn", "begin", "yield", "wait", "wake", "cancel", "end", "home", "stall", "frame"};
     static const char *const outcomes[] = {"done", "failed", "cancelled"};
-    for (int i = 0; i < N_SAYS; i++)
-        if (!(says[i] = PyUnicode_InternFromString(texts[i])))
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (!(names[i] = PyUnicode_InternFromString(kinds[i].name)))
             return -1;
     for (int i = 0; i < 3; i++)
         if (!(ends[i] = PyUnicode_InternFromString(outcomes[i])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextvars import ContextVar
 
 from gi.repository import Gio
@@ -11,6 +12,7 @@ from gleenlet.dbus._fds import FileDescriptor
 from gleenlet.dbus._subscribe import ask_bus
 
 
+@dataclasses.dataclass(slots=True, eq=False, repr=False)
 class Call:
     """A call that a service's method answers; made by `current_call()`.
 
@@ -22,26 +24,14 @@ class Call:
         fds: the descriptors that came with it, those among the arguments as well.
     """
 
-    __slots__ = ("_uid", "bus", "fds", "flags", "interface", "member", "path", "sender")
-
-    def __init__(
-        self,
-        bus: Gio.DBusConnection,
-        sender: str | None,
-        path: str,
-        interface: str,
-        member: str,
-        flags: int,
-        fds: list[FileDescriptor],
-    ) -> None:
-        self.bus = bus
-        self.sender = sender
-        self.path = path
-        self.interface = interface
-        self.member = member
-        self.flags = Gio.DBusMessageFlags(flags)
-        self.fds = fds
-        self._uid: int | None = None
+    bus: Gio.DBusConnection
+    sender: str | None
+    path: str
+    interface: str
+    member: str
+    flags: Gio.DBusMessageFlags
+    fds: list[FileDescriptor]
+    _uid: int | None = dataclasses.field(default=None, init=False)
 
     @property
     def uid(self) -> int:

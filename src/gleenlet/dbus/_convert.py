@@ -23,7 +23,7 @@ from gleenlet.dbus._plain import INTEGERS, infer, need, split
 if TYPE_CHECKING:
     from gleenlet.dbus._gvariant import Answer
 
-__all__ = ["INTEGERS", "OnCall", "converter", "infer", "invoke", "need", "pack", "register", "split", "unpack"]
+__all__ = ["INTEGERS", "OnCall", "converter", "infer", "invoke", "need", "pack", "register", "send", "split", "unpack"]
 
 # (sender, interface, member, arguments, descriptors, message flags, what answers it)
 OnCall = Callable[[str | None, str, str, tuple[Any, ...], list[int], int, "Answer"], None]
@@ -127,6 +127,22 @@ def invoke(
         call.cancel()
         raise
     return call.result()
+
+
+def send(
+    connection: Gio.DBusConnection,
+    name: str | None,
+    path: str,
+    interface: str,
+    method: str,
+    signature: str,
+    args: tuple[Any, ...],
+    flags: int = 0,
+) -> None:
+    """Call a method that has no reply, or whose reply nobody asks for. Args: as for `invoke`."""
+    parameters = pack(signature, args)
+    # Without a callback GDBus asks for no reply, so there is nothing that a time limit could be for.
+    connection.call(name, path, interface, method, parameters, None, Gio.DBusCallFlags(flags), -1, None, None)
 
 
 def register(connection: Gio.DBusConnection, path: str, info: Gio.DBusInterfaceInfo, on_call: OnCall) -> int:

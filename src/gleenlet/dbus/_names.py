@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from gi.repository import Gio, GLib
+from gi.repository import Gio
 
 from gleenlet import GleenletError
 from gleenlet._core import Waiter
+from gleenlet.dbus._convert import send
 from gleenlet.dbus._errors import NameTaken
 from gleenlet.dbus._subscribe import BUS, BUS_PATH, Subscription, ask_bus, closed_error, get_owner
 
@@ -111,9 +112,7 @@ class own_name:
         self._lost()
         if given_up and not self.bus.is_closed():
             # Nobody waits for the answer: what is sent later on this connection arrives later.
-            args = GLib.Variant("(s)", (self.name,))
-            flags = Gio.DBusCallFlags.NONE
-            self.bus.call(BUS, BUS_PATH, BUS, "ReleaseName", args, None, flags, -1, None, None)
+            send(self.bus, BUS, BUS_PATH, BUS, "ReleaseName", "(s)", (self.name,))
 
 
 class watch_name:

@@ -15,7 +15,7 @@ from gi.repository import Gio, GLib
 
 from gleenlet import GleenletError, Hub, Lock, get_hub
 from gleenlet._core import Waiter
-from gleenlet.dbus._convert import invoke, pack, unpack
+from gleenlet.dbus._convert import invoke, send, unpack
 from gleenlet.dbus._errors import NameLost, from_reply
 from gleenlet.dbus._fds import FileDescriptor
 from gleenlet.dbus._interface import Interface, Method
@@ -46,7 +46,11 @@ class Remote:
             if method.ins.encode is not None:
                 args = method.ins.encode(args, fds)
             if method.no_reply:
-                return self.send(interface, method, args)
+                refuse_closed(self.connection)
+                signature = method.ins.signature
+                return send(
+                    self.connection, self.name, self.path, interface.name, method.name, signature, args, self.flags
+                )
             values, received = self.invoke(
                 interface.name, method.name, method.ins.signature, args, method.outs.signature, fds
             )
@@ -56,21 +60,6 @@ class Remote:
         if received or method.outs.decode is not None:
             values = method.outs.decoded(values, [FileDescriptor(fd) for fd in received])
         return values if method.returns == "tuple" else values[0] if values else None
-
-    def send(self, interface: Interface, method: Method, args: tuple[Any, ...]) -> None:
-        refuse_closed(self.connection)
-        self.connection.call(
-            self.name,
-            self.path,
-            interface.name,
-            method.name,
-            pack(method.ins.signature, args),
-            None,
-            Gio.DBusCallFlags(self.flags),
-            -1,  # there is no reply to wait for
-            None,
-            None,  # no callback: GDBus asks for no reply
-        )
 
     def invoke(
         self, interface: str, method: str, signature: str, args: tuple[Any, ...], reply: str, fds: Iterable[Any] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import dis
 from collections import deque
 from collections.abc import Callable
@@ -31,17 +32,15 @@ exported: list[export[Any]] = []  # all there are, and who wants to know of each
 listeners: list[Callable[[export[Any], bool], object]] = []
 
 
+@dataclasses.dataclass(slots=True, eq=False)
 class Pending:
     """A call that has no answer yet."""
 
-    __slots__ = ("answer", "args", "call", "limited", "task")
-
-    def __init__(self, call: Call, args: tuple[Any, ...], answer: Answer) -> None:
-        self.call = call
-        self.args = args
-        self.answer = answer
-        self.limited = call.interface != PROPERTIES
-        self.task: Task[None] | None = None
+    call: Call
+    args: tuple[Any, ...]
+    answer: Answer
+    limited: bool
+    task: Task[None] | None = None
 
     def refuse(self, name: str, text: str) -> None:
         if self.answer.open:
@@ -173,8 +172,9 @@ class export(Generic[T]):
         flags: int,
         answer: Answer,
     ) -> None:
-        call = Call(self.bus, sender, self.path, interface, member, flags, [FileDescriptor(fd) for fd in fds])
-        pending = Pending(call, args, answer)
+        told, owned = Gio.DBusMessageFlags(flags), [FileDescriptor(fd) for fd in fds]
+        call = Call(self.bus, sender, self.path, interface, member, told, owned)
+        pending = Pending(call, args, answer, limited=interface != PROPERTIES)
         if sender not in self._callers:
             self._watch(sender)
         if not pending.limited or self._limit is None or self._busy() < self._limit:

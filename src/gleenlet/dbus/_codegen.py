@@ -8,7 +8,7 @@ from typing import Any
 from gi.repository import Gio
 
 from gleenlet.dbus._convert import split
-from gleenlet.dbus._dynamic import STANDARD, emits, said
+from gleenlet.dbus._dynamic import STANDARD, access, emits, said
 from gleenlet.dbus._interface import camel_case, snake_case
 from gleenlet.dbus._types import annotation_of
 
@@ -125,13 +125,8 @@ def result(m: Any, structs: list[str]) -> str:
 
 
 def property_options(p: Any, info: Any) -> list[str]:
-    can_read = bool(p.flags & Gio.DBusPropertyInfoFlags.READABLE)
-    can_write = bool(p.flags & Gio.DBusPropertyInfoFlags.WRITABLE)
-    options = []
-    if can_write:
-        options.append('access="readwrite"' if can_read else 'access="write"')
-    if emits(p, info) != "true":
-        options.append(f'emits="{emits(p, info)}"')
+    words = {"access": (access(p), "read"), "emits": (emits(p, info), "true")}
+    options = [f'{name}="{value}"' for name, (value, usual) in words.items() if value != usual]
     return options + ["deprecated=True"] * marked(p, "Deprecated")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from gi.repository import Gio
 
 from gleenlet.dbus._interface import ANNOTATION, Interface, Method, Parameter
-from gleenlet.dbus._members import Emits, Property, Signal
+from gleenlet.dbus._members import Access, Emits, Property, Signal
 from gleenlet.dbus._remote import Remote
 from gleenlet.dbus._types import annotation_of, codec_of, is_single, row
 
@@ -46,13 +46,7 @@ def interface_from(info: Gio.DBusInterfaceInfo) -> Interface:
             no_reply=said(m, "Method.NoReply") == "true",
         )
     for p in spoken(info.properties):
-        can_read = bool(p.flags & Gio.DBusPropertyInfoFlags.READABLE)
-        can_write = bool(p.flags & Gio.DBusPropertyInfoFlags.WRITABLE)
-        prop: Property[Any] = Property(
-            access="readwrite" if can_read and can_write else "read" if can_read else "write",
-            emits=emits(p, info),
-            name=p.name,
-        )
+        prop: Property[Any] = Property(access=access(p), emits=emits(p, info), name=p.name)
         prop.attribute, prop.codec, prop.interface = p.name, codec(p), found
         found.properties[p.name] = prop
     for s in spoken(info.signals):
@@ -85,6 +79,12 @@ def function_called(name: str) -> Any:
 def said(info: Any, annotation: str) -> str | None:
     """The value of one of the standard annotations."""
     return next((each.value for each in info.annotations or () if each.key == ANNOTATION + annotation), None)
+
+
+def access(prop: Any) -> Access:
+    if not prop.flags & Gio.DBusPropertyInfoFlags.WRITABLE:
+        return "read"
+    return "readwrite" if prop.flags & Gio.DBusPropertyInfoFlags.READABLE else "write"
 
 
 def emits(prop: Any, interface: Any) -> Emits:

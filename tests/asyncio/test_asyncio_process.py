@@ -7,12 +7,16 @@ import functools
 import os
 import signal
 import socket
+import sys
+import threading
 
 import pytest
+from gi.repository import GLib
 
 import gleenlet
 from child import in_child, run_script
-from gleenlet.asyncio import run
+from gleenlet import Event, sleep, spawn
+from gleenlet.asyncio import EventLoop, await_, run, to_task
 
 pytestmark = pytest.mark.usefixtures("no_background_loop")
 
@@ -135,87 +139,67 @@ def test_ctrl_c_at_its_wait_ends_run_in_a_task_as_well(main: str) -> None:
     assert (outcome.status, outcome.stdout) == (0, usual(main)), outcome.stderr
 
 
-RUN_FOREVER = """
-import os, signal, sys, threading
-import asyncio, gleenlet.asyncio
-
-loop = asyncio.SelectorEventLoop() if sys.argv[1] == "asyncio" else gleenlet.asyncio.EventLoop()
-loop.call_soon(threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start)
-try:
-    loop.run_forever()
-except KeyboardInterrupt:
-    print("interrupted", loop.is_running())
-print(loop.run_until_complete(asyncio.sleep(0.001, "runs again")))
-loop.close()
-"""
-
-
-def test_ctrl_c_ends_run_forever() -> None:
-    for where in ("asyncio", "top"):
-        outcome = run_script(RUN_FOREVER, where)
-        assert (outcome.status, outcome.stdout) == (0, "interrupted False\nruns again\n"), outcome.stderr
+@pytest.mark.parametrize("ours", [False, True])
+@in_child(says="interrupted False\nruns again")
+def test_ctrl_c_ends_run_forever(ours: bool) -> None:
+    loop = EventLoop() if ours else asyncio.SelectorEventLoop()
+    loop.call_soon(threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start)
+    try:
+        loop.run_forever()
+    except KeyboardInterrupt:
+        print("interrupted", loop.is_running())
+    print(loop.run_until_complete(asyncio.sleep(0.001, "runs again")))
+    loop.close()
 
 
 # ---- the end of the program, and forks ----
 
 
+@in_child(says="end", warns="", env={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "ignore,default::ResourceWarning"})
 def test_the_program_ends_while_the_background_loop_runs() -> None:
-    outcome = run_script(
-        "import asyncio, sys, gleenlet, gleenlet.asyncio as ga\n"
-        "ga.await_(asyncio.sleep(0))\n"
-        "gleenlet.spawn(ga.await_, asyncio.sleep(100)); gleenlet.sleep(0.01)\n"
-        "print('end')\n",
-        env={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "ignore,default::ResourceWarning"},
-    )
-    assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "end\n", "")
+    await_(asyncio.sleep(0))
+    spawn(await_, asyncio.sleep(100))
+    sleep(0.01)
+    print("end")
 
 
-LEAVES = """
-import asyncio, gleenlet
-from gleenlet.asyncio import await_
-
-started = gleenlet.Event()
-
-async def leave():
-    raise SystemExit(3)
-
-async def other():
-    started.set()
-    try:
-        await asyncio.sleep(1000)
-    finally:
-        print("cancelled")
-
-def main():
-    victim = gleenlet.spawn(await_, other())
-    started.wait()
-    try:
-        await_(leave())
-    except SystemExit:
-        print("leaves")
-    victim.join()
-    gleenlet.sleep(1000)
-
-gleenlet.run(main)
-"""
-
-
+@in_child(says="leaves\ncancelled", status=3)
 def test_system_exit_in_a_coroutine_cancels_all_others_and_ends_the_program() -> None:
-    outcome = run_script(LEAVES)
-    assert (outcome.status, outcome.stdout) == (3, "leaves\ncancelled\n"), outcome.stderr
+    started = Event()
+
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    async def other() -> None:
+        started.set()
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            print("cancelled")
+
+    def main() -> None:
+        victim = spawn(await_, other())
+        started.wait()
+        try:
+            await_(leave())
+        except SystemExit:
+            print("leaves")
+        victim.join()
+        sleep(1000)
+
+    gleenlet.run(main)
 
 
+@in_child(says="child\nparent 0")
 def test_a_forked_child_starts_a_loop_of_its_own() -> None:
-    outcome = run_script(
-        "import asyncio, os, gleenlet, gleenlet.asyncio as ga\n"
-        "ga.await_(asyncio.sleep(0))\n"
-        "pid = os.fork()\n"
-        "who = ga.await_(asyncio.sleep(0.01, 'child' if not pid else 'parent'))\n"
-        "status = os.waitpid(pid, 0)[1] if pid else 'still runs'\n"  # the child prints first
-        "print(who, status)\n"
-        "if not pid: os._exit(0)\n"
-    )
-    assert outcome.stdout == "child still runs\nparent 0\n", outcome.stderr
+    await_(asyncio.sleep(0))
+    pid = os.fork()
+    who = await_(asyncio.sleep(0.01, "parent" if pid else "child"))
+    if not pid:
+        print(who)
+        os._exit(0)
+    status = os.waitpid(pid, 0)[1]  # the child prints first
+    print(who, status)
 
 
 @in_child()
@@ -238,48 +222,46 @@ def test_a_child_that_a_coroutine_has_forked_leaves_its_loop_and_starts_another(
 
 # ---- PyGObject's own asyncio loop ----
 
-GI_EVENTS = """
-import asyncio
-from gi.repository import GLib
-from gi.events import GLibEventLoop
-import gleenlet, gleenlet.asyncio as ga
-
-loops = []
-async def where():
-    await asyncio.sleep(0.001)
-    loops.append(asyncio.get_running_loop())
-    return "there"
-
-async def main():
-    def handler():
-        result = ga.await_(where())
-        own = ga.run(where())
-        another = ga.EventLoop()
-        another.run_until_complete(where())
-        another.close()
-        return result, own
-    print(await gleenlet.spawn(handler))
-    print(await ga.to_task(lambda: (gleenlet.sleep(0.001), "slept")[1]))
-
-loop = GLibEventLoop(GLib.MainContext.default())
-loop.run_until_complete(main())
-print([one is loop for one in loops])
-loop.close()
-"""
-
 
 def test_await_uses_pygobjects_own_loop_where_it_runs() -> None:
     pytest.importorskip("gi.events")
-    outcome = run_script(GI_EVENTS)
-    assert outcome.stdout == "('there', 'there')\nslept\n[True, False, False]\n", outcome.stderr
+    in_pygobjects_own_loop()
 
 
-@pytest.mark.parametrize("version", ["no gi.events", "as installed"])
-def test_await_needs_no_gi_events(version: str) -> None:
-    hidden = 'sys.modules["gi.events"] = None\n' if version == "no gi.events" else ""
-    outcome = run_script(
-        "import asyncio, sys\n" + hidden + "import gleenlet, gleenlet.asyncio as ga\n"
-        "print(ga.await_(asyncio.sleep(0.001, 1)), gleenlet.spawn(ga.run, asyncio.sleep(0.001, 2)).result())\n"
-        "print(sys.modules.get('gi.events'))\n"
-    )
-    assert outcome.stdout == "1 2\nNone\n", outcome.stderr
+@in_child(says="('there', 'there')\nslept\n[True, False, False]")
+def in_pygobjects_own_loop() -> None:
+    from gi.events import GLibEventLoop  # type: ignore[import-untyped, unused-ignore]
+
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def where() -> str:
+        await asyncio.sleep(0.001)
+        loops.append(asyncio.get_running_loop())
+        return "there"
+
+    def handler() -> tuple[str, str]:
+        result = await_(where())
+        own = run(where())
+        another = EventLoop()
+        another.run_until_complete(where())
+        another.close()
+        return result, own
+
+    async def main() -> None:
+        print(await spawn(handler))
+        print(await to_task(lambda: sleep(0.001) or "slept"))
+
+    loop = GLibEventLoop(GLib.MainContext.default())
+    loop.run_until_complete(main())
+    print([one is loop for one in loops])
+    loop.close()
+
+
+@pytest.mark.parametrize("first", ["import sys; sys.modules['gi.events'] = None", ""], ids=["hidden", "as installed"])
+def test_await_needs_no_gi_events(first: str) -> None:
+    in_child(first=first, says="1 2\nNone")(awaits_with_and_without_a_task)()
+
+
+def awaits_with_and_without_a_task() -> None:
+    print(await_(asyncio.sleep(0.001, 1)), spawn(run, asyncio.sleep(0.001, 2)).result())
+    print(sys.modules.get("gi.events"))

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 import gc
+import resource
 import subprocess
 import sys
+import threading
+from typing import Any
 
 import pytest
+from gi.repository import GLib
+from greenlet import greenlet
 
-from child import run_script
-from gleenlet import (
-    Task,
-    get_hub,
-    spawn,
-)
+from child import in_child, run_script
+from gleenlet import Event, Task, get_hub, run, schedule_switch, sleep, spawn
 
 
+@in_child()
 def test_nothing_is_leaked() -> None:
-    outcome = run_script(
-        "import gc, resource\nfrom gleenlet import *\nfrom greenlet import greenlet\n"
-        "def fail(): raise ValueError\n"
-        "def once():\n"
-        "    a = spawn(sleep, 10); b = spawn(sleep, 0); c = spawn(fail); d = spawn(sleep, 5)\n"
-        "    sleep(0); a.cancel(); a.join(); b.join(); d.cancel(); d.join(); c.done()\n"
-        "    g = greenlet(lambda: get_hub().switch()); schedule_switch(g); sleep(0); schedule_switch(g, 1); sleep(0)\n"
-        "import sys; sys.excepthook = lambda *a: None\n"
-        "def rss(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "for i in range(3000): once()\n"
-        "gc.collect(); a = rss(); n = len(gc.get_objects())\n"
-        "for i in range(20000): once()\n"
-        "gc.collect(); print(rss() - a < 1500, len(gc.get_objects()) - n < 50, rss() - a, len(gc.get_objects()) - n)\n",
-    )
-    assert outcome.stdout.startswith("True True"), outcome
+    def crash() -> None:
+        raise ValueError
+
+    def once() -> None:
+        one, two, _, four = spawn(sleep, 10), spawn(sleep, 0), spawn(crash), spawn(sleep, 5)
+        sleep(0)
+        one.cancel()
+        one.join()
+        two.join()
+        four.cancel()
+        four.join()
+        raw = greenlet(lambda: get_hub().switch())
+        schedule_switch(raw)
+        sleep(0)
+        schedule_switch(raw, 1)
+        sleep(0)
+
+    def used(times: int) -> tuple[int, int]:
+        for _ in range(times):
+            once()
+        gc.collect()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, len(gc.get_objects())
+
+    get_hub().on_error(lambda task, error: None)
+    memory, objects = used(3_000)
+    more_memory, more_objects = used(20_000)
+    assert more_memory - memory < 1500
+    assert more_objects - objects < 50
 
 
 SAID = "r> and 9990 more; call shutdown() before\n"
@@ -51,18 +66,33 @@ def test_exit_with_ten_thousand_suspended_tasks_says_so_once(flags: list[str]) -
     assert (done.returncode, done.stdout, done.stderr) == (0, "10000\n" + SAID, "")
 
 
+@in_child(says="left\nwent on\nend")
 def test_task_outlives_its_loop_and_its_thread() -> None:
-    outcome = run_script(
-        "import gc, threading\nfrom gi.repository import GLib\nfrom gleenlet import *\n"
-        "over = []\n"
-        "def main(gate): spawn(gate.wait).add_done_callback(lambda t: over.append(print('went on'))); sleep(0)\n"
-        "gate = Event(); run(main, gate); print('left'); gate.set()\n"
-        "while not over: sleep(0)\n"
-        "def thread():\n"
-        "    c = GLib.MainContext.new(); c.push_thread_default(); run(main, Event()); c.pop_thread_default()\n"
-        "t = threading.Thread(target=thread); t.start(); t.join(); gc.collect(); print('end')\n"
-    )
-    assert (outcome.status, outcome.stdout) == (0, "left\nwent on\nend\n"), outcome
+    over: list[Task[Any]] = []
+
+    def main(gate: Event) -> None:
+        spawn(gate.wait).add_done_callback(over.append)
+        sleep(0)
+
+    gate = Event()
+    run(main, gate)
+    print("left")
+    gate.set()
+    while not over:
+        sleep(0)
+    print("went on")
+
+    def thread() -> None:
+        context = GLib.MainContext.new()
+        context.push_thread_default()
+        run(main, Event())
+        context.pop_thread_default()
+
+    other = threading.Thread(target=thread)
+    other.start()
+    other.join()
+    gc.collect()
+    print("end")
 
 
 def test_main_interpreter_only() -> None:

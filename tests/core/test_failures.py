@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from gi.repository import GLib
 
-from child import run_script
-from gleenlet import Hub, Task, TaskGroup, as_completed, callback, get_hub, green, run, sleep, spawn, to_thread, wait
+from child import in_child, run_script
+from gleenlet import (
+    Event,
+    Hub,
+    Task,
+    TaskGroup,
+    as_completed,
+    callback,
+    get_hub,
+    green,
+    run,
+    sleep,
+    spawn,
+    to_thread,
+    wait,
+)
 from gleenlet._core import failures
 from gleenlet.asyncio import run as run_asyncio
 from inside import crash, settle
@@ -332,25 +348,23 @@ def test_failures_of_a_group_that_is_over_are_told_with_their_task(told: Told) -
     assert [task.name for task, _ in told] == ["late"]
 
 
+@in_child(says="ValueError as it was dropped")
 def test_failure_of_a_task_that_is_abandoned_with_its_thread_is_told() -> None:
-    outcome = run_script("""
-import sys, threading
-from gi.repository import GLib
-from gleenlet import Event, sleep, spawn
-def work():
-    try:
-        Event().wait()
-    finally:
-        raise ValueError("as it was dropped")
-def thread():
-    context = GLib.MainContext.new()
-    context.push_thread_default()
-    tasks.append(spawn(work))
-    sleep(0.001)
-sys.excepthook = lambda kind, error, traceback: print(kind.__name__, error)
-tasks = []
-one = threading.Thread(target=thread)
-one.start()
-one.join()
-""")
-    assert outcome.stdout == "ValueError as it was dropped\n", outcome.stdout + outcome.stderr
+    tasks: list[Task[None]] = []
+
+    def work() -> None:
+        try:
+            Event().wait()
+        finally:
+            raise ValueError("as it was dropped")
+
+    def thread() -> None:
+        context = GLib.MainContext.new()
+        context.push_thread_default()
+        tasks.append(spawn(work))
+        sleep(0.001)
+
+    sys.excepthook = lambda kind, error, _: print(kind.__name__, error)
+    one = threading.Thread(target=thread)
+    one.start()
+    one.join()

@@ -9,8 +9,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from greenlet import greenlet
 
-from child import run_script
+from child import in_child, run_script
+from gleenlet import get_hub, run, sleep, spawn
+from gleenlet._core import _native, _slabs, chunk
 
 SOURCE = Path(__file__).with_name("ensure.c")
 
@@ -48,38 +51,27 @@ run(main)
     assert (outcome.status, outcome.stdout) == (0, "deeper by 1\nrefused\ngoes on, 0\n"), outcome
 
 
-CROWD = """
-from gleenlet import get_hub, run, sleep, spawn
-from gleenlet._core import _slabs
-
-def deep(n):
-    return sleep(0.001) if not n else deep(n - 1)
-
-def main():
-    tasks = [spawn(deep, 60) for _ in range(50)]
-    sleep(0)
-    print(_slabs.slabs() > 0, get_hub()._stack_chunk > 0)
-    for task in tasks:
-        task.result()
-
-run(main)
-print("done")
-"""
+@pytest.mark.parametrize(("env", "served"), [({}, True), ({"GLEENLET_BLIND_CHUNK": "1"}, False)])
+def test_tasks_have_pythons_own_stack_chunks_where_ours_do_not_fit(env: dict[str, str], served: bool) -> None:
+    in_child(env=env)(crowd_is_served)(served)
 
 
-@pytest.mark.parametrize(("env", "served"), [({}, "True True"), ({"GLEENLET_BLIND_CHUNK": "1"}, "False False")])
-def test_tasks_have_pythons_own_stack_chunks_where_ours_do_not_fit(env: dict[str, str], served: str) -> None:
-    outcome = run_script(CROWD, env=env)
-    assert (outcome.status, outcome.stdout) == (0, f"{served}\ndone\n"), outcome
+def crowd_is_served(served: bool) -> None:
+    def deep(n: int) -> None:
+        sleep(0.001) if not n else deep(n - 1)
+
+    def main() -> None:
+        tasks = [spawn(deep, 60) for _ in range(50)]
+        sleep(0)
+        assert (_slabs.slabs() > 0, get_hub()._stack_chunk > 0) == (served, served)
+        for task in tasks:
+            task.result()
+
+    run(main)
 
 
+@in_child()
 def test_chunks_are_tried_in_a_fresh_greenlet_only() -> None:
-    program = """
-from greenlet import greenlet
-from gleenlet._core import _native, chunk
-print(_native.try_stack_chunk(2112, chunk.descend))
-print(greenlet(_native.try_stack_chunk).switch(2112, chunk.descend))
-print(greenlet(_native.try_stack_chunk).switch(2112, lambda look: None))
-"""
-    outcome = run_script(program)
-    assert (outcome.status, outcome.stdout) == (0, "False\nTrue\nFalse\n"), outcome
+    assert not _native.try_stack_chunk(2112, chunk.descend)
+    assert greenlet(_native.try_stack_chunk).switch(2112, chunk.descend)
+    assert not greenlet(_native.try_stack_chunk).switch(2112, lambda look: None)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 import warnings
 from typing import Any
 
 import pytest
 from gi.repository import GLib, GObject
 
-from child import run_script
+from child import in_child
 from gleenlet import (
     UnsafeSwitchError,
     get_hub,
+    run,
     sleep,
     spawn,
     wait_readable,
+    wait_writable,
 )
 from gleenlet._core import Waiter
 
@@ -68,27 +72,34 @@ def test_blocking_in_a_handler_under_a_task_is_refused() -> None:
     assert __file__ in str(errors[0])
 
 
+@in_child()
 def test_refusals_leave_nothing() -> None:
-    outcome = run_script(
-        "import resource, sys, gc\n"
-        "from gi.repository import GLib\n"
-        "from gleenlet import *\n"
-        "def tries(n):\n"
-        "    for _ in range(n):\n"
-        "        for f in (lambda: sleep(1), lambda: wait_writable(w, 5), lambda: task.join(1), get_hub().switch):\n"
-        "            try: f(); sys.exit('not refused')\n"
-        "            except UnsafeSwitchError: pass\n"
-        "def idle():\n"
-        "    tries(2_000); a = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "    tries(25_000); b = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "    h = get_hub()\n"
-        "    print(b - a < 2000, h.tasks() == [task], h._timers, h.foreign, task.callbacks)\n"
-        "    loop.quit()\n"
-        "import os; r, w = os.pipe()\n"
-        "task = spawn(sleep, float('inf'))\n"
-        "loop = GLib.MainLoop(); GLib.idle_add(idle); loop.run()\n",
-    )
-    assert outcome.stdout == "True True 0 {} []\n", outcome
+    hub, loop = get_hub(), GLib.MainLoop()
+    task = spawn(sleep, math.inf)
+    _, writer = os.pipe()
+    waits = (lambda: sleep(1), lambda: wait_writable(writer, 5), lambda: task.join(1), hub.switch)
+
+    def most_memory_after(n: int) -> int:
+        for _ in range(n):
+            for wait in waits:
+                try:
+                    wait()
+                except UnsafeSwitchError:
+                    continue
+                raise AssertionError("not refused")
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    grown: list[int] = []
+
+    def idle() -> None:
+        before = most_memory_after(2_000)
+        grown.append(most_memory_after(25_000) - before)
+        loop.quit()
+
+    GLib.idle_add(idle)
+    loop.run()
+    assert grown[0] < 2000, grown
+    assert (hub.tasks(), hub._timers, hub.foreign, task.callbacks) == ([task], 0, {}, [])
 
 
 def test_plain_c_builtins_may_block() -> None:
@@ -149,26 +160,30 @@ def test_nested_loop_in_a_task_holds_tasks_and_warns_once() -> None:
     assert "run_outside()" in told[0]
 
 
-@pytest.mark.parametrize("waits", ["sleep(0.01)", "wait_readable(r)"])
-def test_a_loop_in_a_task_is_told_of_also_where_tasks_wait_for_time_or_descriptors(waits: str) -> None:
-    outcome = run_script(
-        "import os, warnings\n"
-        "from gi.repository import GLib\n"
-        "from gleenlet import *\n"
-        "r, w = os.pipe()\n"
-        "def opens_a_dialog():\n"
-        "    loop = GLib.MainLoop()\n"
-        "    def told(message, *_):\n"
-        "        print(message, 'run_outside' in str(message), 'opens_a_dialog' in str(message)); loop.quit()\n"
-        "    warnings.showwarning = told\n"  # nothing else ends the loop
-        "    os.write(w, b'x')\n"
-        "    loop.run()\n"
-        f"task = spawn(lambda: {waits})\n"
-        "def main(): sleep(0); opens_a_dialog()\n"
-        "run(main); task.join()\n"
-    )
-    assert outcome.stdout.count("True True") == 1, outcome
-    assert outcome.status == 0, outcome
+@pytest.mark.parametrize("wait", ["time", "descriptor"])
+@in_child(says="...run_outside()...")
+def test_a_loop_in_a_task_is_told_of_also_where_tasks_wait_for_time_or_descriptors(wait: str) -> None:
+    reader, writer = os.pipe()
+
+    def opens_a_dialog() -> None:
+        loop = GLib.MainLoop()
+
+        def told(message: Warning | str, *_: object) -> None:
+            assert "opens_a_dialog" in str(message)
+            print(message)
+            loop.quit()  # nothing else ends it
+
+        warnings.showwarning = told  # type: ignore[assignment]
+        os.write(writer, b"x")
+        loop.run()
+
+    def main() -> None:
+        sleep(0)
+        opens_a_dialog()
+
+    task = spawn(sleep, 0.01) if wait == "time" else spawn(wait_readable, reader)
+    run(main)
+    task.join()
 
 
 def test_a_loop_in_a_task_that_nobody_waits_for_is_told_of_to_nobody() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import json
 import sys
 import time
@@ -131,10 +132,8 @@ def trace(options: argparse.Namespace) -> int:
     number = None
     if options.seconds is not None:
         number = ask(options.pid, "begin trace", seconds=options.seconds)["trace"]
-        try:
+        with contextlib.suppress(KeyboardInterrupt):  # enough
             time.sleep(options.seconds)
-        except KeyboardInterrupt:  # enough
-            pass
     answer = ask(options.pid, "end trace", trace=number, file=options.file)
     with open(options.file, "wb") as file:
         file.write(base64.b64decode(answer["file"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import stat
@@ -19,10 +20,8 @@ def own_socket() -> str:
     Raises: GleenletError: the folder is not the user's own.
     """
     folder, name = place(os.getpid())
-    try:
+    with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
-    except FileExistsError:
-        pass
     check(folder)
     return os.path.join(folder, name)
 

@@ -7,6 +7,7 @@ request is short, each connection has a few seconds, and there are few at a time
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import json
 import os
@@ -79,10 +80,8 @@ class Listener:
         self.closed = False
         self._pid = os.getpid()
         self._free = threading.Semaphore(AT_ONCE)
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)  # of a process that had our number
-        except FileNotFoundError:
-            pass
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.bind(self.path)
@@ -101,14 +100,10 @@ class Listener:
         self.closed = True
         atexit.unregister(self.close)
         if os.getpid() == self._pid:  # a forked child has no part in it
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
-            except FileNotFoundError:
-                pass
-            try:
+            with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)  # close() alone would leave accept() waiting
-            except OSError:
-                pass
         self._socket.close()
 
     def __enter__(self) -> Self:

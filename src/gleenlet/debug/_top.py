@@ -14,6 +14,7 @@ from gleenlet.debug._text import quoted
 
 __all__ = ["Shares", "head", "show", "table"]
 
+TITLES = ("ID", "NAME", "STATE", "SECONDS", "WAITS FOR", "HELD BY", "RUNS")
 COLOURS = {"running": "bold green", "ready": "yellow", "waiting": "dim", "cancelling": "magenta", "new": "cyan"}
 
 Tasks = list[dict[str, Any]]
@@ -55,20 +56,12 @@ def rows(tasks: Tasks) -> Iterator[tuple[str, ...]]:
             "" if task["since"] is None else f"{task['since']:.1f}",
             quoted(task["waiting_on"] or "")[:50],
             quoted(names.get(held[0], "?"))[:40] + more if held else "",
-            *(() if "share" not in task else ("" if share is None else f"{share:.0%}",)),
+            "" if share is None else f"{share:.0%}",
         )
 
 
 def titles(tasks: Tasks) -> tuple[str, ...]:
-    return (
-        "ID",
-        "NAME",
-        "STATE",
-        "SECONDS",
-        "WAITS FOR",
-        "HELD BY",
-        *(("RUNS",) if tasks and "share" in tasks[0] else ()),
-    )
+    return TITLES if tasks and "share" in tasks[0] else TITLES[:-1]
 
 
 def table(tasks: Tasks, most: int | None = None) -> str:

@@ -40,7 +40,7 @@ def interface_from(info: Gio.DBusInterfaceInfo) -> Interface:
             m.name,
             m.name,
             inputs,
-            results,
+            row(results),
             "none" if not results else "one" if len(results) == 1 else "tuple",
             function_called(m.name),
             no_reply=said(m, "Method.NoReply") == "true",
@@ -51,9 +51,8 @@ def interface_from(info: Gio.DBusInterfaceInfo) -> Interface:
         found.properties[p.name] = prop
     for s in spoken(info.signals):
         signal: Signal[*tuple[Any, ...]] = Signal(name=s.name)
-        codecs = [codec(arg) for arg in s.args or ()]
-        signal.attribute, signal.codec, signal.interface = s.name, row(codecs), found
-        signal.parts = tuple(each.signature for each in codecs)
+        arguments = row([codec(arg) for arg in s.args or ()])
+        signal.attribute, signal.codec, signal.interface = s.name, arguments, found
         found.signals[s.name] = signal
     return found
 

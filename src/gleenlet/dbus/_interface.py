@@ -17,6 +17,7 @@ from xml.sax.saxutils import quoteattr
 
 from gi.repository import Gio
 
+from gleenlet.dbus._convert import split
 from gleenlet.dbus._members import GETTER, SETTER, Member, Property, Signal
 from gleenlet.dbus._types import Codec, codec_of, row
 
@@ -45,17 +46,15 @@ class Method:
     attribute: str
     name: str
     parameters: list[Parameter]
-    results: list[Codec]
+    outs: Codec
     returns: Literal["none", "one", "tuple"]
     function: Callable[..., Any]
     deprecated: bool = False
     no_reply: bool = False
     ins: Codec = dataclasses.field(init=False)
-    outs: Codec = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self.ins = row([parameter.codec for parameter in self.parameters])
-        self.outs = row(self.results)
 
     def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """One value for each parameter, defaults filled in; TypeError where they do not fit."""
@@ -151,14 +150,14 @@ class Interface:
                 f'<arg name={quoteattr(p.name)} type={quoteattr(p.codec.signature)} direction="in"/>'
                 for p in m.parameters
             ]
-            args += [f'<arg type={quoteattr(codec.signature)} direction="out"/>' for codec in m.results]
+            args += [f'<arg type={quoteattr(part)} direction="out"/>' for part in split(m.outs.signature[1:-1])]
             lines += element("method", {"name": m.name}, args + marks(m.deprecated, {"Method.NoReply": m.no_reply}))
         for p in self.properties.values():
             attributes = {"name": p.name, "type": p.codec.signature, "access": p.access}
             emits = {"Property.EmitsChangedSignal": p.emits} if p.emits != "true" else {}
             lines += element("property", attributes, marks(p.deprecated, emits))
         for s in self.signals.values():
-            args = [f"<arg type={quoteattr(part)}/>" for part in s.parts]
+            args = [f"<arg type={quoteattr(part)}/>" for part in split(s.codec.signature[1:-1])]
             lines += element("signal", {"name": s.name}, args + marks(s.deprecated, {}))
         return "\n".join(element("interface", {"name": self.name}, lines + marks(self.deprecated, {})))
 
@@ -257,8 +256,7 @@ def read(cls: type, found: Interface, spell: Callable[[str], str], local: dict[s
         elif origin is Signal and (args or hint is not Signal):
             args = () if args == ((),) else args
             member = Signal() if member is None else member
-            codecs = [codec_of(arg, where) for arg in args]
-            member.codec, member.parts = row(codecs), tuple(codec.signature for codec in codecs)
+            member.codec = row([codec_of(arg, where) for arg in args])
             found.signals[attribute] = member
             signature = member.codec.signature
         else:
@@ -304,7 +302,7 @@ def read_method(
     if said.get("no_reply") and results:
         raise TypeError(f"{where}() has no reply, so it returns None")
     said["name"] = said.get("name") or spell(attribute)
-    return Method(attribute, parameters=parameters, results=results, returns=returns, function=function, **said)
+    return Method(attribute, parameters=parameters, outs=row(results), returns=returns, function=function, **said)
 
 
 def camel_case(attribute: str) -> str:

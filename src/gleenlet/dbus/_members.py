@@ -196,7 +196,6 @@ class Signal(Member, Generic[*Ts]):
     """
 
     codec: Codec  # of all its arguments, a tuple
-    parts: tuple[str, ...]
 
     def __init__(self, *, name: str | None = None, deprecated: bool = False) -> None:
         super().__init__(name, deprecated)

@@ -6,18 +6,21 @@ import os
 import signal
 import subprocess
 import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
 from gi.repository import Gio, GLib
 
-from child import run_script
+from child import in_child, run_script
 from gleenlet import (
     Cancelled,
     GleenletError,
     call,
+    from_thread,
     get_hub,
     run,
+    sleep,
     spawn,
     wait_child,
     wait_readable,
@@ -422,62 +425,55 @@ def test_an_interrupt_while_the_descriptor_is_being_set_leaves_nothing_behind(mo
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
 
 
-FORKS = """
-import os, signal
-from gleenlet._core import wakeup
-from gleenlet import run, sleep, spawn, wait_child, wait_unix_signal
-
-def descriptor():
-    fd = signal.set_wakeup_fd(-1)
-    signal.set_wakeup_fd(fd)
-    return wakeup.identity(fd)
-
-def main():
-    waiting = spawn(wait_unix_signal, signal.SIGUSR1)
-    sleep(0)
-    parents = descriptor()
-    pid = os.fork()
-    if pid:
-        print(descriptor() == parents, wait_child(pid))
-    else:
-        print(descriptor() in (None, parents), flush=True)
-    os.write(wakeup.wakeup.writer, b" ")  # as Python's C handler does
-    while not forwarded:
-        sleep(0.001)
-    os.kill(os.getpid(), signal.SIGUSR1)
-    waiting.join()
-    if not pid:
-        os._exit(0)
-
-forwarded = []
-forward = wakeup.Wakeup.forward
-def noted(self):
-    forward(self)
-    forwarded.append(1)
-wakeup.Wakeup.forward = noted
-run(main)
-"""
-
-
+@in_child(says="False\nTrue 0")
 def test_a_forked_child_has_a_wake_up_descriptor_of_its_own() -> None:
-    outcome = run_script(FORKS)
-    assert (outcome.status, outcome.stdout) == (0, "False\nTrue 0\n"), outcome.stderr
+    forwarded: list[object] = []
+    forward = wakeup.Wakeup.forward
+
+    def noted(self: wakeup.Wakeup) -> None:
+        forward(self)
+        forwarded.append(self)
+
+    def descriptor() -> tuple[int, int] | None:
+        fd = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(fd)
+        return wakeup.identity(fd)
+
+    def main() -> None:
+        waiting = spawn(wait_unix_signal, signal.SIGUSR1)
+        sleep(0)
+        parents = descriptor()
+        pid = os.fork()
+        if pid:
+            print(descriptor() == parents, wait_child(pid))
+        else:
+            print(descriptor() in (None, parents), flush=True)
+        os.write(wakeup.wakeup.writer, b" ")  # as Python's C handler does
+        while not forwarded:
+            sleep(0.001)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        waiting.join()
+        if not pid:
+            os._exit(0)
+
+    wakeup.Wakeup.forward = noted  # type: ignore[method-assign]
+    run(main)
 
 
+@in_child(says="7", warns="")
 def test_a_thread_may_fork_while_the_main_thread_waits_for_a_signal() -> None:
-    outcome = run_script(
-        "import os, signal, threading, warnings; warnings.simplefilter('ignore')\n"
-        "from gleenlet import from_thread, run, sleep, spawn, wait_child, wait_unix_signal\n"
-        "def fork():\n"
-        "    pid = os.fork()\n"
-        "    if not pid: os._exit(7)\n"
-        "    print(from_thread(wait_child, pid))\n"
-        "    os.kill(os.getpid(), signal.SIGUSR1)\n"
-        "def main():\n"
-        "    waiting = spawn(wait_unix_signal, signal.SIGUSR1)\n"
-        "    sleep(0)\n"
-        "    threading.Thread(target=fork).start()\n"
-        "    waiting.join()\n"
-        "run(main)"
-    )
-    assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "7\n", "")
+    def fork() -> None:
+        pid = os.fork()
+        if not pid:
+            os._exit(7)
+        print(from_thread(wait_child, pid))
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    def main() -> None:
+        waiting = spawn(wait_unix_signal, signal.SIGUSR1)
+        sleep(0)
+        threading.Thread(target=fork).start()
+        waiting.join()
+
+    warnings.simplefilter("ignore")  # Python's own, of a fork beside threads
+    run(main)

@@ -137,7 +137,7 @@ class EventLoop(SelectorEventLoop):
         """
         self._check_closed()
         task = current_task()
-        if self._running_here(task):
+        if self.is_running() or task is None or task.guard is not None:
             self._check_running()
         is_new = not asyncio.isfuture(future)
         future = asyncio.ensure_future(future, loop=self)
@@ -159,9 +159,6 @@ class EventLoop(SelectorEventLoop):
             raise
         finally:
             waiting.main, waiting.interruption = before, None
-
-    def _running_here(self, task: Task[Any] | None) -> bool:
-        return self.is_running() or task is None or task.guard is not None
 
     def stop(self) -> None:
         """End `run_forever` after this iteration, as asyncio's; from outside an iteration, at once."""

@@ -100,9 +100,8 @@ def top(options: argparse.Namespace) -> int:
 
 
 def where(options: argparse.Namespace) -> int:
-    found = [task for task in ask(options.pid, "tasks")["tasks"] if options.task in (task["name"], str(task["id"]))]
-    if not found:
-        raise NoAnswer(f"process {options.pid} has no task {options.task!r}: see python -m gleenlet ps {options.pid}")
+    tasks = ask(options.pid, "tasks")["tasks"]
+    found = known([task for task in tasks if options.task in (task["name"], str(task["id"]))], options)
     if options.json:
         print(json.dumps(found))
         return 0
@@ -114,12 +113,16 @@ def where(options: argparse.Namespace) -> int:
 
 
 def cancel(options: argparse.Namespace) -> int:
-    cancelled = ask(options.pid, "cancel", task=options.task)["cancelled"]
-    if not cancelled:
-        raise NoAnswer(f"process {options.pid} has no task {options.task!r}: see python -m gleenlet ps {options.pid}")
-    for name in cancelled:
+    for name in known(ask(options.pid, "cancel", task=options.task)["cancelled"], options):
         print(f"cancelled {name!r}")
     return 0
+
+
+def known(found: list[Any], options: argparse.Namespace) -> list[Any]:
+    """What was found of a task, unless that is nothing."""
+    if not found:
+        raise NoAnswer(f"process {options.pid} has no task {options.task!r}: see python -m gleenlet ps {options.pid}")
+    return found
 
 
 def trace(options: argparse.Namespace) -> int:

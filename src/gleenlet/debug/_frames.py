@@ -5,35 +5,29 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from gi.repository import GObject
 
-__all__ = ["Frames"]
+__all__ = ["watch_frames"]
 
 
-class Frames:
-    """Calls `drawn(microseconds)` after each frame of any window, until `stop()`; if GTK is there."""
+def watch_frames(drawn: Callable[[int], object]) -> ExitStack:
+    """Have `drawn(microseconds)` called after each frame of any window, until `close()`; if GTK is there."""
+    began, undo = 0, ExitStack()
 
-    def __init__(self, drawn: Callable[[int], object]) -> None:
-        self.drawn = drawn
-        self.began = 0
-        self.hooks: list[tuple[str, int]] = []
-        gdk = sys.modules.get("gi.repository.Gdk")
-        self.clock: Any = None if gdk is None else gdk.FrameClock
-        if self.clock is not None:
-            for signal, func in (("before-paint", self.before), ("after-paint", self.after)):
-                self.hooks.append((signal, GObject.add_emission_hook(self.clock, signal, func)))
-
-    def before(self, *_: object) -> bool:
-        self.began = time.monotonic_ns()
+    def before(*_: object) -> bool:
+        nonlocal began
+        began = time.monotonic_ns()
         return True
 
-    def after(self, *_: object) -> bool:
-        self.drawn((time.monotonic_ns() - self.began) // 1000)
+    def after(*_: object) -> bool:
+        drawn((time.monotonic_ns() - began) // 1000)
         return True
 
-    def stop(self) -> None:
-        for signal, hook in self.hooks:
-            GObject.remove_emission_hook(self.clock, signal, hook)
-        self.hooks.clear()
+    gdk: Any = sys.modules.get("gi.repository.Gdk")
+    for signal, func in (("before-paint", before), ("after-paint", after)) if gdk is not None else ():
+        hook = GObject.add_emission_hook(gdk.FrameClock, signal, func)
+        undo.callback(GObject.remove_emission_hook, gdk.FrameClock, signal, hook)
+    return undo

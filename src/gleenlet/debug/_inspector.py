@@ -45,14 +45,10 @@ def inspector() -> Inspector:
 def open_when_ready() -> None:
     """Open it once the program has initialized its GTK and its loop runs."""
     gtk = sys.modules.get("gi.repository.Gtk")
-    if gtk is None or not ready(gtk):
+    if gtk is None or not (gtk.get_major_version() != 4 or gtk.is_initialized()):
         get_hub().call_later(AGAIN, open_when_ready)
         return
     try:
         inspector()
     except GleenletError as error:
         print(f"gleenlet: {error}", file=sys.stderr)
-
-
-def ready(gtk: object) -> bool:
-    return gtk.get_major_version() != 4 or bool(gtk.is_initialized())  # type: ignore[attr-defined]

@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import chain
 from typing import Any, BinaryIO
 
 from gleenlet import Hub, Task
 from gleenlet._core import all_hubs, check_span, get_ident, in_its_thread, new_hubs
 from gleenlet.debug import _recorder
-from gleenlet.debug._frames import Frames
+from gleenlet.debug._frames import watch_frames
 from gleenlet.debug._hubs import UntilStopped, in_all_hubs
 from gleenlet.debug._record import TaskRecord
 from gleenlet.debug._recorder import Event, Tape
@@ -31,7 +32,7 @@ COUNTED = ("number", "spawned_at", "switches", "time_running", "time_ready", "ti
 _active: list[Recorder] = []
 _tape: Tape | None = None  # there is one while somebody records
 _loops: dict[int, tuple[str, int]] = {}  # the name of its thread and the system's number of it, by the loop's number
-_frames: Frames | None = None
+_frames = ExitStack()
 
 
 def record(seconds: float = 10.0, megabytes: float = 64.0) -> Recorder:
@@ -171,7 +172,7 @@ def start(recorder: Recorder) -> Tape:
     tape = _tape
     if tape is None:
         tape = _tape = Tape()
-        _frames = Frames(drawn)
+        _frames = watch_frames(drawn)
         in_all_hubs(attach)
     keep()
     return tape
@@ -184,9 +185,8 @@ def stop() -> None:
         return
     tape, _tape = _tape, None
     assert tape is not None
-    assert _frames is not None
     tape.stop()
-    _frames.stop()
+    _frames.close()
     new_hubs.remove(attach)
     for hub in all_hubs():
         in_its_thread(hub, _recorder.detach, tape, hub)

@@ -1,6 +1,5 @@
 """Between tasks: limits, groups, locks, queues and threads. This is its door."""
 
-from gleenlet._core import Event, LifoQueue, Lock, PriorityQueue, Queue, QueueEmpty, QueueFull, QueueShutDown
 from gleenlet._sync.barrier import Barrier, BrokenBarrierError
 from gleenlet._sync.futures import wait_future
 from gleenlet._sync.groups import TaskGroup
@@ -19,15 +18,7 @@ __all__ = [
     "BoundedSemaphore",
     "BrokenBarrierError",
     "Condition",
-    "Event",
-    "LifoQueue",
-    "Lock",
     "MoveOn",
-    "PriorityQueue",
-    "Queue",
-    "QueueEmpty",
-    "QueueFull",
-    "QueueShutDown",
     "RLock",
     "Semaphore",
     "TaskGroup",

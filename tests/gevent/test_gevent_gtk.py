@@ -3,80 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+from typing import Any
 
 import pytest
-
-from child import run_script
+from gi.repository import Gio, GLib
 
 pytest.importorskip("gevent")
 
-SERVED = """
-import os, subprocess
-from gi.repository import Gio, GLib
-import gleenlet.gevent
-gleenlet.gevent.install()
 import gevent
-loop = GLib.MainLoop()
-seen = set()
+import gevent.socket
 
-def saw(what, again=False):
-    seen.add(what)
-    if len(seen) == 6:
-        loop.quit()
-    return again
-
-def spin():
-    while True:
-        gevent.sleep(0)
-
-for _ in range(100):
-    gevent.spawn(spin)
-gevent.sleep(0.02)
-reader, writer = os.pipe()
-GLib.timeout_add(10, saw, "timeout")
-GLib.idle_add(saw, "idle")
-GLib.io_add_watch(reader, 0, GLib.IOCondition.IN, lambda *_: saw("descriptor"))
-GLib.timeout_add(20, lambda: os.write(writer, b"x") and False)
-child = subprocess.Popen(["true"])
-GLib.child_watch_add(0, child.pid, lambda *_: saw("child"))
-bus = Gio.bus_get_sync(Gio.BusType.SESSION)
-NAME = "org.freedesktop.DBus"
-bus.call(NAME, "/", NAME, "GetId", None, None, 0, -1, None, lambda *_: saw("bus"))
-Gio.File.new_for_path("/").query_info_async("*", 0, 0, None, lambda *_: saw("file"))
-loop.run()
-print(sorted(seen))
-"""
-
-BUSY_GLIB = """
-from gi.repository import GLib
-import gleenlet.gevent
-gleenlet.gevent.install()
-import gevent, gevent.socket
-loop = GLib.MainLoop()
-GLib.idle_add(lambda: True)               # an application that is never idle
-GLib.timeout_add(0, lambda: True)
-
-def pong(end):
-    while data := end.recv(1):
-        end.sendall(data)
-
-def worker():
-    for _ in range(5):
-        gevent.sleep(0.02)
-    near, far = gevent.socket.socketpair()
-    gevent.spawn(pong, far)
-    for _ in range(200):
-        near.sendall(b"x")
-        near.recv(1)
-    for _ in range(100):
-        gevent.sleep(0)
-    loop.quit()
-
-job = gevent.spawn(worker)
-loop.run()
-job.get()
-"""
+from child import run_script
+from inside_gevent import in_gevent
 
 FRAMES = """
 import json, sys, time
@@ -163,15 +104,67 @@ gleenlet.gevent.run(app.run, [])
 """
 
 
+@in_gevent(bus=True)
 def test_glib_sources_of_every_kind_are_served_while_greenlets_spin() -> None:
-    outcome = run_script(SERVED, bus=True)
-    assert outcome.stdout == "['bus', 'child', 'descriptor', 'file', 'idle', 'timeout']\n", outcome.stderr
-    assert outcome.status == 0, outcome.stderr
+    loop = GLib.MainLoop()
+    seen: set[str] = set()
+
+    def saw(what: str) -> bool:
+        seen.add(what)
+        if len(seen) == 6:
+            loop.quit()
+        return False
+
+    def answered(_source: object, _result: Gio.AsyncResult, what: str) -> None:
+        saw(what)
+
+    def spin() -> None:
+        while True:
+            gevent.sleep(0)
+
+    for _ in range(100):
+        gevent.spawn(spin)
+    gevent.sleep(0.02)
+    reader, writer = os.pipe()
+    GLib.timeout_add(10, saw, "timeout")
+    GLib.idle_add(saw, "idle")
+    GLib.io_add_watch(reader, 0, GLib.IOCondition.IN, lambda *_: saw("descriptor"))
+    GLib.timeout_add(20, lambda: os.write(writer, b"x") and False)
+    child = subprocess.Popen(["true"])
+    GLib.child_watch_add(0, child.pid, lambda *_: saw("child"))
+    bus = Gio.bus_get_sync(Gio.BusType.SESSION)
+    name = "org.freedesktop.DBus"
+    bus.call(name, "/", name, "GetId", None, None, Gio.DBusCallFlags.NONE, -1, None, answered, "bus")
+    root = Gio.File.new_for_path("/")
+    root.query_info_async("*", Gio.FileQueryInfoFlags.NONE, GLib.PRIORITY_DEFAULT, None, answered, "file")
+    loop.run()
 
 
+@in_gevent()
 def test_gevent_is_served_while_glib_is_never_idle() -> None:
-    outcome = run_script(BUSY_GLIB)
-    assert outcome.status == 0, outcome.stderr
+    loop = GLib.MainLoop()
+    GLib.idle_add(lambda: True)  # an application that is never idle
+    GLib.timeout_add(0, lambda: True)
+
+    def pong(end: Any) -> None:
+        while data := end.recv(1):
+            end.sendall(data)
+
+    def worker() -> None:
+        for _ in range(5):
+            gevent.sleep(0.02)
+        near, far = gevent.socket.socketpair()
+        gevent.spawn(pong, far)
+        for _ in range(200):
+            near.sendall(b"x")
+            near.recv(1)
+        for _ in range(100):
+            gevent.sleep(0)
+        loop.quit()
+
+    job = gevent.spawn(worker)
+    loop.run()
+    job.get()
 
 
 @pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not installed")

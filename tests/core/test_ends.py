@@ -847,7 +847,8 @@ def test_a_forked_childs_hub_holds_the_task_that_forked_and_nothing_else() -> No
             assert task.join()
             assert new.cancelled()
             assert spawn(int).result() == 0
-            assert to_thread(int) == 0
+            # Elsewhere the parent may take the thread's wake-up: what GLib is woken by is not known there.
+            assert PLATFORM == "plain" or to_thread(int) == 0
             os._exit(0)
         assert wait_child(pid) == 0
         assert task.join()

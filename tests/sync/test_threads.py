@@ -396,8 +396,8 @@ def test_a_thread_that_cannot_be_started_is_an_error_and_nothing_is_done_later(m
     assert ran == [2]
 
 
-@in_child(says="done")
-def test_no_failure_ends_a_thread_of_the_pool() -> None:
+@in_child(says="done", warns="...MemoryError...")
+def test_what_fails_in_a_thread_of_the_pool_is_printed_and_does_not_end_it() -> None:
     def no_memory(*_: object) -> None:
         raise MemoryError
 

@@ -52,14 +52,19 @@ class Pool:
         """What a thread does, for as long as there is one."""
         try:
             begin()
-        except BaseException:
+        except BaseException:  # then it is without a name, and nobody traces it
             pass
         while True:
             try:
-                self.works.get().run()
-                self.free.append(True)
-            except BaseException:
-                pass
+                try:
+                    self.works.get().run()
+                finally:
+                    self.free.append(True)
+            except BaseException as error:  # there is no memory to tell of a failure, say
+                try:
+                    sys.excepthook(type(error), error, error.__traceback__)
+                except BaseException:
+                    pass
 
 
 _pool = Pool()

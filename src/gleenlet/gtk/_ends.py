@@ -63,10 +63,8 @@ def has_ended(owner: GObject.Object) -> bool:
     """Whether a widget's window was closed, as far as GTK remembers."""
     if not is_widget(owner):
         return False
-    Window = gtk().Window
-    toplevels = Window.list_toplevels() if gtk()._version == "3.0" else Window.get_toplevels()
     window = window_of(owner)
-    return window is not None and window not in list(toplevels)
+    return window is not None and window not in gtk().Window.list_toplevels()
 
 
 class End:

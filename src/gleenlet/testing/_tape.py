@@ -44,16 +44,19 @@ class Recorder:
         self.tell: Callable[[str], object] | None = None
 
     def __call__(self, ready: Sequence[Any]) -> int:
-        return self.note(self.strategy.next(len(self.choices), ready), len(ready))
+        choices = self.choices
+        width = len(ready)
+        if width > WIDEST:
+            width = WIDEST
+        choice = self.strategy.next(len(choices), ready) % width
+        choices.append(choice)
+        self.widths.append(width)
+        return choice
 
     def draw(self, width: int) -> int:
-        step = len(self.choices)
+        step, width = len(self.choices), min(width, WIDEST)
+        choice = self.strategy.draw(step, width) % width
         self.drawn.add(step)
-        return self.note(self.strategy.draw(step, min(width, WIDEST)), width)
-
-    def note(self, choice: int, width: int) -> int:
-        width = min(width, WIDEST)
-        choice %= width
         self.choices.append(choice)
         self.widths.append(width)
         return choice

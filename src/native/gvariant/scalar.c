@@ -56,6 +56,7 @@ static void narrow(const Range *range, Number *number) { /* the wide number, sto
 }
 
 int pack_number(char type, PyObject *value, Number *number, const Place *place) {
+    const Range *range = range_of(type);
     if (type == 'b') {
         number->b = value == Py_True;
         if (PyBool_Check(value))
@@ -63,7 +64,7 @@ int pack_number(char type, PyObject *value, Number *number, const Place *place) 
         fail_at(place, PyExc_TypeError, "'b' needs a bool, not %.80R", value);
         return -1;
     }
-    if (type == 'd') {
+    if (type == 'd' || !range) { /* what is no type was refused before (V1) */
         if (!PyFloat_Check(value) && !PyLong_Check(value)) {
             fail_at(place, PyExc_TypeError, "'d' needs a float, not %.80R", value);
             return -1;
@@ -71,7 +72,6 @@ int pack_number(char type, PyObject *value, Number *number, const Place *place) 
         number->d = PyFloat_Check(value) ? PyFloat_AS_DOUBLE(value) : PyLong_AsDouble(value);
         return number->d == -1 && PyErr_Occurred() ? -1 : 8;
     }
-    const Range *range = range_of(type);
     if (pack_integer(range, value, number, place))
         return -1;
     narrow(range, number);

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from gleenlet._core import Task, Waiter, time_left
 
@@ -16,6 +15,13 @@ T = TypeVar("T")
 FIRST_COMPLETED = "FIRST_COMPLETED"
 FIRST_EXCEPTION = "FIRST_EXCEPTION"
 ALL_COMPLETED = "ALL_COMPLETED"
+
+_ENOUGH: dict[str, Callable[[Task[Any]], bool]] = {
+    FIRST_COMPLETED: lambda _: True,
+    FIRST_EXCEPTION: lambda task: not task.cancelled() and task.exception() is not None,
+    ALL_COMPLETED: lambda _: False,
+}
+"""Is the end of this task enough? That of the last one is in any case."""
 
 
 def wait(
@@ -36,22 +42,16 @@ def wait(
     >>> len(done), len(pending)
     (1, 0)
     """
-    if return_when not in (FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED):
+    if return_when not in tuple(_ENOUGH):
         raise ValueError(f"Invalid return_when value: {return_when!r}")
     everything = _tasks(tasks, "wait")
     if not everything:
         raise ValueError("Set of Tasks is empty: wait() needs one at least")
     deadline = Waiter(timeout).deadline  # refuses bad input
-
-    def enough(task: Task[T]) -> bool:
-        return return_when == FIRST_COMPLETED or (
-            return_when == FIRST_EXCEPTION and not task.cancelled() and task.exception() is not None
-        )
-
-    with closing(_ended(everything, deadline, enough)) as ended:
-        for task in ended:
-            if enough(task):
-                break
+    enough = _ENOUGH[return_when]
+    for task in _ended(everything, deadline, enough):
+        if enough(task):
+            break
     done = {task for task in everything if task.done()}
     return done, set(everything) - done
 
@@ -71,22 +71,17 @@ def as_completed(tasks: Iterable[Task[T]], timeout: float | None = None) -> Iter
     [0, '']
     """
     deadline = Waiter(timeout).deadline  # refuses bad input at once
-    everything = _tasks(tasks, "as_completed")
-
-    def _steps() -> Iterator[Task[T]]:
-        if not (yield from _ended(everything, deadline, lambda _: True)):
-            raise TimeoutError
-
-    return _steps()
+    return _ended(_tasks(tasks, "as_completed"), deadline)
 
 
 def _ended(
-    tasks: list[Task[T]], deadline: float | None, wakes: Callable[[Task[T]], bool]
-) -> Generator[Task[T], None, bool]:
-    """Give the tasks in the order in which they end; return False if the deadline comes first.
+    tasks: list[Task[T]], deadline: float | None, enough: Callable[[Task[T]], bool] | None = None
+) -> Iterator[Task[T]]:
+    """Give the tasks in the order in which they end.
 
     Args:
-        wakes: has the end of this one to be told at once, or may it wait for the next one's?
+        enough: which of them is waited for, if not for each; the others are given with it, or with the last one, and
+            the deadline is the end. Without, it is a TimeoutError.
     """
     finished: list[Task[T]] = []
     running: set[Task[T]] = set()
@@ -97,7 +92,7 @@ def _ended(
         if task in running:
             running.remove(task)
             finished.append(task)
-            if waiter is not None and (not running or wakes(task)):
+            if waiter is not None and (enough is None or not running or enough(task)):
                 waiter.wake()
 
     for task in tasks:
@@ -116,9 +111,10 @@ def _ended(
                     continue
                 waiter = Waiter(time_left(deadline), tasks, "tasks")
                 if waiter.wait(True) and step >= len(finished):
-                    return False
+                    if enough is not None:
+                        return
+                    raise TimeoutError
             yield finished[step]
-        return True
     finally:
         for task in tasks:
             task.drop_callback(ended)

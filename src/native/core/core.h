@@ -497,7 +497,7 @@ void pass_it_on(int (*pass_on)(PyObject *), PyObject *whose);
 void stand_in(Line *line, Waiter *waiter);
 void leave_line(Line *line, Waiter *waiter);
 int wake_first(Line *line, PyObject *value, enum Outcome outcome);
-int wake_next(Line *line, PyObject *value);
+int wake_next(Line *line);
 Py_ssize_t line_length(const Line *line);
 int claim_first(ThreadBound *self, PyObject *what);
 PyObject *describe(PyObject *what, const char *state, Py_ssize_t waiters);

@@ -15,7 +15,7 @@ static PyObject *event_set(Event *event, PyObject *Py_UNUSED(ignored)) {
     if (!event->set) {
         event->set = 1;
         while (event->line.first)
-            if (wake_next(&event->line, Py_None) < 0)
+            if (wake_next(&event->line) < 0)
                 return NULL;
     }
     Py_RETURN_NONE;

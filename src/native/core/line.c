@@ -59,10 +59,10 @@ int wake_first(Line *line, PyObject *value, enum Outcome outcome) { /* 1; 0: it 
     return wake_one(line, line->first, value, outcome);
 }
 
-int wake_next(Line *line, PyObject *value) { /* 1; 0: there is none; -1: an error is set */
+int wake_next(Line *line) { /* 1; 0: there is none; -1: an error is set */
     int woken = 0;
     while (!woken && line->first)
-        woken = wake_first(line, value, WOKEN);
+        woken = wake_first(line, Py_None, WOKEN);
     line->promised += woken > 0;
     return woken;
 }
@@ -108,37 +108,34 @@ static PyObject *pyline_wait(PyLine *self, PyObject *const *args, Py_ssize_t n) 
     return wait_in_line(&self->line, args[0], self->verb, pass_on == Py_None ? NULL : call_it, pass_on);
 }
 
-static PyObject *pyline_wake(PyLine *self, PyObject *const *args, Py_ssize_t n) {
-    Py_ssize_t most = n ? PyLong_AsSsize_t(args[0]) : PY_SSIZE_T_MAX, woken = 0;
-    if (n > 1)
-        return PyErr_Format(PyExc_TypeError, "wake() takes at most a number");
-    if (n && most == -1 && PyErr_Occurred())
-        return NULL;
-    while (woken < most && self->line.first) {
+static PyObject *wake_some(Line *line, Py_ssize_t most, int waiting) { /* with their numbers; waiting: only who len() counts */
+    Py_ssize_t woken = 0;
+    while (woken < most) {
+        Waiter *waiter = line->first;
+        while (waiting && waiter && waiter->state != WAITING)
+            waiter = waiter->beside;
+        if (!waiter)
+            break;
         PyObject *place = PyLong_FromSsize_t(woken);
-        int one = place ? wake_next(&self->line, place) : -1;
+        int one = place ? wake_one(line, waiter, place, WOKEN) : -1;
         Py_XDECREF(place);
         if (one < 0)
             return NULL;
+        line->promised += one;
         woken += one;
     }
     return PyLong_FromSsize_t(woken);
 }
 
+static PyObject *pyline_wake(PyLine *self, PyObject *const *args, Py_ssize_t n) {
+    Py_ssize_t most = n ? PyLong_AsSsize_t(args[0]) : PY_SSIZE_T_MAX;
+    if (n > 1)
+        return PyErr_Format(PyExc_TypeError, "wake() takes at most a number");
+    return most == -1 && PyErr_Occurred() ? NULL : wake_some(&self->line, most, 0);
+}
+
 static PyObject *pyline_wake_counted(PyLine *self, PyObject *Py_UNUSED(ignored)) {
-    for (Py_ssize_t woken = 0;; woken++) {
-        Waiter *waiter = self->line.first;
-        while (waiter && waiter->state != WAITING)
-            waiter = waiter->beside;
-        PyObject *place = PyLong_FromSsize_t(woken);
-        if (!place || !waiter)
-            return place;
-        int one = wake_one(&self->line, waiter, place, WOKEN);
-        Py_DECREF(place);
-        if (one < 0)
-            return NULL;
-        self->line.promised += one;
-    }
+    return wake_some(&self->line, PY_SSIZE_T_MAX, 1);
 }
 
 static Py_ssize_t pyline_length(PyLine *self) { return line_length(&self->line); }

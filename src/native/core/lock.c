@@ -31,7 +31,7 @@ static int hand_over(PyObject *self) {
     Lock *lock = (Lock *)self;
     lock->locked = 0;
     Py_CLEAR(lock->holder);
-    return wake_next(&lock->line, Py_None) < 0;
+    return wake_next(&lock->line) < 0;
 }
 
 static int lock_take(Lock *lock) {

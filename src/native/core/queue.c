@@ -108,7 +108,7 @@ static PyObject *take_item(Queue *queue) {
 /* Wake the first of `line`, who will find one of `available`; after a shutdown all, to see for themselves. */
 static int promise(Queue *queue, Line *line, Py_ssize_t available) {
     while (line->first && (queue->room < 0 || available > line->promised))
-        if (wake_next(line, Py_None) < 0)
+        if (wake_next(line) < 0)
             return -1;
     return 0;
 }
@@ -239,7 +239,7 @@ static int done_with(Queue *queue, Py_ssize_t n) { /* so many; with the last one
     Py_ssize_t before = queue->unfinished;
     queue->unfinished = n < before ? before - n : 0;
     while (before && !queue->unfinished && queue->joiners.first)
-        if (wake_next(&queue->joiners, Py_None) < 0)
+        if (wake_next(&queue->joiners) < 0)
             return -1;
     return 0;
 }

@@ -103,8 +103,11 @@ static const Kind waiter_kind = {WAITER, waiter_expire, waiter_run, waiter_hand_
 
 /* ---- its life ---- */
 
-static Waiter *new_waiter(Hub *hub) {
-    Waiter *waiter = PyObject_New(Waiter, &WaiterType);
+/* For the greenlet that runs, which is the caller's to release. What it waits on is for who asks: an object, or NULL, and a
+ * verb. */
+Waiter *waiter_here(PyGreenlet **current, PyObject *on, PyObject *verb) {
+    Hub *hub = (*current = PyGreenlet_GetCurrent()) ? get_hub(*current) : NULL;
+    Waiter *waiter = hub && here(hub) ? PyObject_New(Waiter, &WaiterType) : NULL;
     if (!waiter)
         return NULL;
     /* In parts that gcc turns into stores: for one as long it takes `rep stos` or a call, which is 3 % of a yield. */
@@ -114,18 +117,8 @@ static Waiter *new_waiter(Hub *hub) {
     memset(begin + 64, 0, 64);
     memset(begin + 128, 0, sizeof(Waiter) - sizeof(PyObject) - 128);
     init_item(waiter, hub, &waiter_kind);
-    return waiter;
-}
-
-/* For the greenlet that runs, which is the caller's to release. What it waits on is for who asks: an object, or NULL, and a
- * verb. */
-Waiter *waiter_here(PyGreenlet **current, PyObject *on, PyObject *verb) {
-    Hub *hub = (*current = PyGreenlet_GetCurrent()) ? get_hub(*current) : NULL;
-    Waiter *waiter = hub && here(hub) ? new_waiter(hub) : NULL;
-    if (waiter) {
-        waiter->on = Py_XNewRef(on);
-        waiter->verb = Py_XNewRef(verb);
-    }
+    waiter->on = Py_XNewRef(on);
+    waiter->verb = Py_XNewRef(verb);
     return waiter;
 }
 

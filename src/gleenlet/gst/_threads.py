@@ -5,14 +5,13 @@ Knows nothing of pipelines.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-from gleenlet import Cancelled, GleenletError, Hub, wait_future
-from gleenlet._core import get_ident
+from gleenlet import Cancelled, GleenletError, Hub, get_hub
+from gleenlet._core import Waiter, get_ident, in_its_thread
 
 T = TypeVar("T")
 
@@ -27,34 +26,48 @@ def in_thread(func: Callable[[], T], timeout: float | None = None, grace: float 
         timeout: seconds; then `TimeoutError` is raised here, and `func` goes on by itself.
         grace: seconds that a caller cancelled meanwhile still waits. Then `func` goes on by itself.
     """
-    future = begin(func)
+    hub = get_hub()
+    waiter = Waiter(timeout, func, "GStreamer thread")
+    ended = False
+
+    def run() -> None:
+        outcome: Any
+        try:
+            succeeded, outcome = True, func()
+        except BaseException as error:
+            succeeded, outcome = False, error
+        in_its_thread(hub, settle, succeeded, outcome)
+
+    def settle(succeeded: bool, outcome: Any) -> None:
+        nonlocal ended
+        ended = True
+        (waiter.wake if succeeded else waiter.throw)(outcome)
+
+    threading.Thread(target=run, name="gleenlet.gst", daemon=True).start()
     try:
-        return wait_future(future, timeout)
+        return cast(T, waiter.wait())
     except Cancelled:
-        if grace:
+        if grace and not ended:
+            waiter = Waiter(grace, func, "GStreamer thread")
             with contextlib.suppress(TimeoutError, Cancelled):
-                wait_future(future, grace)
+                waiter.wait()
         raise
 
 
 def in_thread_without_loop(func: Callable[[], object], grace: float) -> None:
     """The same where the loop has ended: for what must be done all the same. The thread waits, for `grace` seconds."""
-    # Not join(): it asks which thread this is, and where this one is ending that makes a new one of Python's.
-    concurrent.futures.wait([begin(func)], grace)
-
-
-def begin(func: Callable[[], T]) -> concurrent.futures.Future[T]:
-    future: concurrent.futures.Future[T] = concurrent.futures.Future()
-    future.set_running_or_notify_cancel()  # it has begun: who waits cannot call it off
+    ended = threading.Lock()
+    ended.acquire()
 
     def run() -> None:
         try:
-            future.set_result(func())
-        except BaseException as error:
-            future.set_exception(error)
+            func()
+        finally:
+            ended.release()
 
     threading.Thread(target=run, name="gleenlet.gst", daemon=True).start()
-    return future
+    # Not join(): it asks which thread this is, and where this one is ending that makes a new one of Python's.
+    ended.acquire(timeout=grace)
 
 
 def check_thread(hub: Hub, what: str) -> None:

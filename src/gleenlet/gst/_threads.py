@@ -27,6 +27,7 @@ def in_thread(func: Callable[[], T], timeout: float | None = None, grace: float 
         grace: seconds that a caller cancelled meanwhile still waits. Then `func` goes on by itself.
     """
     hub = get_hub()
+    # Not wait_future(): it does not wait for what has ended by then, so where waiting is refused only luck would tell.
     waiter = Waiter(timeout, func, "GStreamer thread")
     ended = False
 

@@ -42,6 +42,26 @@ def test_the_files_of_an_extension_stand_in_an_order(folder: str) -> None:
     assert order[-1] == ("module.c" if len(graph) > 1 else f"{folder}.c")
 
 
+def said_order(folder: str) -> list[str]:
+    """The files in the order that the head of the folder's header gives, from below."""
+    heads = [path.read_text().partition("Files, from below")[2] for path in (NATIVE / folder).glob("*.h")]
+    return re.findall(r"\w+\.c\b", "".join(heads).partition("\n *\n")[0])
+
+
+@pytest.mark.skipif(not NATIVE.exists(), reason="no sources here")
+@pytest.mark.parametrize("folder", sorted({path.parent.name for path in NATIVE.glob("*/*.h")}))
+def test_no_file_calls_into_a_later_one_of_those_that_the_head_lists(folder: str) -> None:
+    said = said_order(folder)
+    assert sorted(said) == sorted(path.name for path in (NATIVE / folder).glob("*.c"))
+    later = {
+        (file, other)
+        for file, others in uses(folder).items()
+        for other in others
+        if said.index(other) > said.index(file)
+    }
+    assert later == set()
+
+
 def test_a_circle_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "a.c").write_text("int one(void) {\n    return two(1);\n}\n")

@@ -1,4 +1,4 @@
-"""`call`: wait for a Gio-style asynchronous operation. The binding of its arguments is _introspect.py's."""
+"""`call`: wait for a Gio-style asynchronous operation. The binding of its arguments is introspect.py's."""
 
 from __future__ import annotations
 

@@ -37,10 +37,10 @@ static PyObject *look_at_stack(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(
     PyThreadState *state = PyThreadState_Get();
     _PyStackChunk *now = state->datastack_chunk;
     PyObject **top = state->datastack_top;
-    int fits = now && top > now->data && top <= state->datastack_limit &&
-               state->datastack_limit == (PyObject **)((char *)now + now->size);
-    trip.inside |= fits && now == trip.chunk && top > &now->data[1];
-    trip.beyond |= fits && now && now->previous == trip.chunk;
+    int sound = now && top > now->data && top <= state->datastack_limit &&
+                state->datastack_limit == (PyObject **)((char *)now + now->size);
+    trip.inside |= sound && now == trip.chunk && top > &now->data[1];
+    trip.beyond |= sound && now && now->previous == trip.chunk;
     Py_RETURN_NONE;
 }
 
@@ -58,12 +58,12 @@ PyObject *core_try_stack_chunk(PyObject *Py_UNUSED(module), PyObject *args) {
     trip.inside = trip.beyond = 0;
     if (!trip.chunk)
         Py_RETURN_FALSE;
-    int fits = at_its_beginning(state);
+    int sound = at_its_beginning(state);
     PyObject *func = PyCFunction_New(&look, NULL);
     PyObject *result = func ? PyObject_CallOneArg(descend, func) : NULL;
     Py_XDECREF(func);
     if (!result)
         return NULL;
     Py_DECREF(result);
-    return PyBool_FromLong(fits && trip.inside && trip.beyond && at_its_beginning(state));
+    return PyBool_FromLong(sound && trip.inside && trip.beyond && at_its_beginning(state));
 }

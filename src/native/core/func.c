@@ -32,8 +32,8 @@ static PyObject *python_function(PyObject *callable) {
             Py_DECREF(func); /* the partial keeps it */
             callable = func;
         } else {
-            PyObject *call = _PyType_Lookup(Py_TYPE(callable), str_call);
-            return call && PyFunction_Check(call) ? call : NULL;
+            PyObject *method = _PyType_Lookup(Py_TYPE(callable), str_call);
+            return method && PyFunction_Check(method) ? method : NULL;
         }
     }
 }

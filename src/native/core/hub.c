@@ -1,7 +1,6 @@
-/* Hub: what _hub.py's class is made of. The invariants stand in core.h. */
+/* Hub: what hub.py's class is made of. The invariants stand in core.h. */
 #include "stack.h"
 
-#include <math.h>
 #include <structmember.h>
 
 static int hub_init(Hub *hub, PyObject *args, PyObject *Py_UNUSED(names)) {

@@ -7,7 +7,6 @@
 #include "platform.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 

@@ -3,10 +3,10 @@
  * It knows GVariant, GDBus's asynchronous call, and the two conversions of PyGObject's C API; it knows nothing of
  * interfaces, proxies or tasks. The wire stays Gio's.
  *
- * Files. library.c: GLib's and PyGObject's functions. signature.c: what a D-Bus type is. place.c: where in the arguments
- * an error is. natural.c: the type of a plain value in a variant. scalar.c, pack.c: there; size.c: not too much; unpack.c:
- * back. call.c: a call and its reply. serve.c: calls that come in. descriptors.c: files that go with a message. module.c:
- * what Python sees.
+ * Files, from below. library.c: GLib's and PyGObject's functions. signature.c: what a D-Bus type is. place.c: where in the
+ * arguments an error is. natural.c: the type of a plain value in a variant. scalar.c, pack.c: there; size.c: not too much;
+ * unpack.c: back. descriptors.c: files that go with a message. call.c: a call and its reply. serve.c: calls that come in.
+ * module.c: what Python sees.
  *
  * Words. A signature is a string of types, "sa{sv}"; a type is one of them, "a{sv}". Types are passed as pointers into
  * the signature, ended by their grammar and not by a zero: GLib reads a GVariantType the same way. A place is the path from
@@ -54,8 +54,7 @@ typedef struct {                            /* GValue, whose layout is public */
     int64_t data[2];
 } GValue;
 
-#define TYPE_OBJECT (20 << 2)               /* G_TYPE_OBJECT, G_TYPE_VARIANT: fixed fundamental types */
-#define TYPE_VARIANT (21 << 2)
+#define TYPE_VARIANT (21 << 2)              /* G_TYPE_VARIANT: a fixed fundamental type */
 
 #define GLIB_FUNCTIONS(X)                                                                                             \
     X(void, free, (void *))                                                                                           \
@@ -77,8 +76,6 @@ typedef struct {                            /* GValue, whose layout is public */
     X(GVariant *, variant_new_fixed_array, (const char *, const void *, size_t, size_t))                              \
     X(GVariant *, variant_new_tuple, (GVariant *const *, size_t))                                                     \
     X(GVariant *, variant_new_dict_entry, (GVariant *, GVariant *))                                                   \
-    X(GVariant *, variant_ref_sink, (GVariant *))                                                                     \
-    X(GVariant *, variant_ref, (GVariant *))                                                                          \
     X(void, variant_unref, (GVariant *))                                                                              \
     X(const char *, variant_get_type_string, (GVariant *))                                                            \
     X(size_t, variant_get_size, (GVariant *))                                                                         \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -114,3 +115,22 @@ def test_a_task_takes_callbacks_from_its_own_thread_only() -> None:
     assert not task.callbacks
     task.cancel()
     assert task.join()
+
+
+def test_a_cancellation_is_taken_back_in_the_tasks_own_thread_only() -> None:
+    task = spawn(sleep, FOREVER)
+    task.cancel()
+    assert "another thread" in refused(task.uncancel)
+    assert task.cancelling() == 1
+    assert task.join()
+    assert task.cancelled()
+
+
+def test_what_a_hub_watches_and_tells_is_changed_in_its_own_thread_only() -> None:
+    hub, (reader, writer) = get_hub(), os.pipe()
+    hub.watch(reader, int)
+    assert "another thread" in refused(lambda: hub.unwatch(reader))
+    assert "another thread" in refused(lambda: hub.set_turn(None, None))
+    hub.unwatch(reader)
+    os.close(reader)
+    os.close(writer)

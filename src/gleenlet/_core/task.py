@@ -101,12 +101,15 @@ class Task(_native.Job, Generic[T_co]):
 
         When none is left, one that has not been raised in the task yet will not be.
 
+        Thread: the hub's own.
+
         >>> spawn(int).uncancel()
         0
         """
-        self._cancelling = left = max(self.cancelling() - 1, 0)
+        left = max(self.cancelling() - 1, 0)
         if not left:
             self.take_back(Cancelled)
+        self._cancelling = left
         return left
 
     def join(self, timeout: float | None = None) -> bool:

@@ -27,10 +27,10 @@
  *      switched to by hand goes back by hand: see Hub._block. And by a guest loop's rules wait its own greenlets, and goes
  *      back to it whom it has switched to by hand.)
  *  I3  A greenlet whose stack may begin above the dispatch is not resumed from it: see `fits`.
- *  I4  Everything is changed with the GIL held, and in the hub's thread only: but for `push`, a Waiter's `from_thread`,
- *      `end_hub`, and who says that another thread runs our context (`told`, `complained`). prepare and check run without
- *      the GIL. In the hub's thread they read and write what only it, or a push, writes; in another one they read words of
- *      the Lane.
+ *  I4  Everything is changed with the GIL held, and in the hub's thread only: but for `push`, a Waiter's `from_thread`, who
+ *      ends a hub (`end_hub`, `thread_dealloc`), and who says that another thread runs our context (`told`, `complained`).
+ *      prepare and check run without the GIL. In the hub's thread they read and write what only it, or a push, writes; in
+ *      another one they read words of the Lane.
  *  I5  An item in a lane, in the timers or held is owned by it, a Job by its hub until it is finished, a Fiber that has
  *      started by itself until it ends. These two, and a Job's context, cannot be garbage until then, so they are off
  *      the collector's lists: with a crowd asleep, looking at all of them again and again took a third of the time.
@@ -38,11 +38,12 @@
  *      Lines borrow them. Who may wake one from elsewhere after its wait, as another thread does, owns it, and is told
  *      that it is too late.
  *  I7  Ends. A GSource owns what its C functions read: the Lane is part of it. A thread owns its hubs (the Thread in its
- *      dict); a hub owns its GSources, descriptors, timers and what is queued, and no context. It ends with its thread,
- *      whose dict goes, or with its context, which destroys its GSources: whichever is first. `end_hub` then closes what
- *      GLib and the system know of it and may run in any thread; from there on every use is a GleenletError. `abandon`
- *      drops what is queued and the suspended greenlets, as greenlet drops one that nobody holds (GreenletExit), and
- *      needs the hub's own thread above the floor. A forked child keeps the task it runs in, and nothing else.
+ *      dict); a hub owns its GSources, descriptors, timers and what is queued, and no context but one that was made for its
+ *      thread (Hub._own_context). It ends with its thread, whose dict goes, or with its context, which destroys its
+ *      GSources: whichever is first. `end_hub` then closes what GLib and the system know of it and may run in any thread;
+ *      from there on every use is a GleenletError, but to undo something (`may_undo`). `abandon` drops what is queued and
+ *      the suspended greenlets, as greenlet drops one that nobody holds (GreenletExit), and needs the hub's own thread
+ *      above the floor. A forked child keeps the task it runs in, and nothing else.
  */
 #ifndef GLEENLET_CORE_H
 #define GLEENLET_CORE_H
@@ -288,6 +289,8 @@ int not_here(Hub *hub);
 static inline int here(Hub *hub) { /* is this the hub's thread, and is the hub open? (I7: no later thread passes for its own) */
     return (this_thread() == hub->thread && hub->open) || not_here(hub);
 }
+
+static inline int may_undo(Hub *hub) { return !hub->open || here(hub); } /* what has ended is undone already, for any thread */
 
 static inline Fiber *as_fiber(PyGreenlet *greenlet) { /* NULL: it is not ours */
     return greenlet->dict && Py_IS_TYPE(greenlet->dict, &FiberType) ? (Fiber *)greenlet->dict : NULL;

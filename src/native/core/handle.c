@@ -29,7 +29,7 @@ static void handle_dealloc(Handle *handle) {
 }
 
 static PyObject *handle_cancel(Handle *handle, PyObject *Py_UNUSED(ignored)) {
-    if (handle->hub->open && !here(handle->hub)) /* nothing is called once the hub has ended: it is undone already */
+    if (!may_undo(handle->hub))
         return NULL;
     if (handle->state < DONE) {
         handle->state = CANCELLED;

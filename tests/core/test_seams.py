@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from gi.repository import Gio
+from greenlet import greenlet
 
+from child import in_child
 from gleenlet import (
     Condition,
     Event,
@@ -21,6 +23,7 @@ from gleenlet import (
     call,
     get_hub,
     run,
+    schedule_switch,
     sleep,
     spawn,
     timeout,
@@ -28,6 +31,7 @@ from gleenlet import (
     wait_readable,
     wait_signal,
 )
+from gleenlet._core import Handle
 from inside import in_task
 
 SPAWNED, BEGINS, WAITS, WAKES, INTERRUPTED, ENDS = range(6)
@@ -91,6 +95,54 @@ def test_an_observer_must_not_wait_and_its_errors_are_reported(monkeypatch: pyte
         hub.unobserve(waits)
     with pytest.raises(TypeError, match="needs a function"):
         hub.observe(3)  # type: ignore[arg-type]
+
+
+@in_child(says="refused: this function does not observe the hub, or it is called by it just now")
+def test_an_observer_that_has_another_one_begin_is_not_taken_off_while_it_is_called() -> None:
+    hub = get_hub()
+    seen: list[int] = []
+
+    def second(event: int, _item: Any) -> None:
+        seen.append(event)
+
+    def first(_event: int, _item: Any) -> None:
+        if seen:
+            return
+        hub.observe(second)
+        spawn(int)  # what it does itself is not observed
+        assert seen == []
+        try:
+            hub.unobserve(first)
+        except GleenletError as error:
+            print("refused:", error)
+        seen.append(-1)
+
+    hub.observe(first)
+    run(lambda: spawn(int).result())
+    assert len(seen) > 1
+    hub.unobserve(first)
+    hub.unobserve(second)
+
+
+@in_child(says="called\nend")
+def test_an_observer_may_cancel_whatever_is_to_begin() -> None:
+    hub = get_hub()
+
+    def cancels(event: int, item: Any) -> None:
+        if event == 1 and isinstance(item, Handle):  # it begins
+            item.cancel()
+
+    def begin() -> None:
+        schedule_switch(greenlet(print), "resumed")
+        hub.call_soon(print, "called")
+        sleep(0)
+
+    hub.observe(cancels)
+    run(begin)
+    hub.unobserve(cancels)
+    hub.call_soon(print, "called")
+    run(sleep, 0)
+    print("end")
 
 
 def test_under_another_clock_time_stands_until_it_is_moved() -> None:

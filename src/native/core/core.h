@@ -235,7 +235,7 @@ struct Hub {
     Py_ssize_t n_timers;
     Timer *timers;                          /* a heap by (deadline, order) */
     Home home;
-    int observed;                           /* by so many observers that see(): not while one of them does */
+    int observed;                           /* by so many observers that see(); below 0 while one of Python's does */
     int64_t now;                            /* see tell_time */
     uint64_t ticks;
     uint64_t steps;

@@ -110,13 +110,14 @@ void resume(Hub *hub, PyGreenlet *greenlet, PyObject *args, PyObject *kwargs, Py
 /* A Handle whose func is the greenlet: to be resumed with args and kwargs, or, where args are an exception, with that. */
 static void switch_run(Hub *hub, Item *item) {
     Handle *by_hand = (Handle *)item;
-    PyGreenlet *greenlet = (PyGreenlet *)by_hand->func;
+    PyGreenlet *greenlet = (PyGreenlet *)by_hand->func; /* NULL: who looks on has cancelled it */
     PyObject *exception = by_hand->args && PyExceptionInstance_Check(by_hand->args) ? by_hand->args : NULL;
-    if (greenlet != hub->home.greenlet && !fits(hub, greenlet, NULL)) {
+    int resumes = greenlet && greenlet != hub->home.greenlet;
+    if (resumes && !fits(hub, greenlet, NULL)) {
         hold(hub, item);
         return;
     }
-    if (greenlet != hub->home.greenlet)
+    if (resumes)
         resume(hub, (PyGreenlet *)Py_NewRef(greenlet), exception ? NULL : by_hand->args, by_hand->kwargs, exception);
     Py_DECREF(item);
 }

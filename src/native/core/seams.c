@@ -4,6 +4,8 @@
 
 /* ---- observers ---- */
 
+#define NOT_NOW (1 << 24) /* more than there are observers */
+
 void observers_see(Hub *hub, int event, Item *item) {
     for (Observer *observer = hub->observers; observer; observer = observer->next)
         if (observer->see)
@@ -11,17 +13,16 @@ void observers_see(Hub *hub, int event, Item *item) {
 }
 
 /* It runs in the middle of a switch: as if in a C callback of home's, so that a wait in it is refused. What it does itself is
- * not observed. */
+ * not observed, nor is it taken off meanwhile, whoever begins to observe. */
 static void see(Observer *observer, Hub *hub, int event, Item *item) {
     if (!item)
         return;
     PyObject *exception = take_exception(), *func = Py_NewRef(observer->self), *number = PyLong_FromLong(event);
-    int observed = hub->observed;
-    hub->observed = 0;
+    hub->observed -= NOT_NOW;
     hub->home.count--;
     forget_result(number ? PyObject_CallFunctionObjArgs(func, number, item, NULL) : NULL, func);
     hub->home.count++;
-    hub->observed += observed;
+    hub->observed += NOT_NOW;
     Py_XDECREF(number);
     Py_DECREF(func);
     restore_exception(exception);
@@ -59,7 +60,7 @@ PyObject *hub_observe(Hub *hub, PyObject *func) {
 PyObject *hub_unobserve(Hub *hub, PyObject *func) {
     if (!here(hub))
         return NULL;
-    Observer *observer = hub->observed ? hub->observers : NULL;
+    Observer *observer = hub->observed > 0 ? hub->observers : NULL;
     while (observer && !(observer->see == see && observer->self == func))
         observer = observer->next;
     if (!observer)
@@ -103,7 +104,7 @@ Observer *guest(Hub *hub) { /* the one that has greenlets of its own here, or NU
 
 static PyObject *shown(Item *item) { /* as the chooser knows it: a task, a greenlet or a handle */
     Waiter *waiter = (Waiter *)item;
-    if (item->kind->is == SWITCH)
+    if (item->kind->is == SWITCH && ((Handle *)item)->func)
         return ((Handle *)item)->func;
     if (item->kind->is != WAITER)
         return (PyObject *)item;

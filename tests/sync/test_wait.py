@@ -55,6 +55,16 @@ def test_wait_for_the_first_failure() -> None:
     assert wait(of(good, slow), return_when=FIRST_EXCEPTION) == ({good, slow}, set())
 
 
+@on_a_clock_that_jumps
+@pytest.mark.parametrize("seconds", [0.001, 0.29, 1.1, 4.35])
+def test_wait_lasts_as_long_as_its_timeout_to_the_nanosecond(seconds: float) -> None:
+    task, begun = spawn(sleep, FOREVER), get_hub().time()
+    assert wait(of(task), timeout=seconds) == (set(), {task})
+    assert get_hub().time() - begun == pytest.approx(seconds, rel=0, abs=5e-10)
+    task.cancel()
+    settle()
+
+
 def test_wait_gives_up_after_its_timeout() -> None:
     task = spawn(sleep, FOREVER)
     assert wait(of(task), timeout=0.001) == (set(), {task})

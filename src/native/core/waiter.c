@@ -26,7 +26,7 @@ static int parse_seconds(PyObject *number, const char *what, int64_t *span) {
     }
     if (seconds > 9e9)
         return 0;
-    *span = (int64_t)(seconds * 1e9);
+    *span = (int64_t)(seconds * 1e9 + 0.5); /* what is left until a deadline is a difference of floats */
     return 1;
 }
 

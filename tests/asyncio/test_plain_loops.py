@@ -91,7 +91,7 @@ def test_what_to_task_is_refused_to_wait_for_does_not_begin() -> None:
     assert log == []
 
 
-def test_in_our_loop_it_is_fine() -> None:
+def test_awaiting_a_task_in_our_loop_is_fine() -> None:
     assert spawn(run, to_task(max, 1, 2)).result() == 2
 
 
@@ -116,7 +116,7 @@ def test_a_plain_loop_in_a_task_is_warned_of_with_the_line_that_starts_it() -> N
     assert one.lineno == starts_a_plain_loop.__code__.co_firstlineno + 1
 
 
-def test_any_other_loop_too() -> None:
+def test_any_other_librarys_loop_in_a_task_is_warned_of() -> None:
     """trio, curio and uvloop do this at their beginning and at their end."""
     import sys
 
@@ -142,11 +142,11 @@ def test_any_other_loop_too() -> None:
     ],
     ids=["outside tasks", "ours", "await_", "in a thread"],
 )
-def test_what_stops_nobody_is_not(fine: Callable[[], str], no_background_loop: None) -> None:
+def test_a_loop_that_stops_nobody_is_not_warned_of(fine: Callable[[], str], no_background_loop: None) -> None:
     assert fine() == "done"
 
 
-def test_pygobjects_own_loop_is_not() -> None:
+def test_pygobjects_own_loop_is_not_warned_of() -> None:
     """It runs GLib's loop, of which the hub warns."""
     outcome = run_script(
         "import asyncio, sys\n"
@@ -190,7 +190,7 @@ def test_every_loop_that_is_made_in_a_task_is_ours(
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_until_uninstall(make: Callable[[], asyncio.AbstractEventLoop]) -> None:
+def test_install_holds_until_uninstall(make: Callable[[], asyncio.AbstractEventLoop]) -> None:
     original = asyncio.SelectorEventLoop.__init__
     install()
     install()

@@ -93,7 +93,7 @@ def test_a_thread_that_runs_the_default_context_keeps_it() -> None:
     assert seen == [thread]
 
 
-def test_so_does_one_that_has_pushed_it() -> None:
+def test_a_thread_that_has_pushed_the_default_context_keeps_it() -> None:
     def works() -> bool:
         default = GLib.MainContext.default()
         default.push_thread_default()

@@ -219,14 +219,14 @@ def test_each_result_raises_with_the_traceback_of_the_end() -> None:
 
 
 @pytest.mark.parametrize("ask", ["result", "exception"])
-def test_a_cancelled_task_too(ask: str) -> None:
+def test_a_cancelled_tasks_result_raises_with_the_traceback_of_the_end(ask: str) -> None:
     task = spawn(sleep, FOREVER)
     settle()
     task.cancel()
     assert len(lengths(getattr(task, ask), Cancelled)) == 1
 
 
-def test_what_somebody_else_raises_meanwhile_does_not_count() -> None:
+def test_a_traceback_has_nothing_of_what_somebody_else_raises_meanwhile() -> None:
     task = spawn(bad)
     length = lengths(task.result, ZeroDivisionError)
     error = task.exception()
@@ -237,7 +237,7 @@ def test_what_somebody_else_raises_meanwhile_does_not_count() -> None:
     assert lengths(task.result, ZeroDivisionError) == length
 
 
-def test_await_too() -> None:
+def test_await_raises_with_the_traceback_of_the_end() -> None:
     task = spawn(bad)
     task.join()
 
@@ -247,7 +247,7 @@ def test_await_too() -> None:
     assert len(lengths(lambda: run_asyncio(ask()), ZeroDivisionError)) == 1
 
 
-def test_nothing_is_left_of_who_asked_before() -> None:
+def test_a_traceback_has_no_frames_of_who_asked_before() -> None:
     task = spawn(bad)
 
     class Heavy: ...

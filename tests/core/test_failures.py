@@ -58,7 +58,7 @@ def failed(told: Told) -> Task[Any]:
 # ---- when ----
 
 
-def test_where_nobody_holds_the_task_at_once(told: Told) -> None:
+def test_a_failure_of_a_task_that_nobody_holds_is_told_at_once(told: Told) -> None:
     spawn(crash, name="lost")
     settle()
     ((task, error),) = told
@@ -66,7 +66,7 @@ def test_where_nobody_holds_the_task_at_once(told: Told) -> None:
     assert error.__notes__ == ["(in <Task 'lost' failed>)"]
 
 
-def test_where_somebody_does_when_he_drops_it(told: Told) -> None:
+def test_a_failure_of_a_task_that_is_held_is_told_when_it_is_dropped(told: Told) -> None:
     task = failed(told)
     del task
     assert [(task.name, type(error)) for task, error in told] == [("lost", ZeroDivisionError)]
@@ -75,7 +75,9 @@ def test_where_somebody_does_when_he_drops_it(told: Told) -> None:
     assert told == []
 
 
-def test_or_when_his_time_is_over(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_a_task_that_is_held_is_told_when_the_patience_is_over(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(failures, "PATIENCE", 0.001)
     task = failed_soon()
     run(sleep, 0.01)
@@ -93,7 +95,7 @@ def failed_soon() -> Task[Any]:
     return task
 
 
-def test_not_if_it_is_asked_for_before(told: Told) -> None:
+def test_a_failure_that_is_asked_for_before_is_not_told(told: Told) -> None:
     task = failed(told)
     with pytest.raises(ZeroDivisionError):
         task.result()
@@ -132,7 +134,7 @@ async def awaiting(task: Task[Any]) -> None:
 @pytest.mark.parametrize(
     "look", [repr, lambda task: task.name, lambda task: task.done(), lambda task: task.cancelled(), hash]
 )
-def test_looking_at_it_is_not(told: Told, look: Callable[[Task[Any]], object]) -> None:
+def test_looking_at_a_task_is_not_asking(told: Told, look: Callable[[Task[Any]], object]) -> None:
     task = failed(told)
     look(task)
     del task
@@ -163,7 +165,7 @@ def test_a_task_in_a_cycle_is_told_of_when_it_is_collected(told: Told) -> None:
     assert not failures._unasked
 
 
-def test_it_is_not_kept_alive(told: Told) -> None:
+def test_a_failed_task_is_not_kept_alive(told: Told) -> None:
     task = failed(told)
     ref = weakref.ref(task)
     del task
@@ -171,14 +173,14 @@ def test_it_is_not_kept_alive(told: Told) -> None:
     assert ref() is None
 
 
-def test_one_that_is_kept_by_who_is_told_lives_on(told: Told) -> None:
+def test_a_failed_task_that_is_kept_by_who_is_told_lives_on(told: Told) -> None:
     task = failed(told)
     del task
     (task, error), *_ = told
     assert task.exception() is error
 
 
-def test_another_thread_drops_it(told: Told) -> None:
+def test_a_failed_task_that_another_thread_drops_is_told_of(told: Told) -> None:
     tasks = [failed(told)]
     threads: list[object] = []
     get_hub().on_error(lambda task, error: (threads.append(threading.current_thread()), told.append((task, error))))
@@ -190,7 +192,7 @@ def test_another_thread_drops_it(told: Told) -> None:
     assert threads == [threading.current_thread()]
 
 
-def test_another_thread_asks(told: Told) -> None:
+def test_another_thread_may_ask_for_a_failure(told: Told) -> None:
     task = failed(told)
     assert isinstance(to_thread(task.exception), ZeroDivisionError)
     del task
@@ -202,7 +204,7 @@ class Owned(Task[Any]):
     """A subclass with attributes of its own, as gleenlet.gtk has."""
 
 
-def test_a_subclass_too(told: Told) -> None:
+def test_a_failure_of_a_subclass_of_task_is_told(told: Told) -> None:
     task = Owned(crash, (), {}, 0, "owned", True)
     task.attribute = 1  # type: ignore[attr-defined]
     settle()
@@ -229,7 +231,7 @@ def test_a_child_of_a_fork_does_not_tell_what_its_parent_tells(told: Told) -> No
     assert len(told) == 1
 
 
-def test_at_the_end_of_the_program_all_are_told() -> None:
+def test_at_the_end_of_the_program_all_failures_are_told() -> None:
     outcome = run_script(
         "from gleenlet import run, sleep, spawn\n"
         "def load(): 1 / 0\n"
@@ -265,7 +267,7 @@ def test_sys_excepthook_is_the_default(capsys: pytest.CaptureFixture[str]) -> No
     assert "ZeroDivisionError\n(in <Task 'lost' failed>)" in capsys.readouterr().err
 
 
-def test_what_is_no_task_is_told_without_one(told: Told) -> None:
+def test_a_failure_of_what_is_no_task_is_told_without_one(told: Told) -> None:
     get_hub().call_soon(crash)
     get_hub().report(KeyError("x"), "in a library")
     settle()
@@ -273,7 +275,7 @@ def test_what_is_no_task_is_told_without_one(told: Told) -> None:
     assert told[0][1].__notes__ == ["(in a library)"]
 
 
-def test_a_green_function_may_wait(told: Told) -> None:
+def test_on_error_takes_a_green_function_which_may_wait(told: Told) -> None:
     log = []
 
     def show(task: Any, error: BaseException) -> None:
@@ -297,7 +299,7 @@ def test_on_error_gives_back_what_was_set_before() -> None:
         hub.on_error(3)  # type: ignore[arg-type]
 
 
-def test_each_hub_has_its_own(told: Told) -> None:
+def test_each_hub_has_its_own_on_error(told: Told) -> None:
     hubs: list[Hub] = []
 
     def thread() -> None:
@@ -309,7 +311,7 @@ def test_each_hub_has_its_own(told: Told) -> None:
     assert hubs[0]._on_error is None
 
 
-def test_one_that_fails_itself_hides_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_on_error_that_fails_itself_hides_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     def broken(task: object, error: object) -> None:
         raise LookupError("in the handler")
 
@@ -324,7 +326,7 @@ def test_one_that_fails_itself_hides_nothing(capsys: pytest.CaptureFixture[str])
     assert "LookupError: in the handler" in err
 
 
-def test_one_that_ends_the_program(told: Told) -> None:
+def test_an_on_error_may_end_the_program(told: Told) -> None:
     get_hub().on_error(lambda task, error: crash(SystemExit(4)))
 
     def main() -> None:

@@ -52,7 +52,7 @@ def test_green_handler_may_wait_and_answers_at_once() -> None:
         ("restart", ["start 0", "cancelled 0", "start 2", "end 2"]),
     ],
 )
-def test_when_busy(policy: Any, expected: list[str]) -> None:
+def test_when_busy_says_what_a_call_does_while_the_last_one_runs(policy: Any, expected: list[str]) -> None:
     log: list[str] = []
     gate = Event()
 

@@ -92,7 +92,7 @@ def test_tasks_of_another_thread_are_not_waited_for() -> None:
 
 
 @in_task
-def test_the_ways_in() -> None:
+def test_call_soon_threadsafe_and_from_thread_are_the_ways_in() -> None:
     event, queue, lock = Event(), Queue[int](1), Lock()
     hub = get_hub()
     queue.put(1)

@@ -62,7 +62,7 @@ def test_hub_switch_gets_what_was_scheduled() -> None:
     assert task.result() == "task"
 
 
-def test_schedule_throw() -> None:
+def test_schedule_throw_raises_in_a_greenlet_wherever_it_waits() -> None:
     log: list[str] = []
 
     def body(wait: Any) -> None:

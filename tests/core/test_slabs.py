@@ -179,7 +179,7 @@ def test_with_tracemalloc(between: bool) -> None:
 
 
 @alone()
-def test_threads_share_them() -> None:
+def test_threads_share_the_slabs() -> None:
     def thread() -> None:
         context = GLib.MainContext.new()
         context.push_thread_default()
@@ -206,7 +206,7 @@ def test_child_of_fork_has_them() -> None:
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="_xxsubinterpreters was renamed")
 @alone()
-def test_subinterpreters_beside_them() -> None:
+def test_subinterpreters_work_beside_the_slabs() -> None:
     interpreters: Any = importlib.import_module("_xxsubinterpreters")
     run(crowd, 300)
     for _ in range(5):

@@ -45,7 +45,7 @@ def test_spawn_queues_and_passes_arguments() -> None:
     assert task.join()
 
 
-def test_names() -> None:
+def test_a_tasks_name_is_given_or_its_functions_with_a_number() -> None:
     task = spawn(sleep, 0)
     assert task.name.startswith("sleep-")
     task.name = "other"
@@ -75,7 +75,7 @@ def test_failure_nobody_waits_for_is_reported_at_once(capsys: pytest.CaptureFixt
     assert "Traceback" in err
 
 
-def test_waiting_in_vain() -> None:
+def test_waiting_for_a_task_in_vain_ends_at_its_timeout() -> None:
     task = spawn(sleep, 10)
     assert not task.join(timeout=0.001)
     for wait in (task.result, task.exception):

@@ -143,7 +143,7 @@ def test_an_interrupt_of_another_kind_is_nobodys_to_take_back(begun: bool) -> No
 
 
 @pytest.mark.parametrize("wait", [lambda: sleep(0), lambda: sleep(0.001)])
-def test_again_and_again(wait: Callable[[], None]) -> None:
+def test_a_task_is_cancelled_and_uncancelled_again_and_again(wait: Callable[[], None]) -> None:
     def work() -> None:
         for _ in range(20):
             wait()

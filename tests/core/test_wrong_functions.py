@@ -82,12 +82,12 @@ def test_the_error_names_the_function_and_what_to_write() -> None:
 
 
 @in_task
-def test_in_a_group_too() -> None:
+def test_a_group_refuses_a_function_that_does_not_run() -> None:
     with TaskGroup() as group, pytest.raises(TypeError, match="await_"):
         group.spawn(fetch)
 
 
-def test_a_function_that_returns_one_runs() -> None:
+def test_a_function_that_returns_a_generator_runs() -> None:
     task = spawn(lambda: numbers())
     assert list(task.result()) == [1]
 
@@ -117,7 +117,7 @@ def test_a_decorator_that_goes_above_is_named() -> None:
                 decorator(make(handler))
 
 
-def test_below_the_decorator_it_works() -> None:
+def test_green_works_below_a_decorator() -> None:
     log: list[object] = []
 
     class Window:
@@ -138,7 +138,7 @@ def test_below_the_decorator_it_works() -> None:
 
 
 @pytest.mark.usefixtures("display")
-def test_the_one_of_gtk_templates_too() -> None:
+def test_the_decorator_of_gtk_templates_goes_above_too() -> None:
     from gi.repository import Gtk
 
     template: Any = Gtk.Template.Callback()

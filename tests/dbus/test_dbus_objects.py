@@ -48,7 +48,7 @@ def test_a_manager_at_the_root_has_all(bus: Gio.DBusConnection, client: Gio.DBus
         assert list(root.get_managed_objects()) == ["/jobs/one"]
 
 
-def test_gio_understands_it(bus: Gio.DBusConnection, client: Gio.DBusConnection) -> None:
+def test_gio_understands_our_object_manager(bus: Gio.DBusConnection, client: Gio.DBusConnection) -> None:
     with object_manager(bus, "/jobs"), export(bus, "/jobs/one", Half(0.1)):
         manager: Any = gleenlet.call(
             Gio.DBusObjectManagerClient.new,

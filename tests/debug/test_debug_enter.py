@@ -156,7 +156,7 @@ def obedient(monkeypatch: pytest.MonkeyPatch, scripts: list[str]) -> Iterator[in
         child.kill()
 
 
-def test_it_listens_from_then_on_and_the_script_is_gone(
+def test_a_process_that_was_entered_listens_from_then_on_and_the_script_is_gone(
     obedient: int, scripts: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["pstree", str(obedient)]) == 0
@@ -191,7 +191,7 @@ def test_a_process_that_is_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None
         enter(child.pid)
 
 
-def test_one_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "remote_exec", lambda pid, script: None, raising=False)
     monkeypatch.setattr(_enter, "SECONDS", 0.05)
     with started(STUCK, debug="") as (pid, _), pytest.raises(GleenletError, match="is in C code"):

@@ -77,7 +77,7 @@ def test_python_m_gleenlet_shows_the_tasks_of_a_process(pid: int) -> None:
     assert "work (<string>:" in command("pstree", pid)
 
 
-def test_the_commands(pid: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_show_another_process(pid: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ps", str(pid)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["ID", "NAME", "STATE", "SECONDS", "WAITS", "FOR", "HELD", "BY"]

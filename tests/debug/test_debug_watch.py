@@ -393,7 +393,7 @@ print(sys.stderr.getvalue())
     assert "has been stuck for" in outcome.stdout
 
 
-def test_hints() -> None:
+def test_hints_say_what_to_write_instead() -> None:
     library = Frame("/usr/lib/python3.11/zipfile.py", 0, "read", False)
     assert hint([library, Frame("/usr/lib/python3.11/subprocess.py", 0, "wait", False)]).startswith(
         "To wait for a child"

@@ -77,7 +77,7 @@ def connection(bus_address: str) -> Iterator[Gio.DBusConnection]:
 # ---- what it binds ----
 
 
-def test_a_method(file: Gio.File) -> None:
+def test_call_binds_a_method(file: Gio.File) -> None:
     assert call(file.query_info_async, "standard::name", NONE).get_name() == "some.txt"
 
 
@@ -169,7 +169,7 @@ def test_constructors_and_calls_over_dbus(connection: Gio.DBusConnection) -> Non
 
 
 @pytest.mark.skipif("DBUS_SESSION_BUS_ADDRESS" not in os.environ, reason="no session bus")
-def test_the_session_bus() -> None:
+def test_call_gets_the_session_bus() -> None:
     bus = call(Gio.bus_get, Gio.BusType.SESSION)
     proxy = call(
         Gio.DBusProxy.new_for_bus,

@@ -28,12 +28,12 @@ def test_the_bare_program_hangs(program: object) -> None:
 
 
 @pytest.mark.parametrize("name", PRINTED)
-def test_the_same_with_gleenlet_ends(name: str) -> None:
+def test_the_same_program_with_gleenlet_ends(name: str) -> None:
     outcome = run_script(DEADLOCKS / f"{name}.py")
     assert (outcome.stdout, outcome.stderr, outcome.status) == (PRINTED[name], "", 0)
 
 
-def test_or_it_is_an_error_that_names_the_streaming_thread_and_what_to_write() -> None:
+def test_what_would_hang_in_a_streaming_thread_is_an_error_that_names_it_and_what_to_write() -> None:
     outcome = run_script(DEADLOCKS / "stop.py")
     error, stopped = outcome.stdout.splitlines()
     assert error.startswith("state() was called in GStreamer's streaming thread 'cut:src', which it would wait for")
@@ -41,7 +41,7 @@ def test_or_it_is_an_error_that_names_the_streaming_thread_and_what_to_write() -
     assert (stopped, outcome.stderr, outcome.status) == ("stopped", "", 0)
 
 
-def test_each_has_both() -> None:
+def test_each_deadlock_has_a_bare_program_and_one_with_gleenlet() -> None:
     bare = {path.stem.removesuffix("_bare") for path in BARE}
     assert bare == PRINTED.keys() | {"stop"}
 

@@ -67,7 +67,7 @@ def test_a_task_iterates_while_another_waits_for_the_end() -> None:
         assert told.result() == ["something"]
 
 
-def test_they_end_with_the_block() -> None:
+def test_messages_end_with_the_block() -> None:
     with pipeline("videotestsrc ! fakesink") as p:
         told = spawn(texts, p)
         sleep(0)
@@ -129,7 +129,7 @@ def test_the_programs_own_handlers_see_them_too() -> None:
     assert len(seen) == 1
 
 
-def test_it_hears_them_when_they_are_told_in_another_threads_loop() -> None:
+def test_messages_come_that_are_told_in_another_threads_loop() -> None:
     element = Gst.parse_launch(TEN_PICTURES)
     bus = element.get_bus()
     assert bus is not None

@@ -74,7 +74,7 @@ def state_of(p: Pipeline) -> Gst.State:
     return p.pipeline.get_state(0)[1]
 
 
-def test_it_plays_to_its_end_and_is_null_afterwards() -> None:
+def test_a_pipeline_plays_to_its_end_and_is_null_afterwards() -> None:
     with pipeline(TEN_PICTURES) as p:
         p.play()
         assert state_of(p) == Gst.State.PLAYING
@@ -83,8 +83,8 @@ def test_it_plays_to_its_end_and_is_null_afterwards() -> None:
     assert state_of(p) == Gst.State.NULL
 
 
-def test_it_works_in_a_task_as_well_as_at_top_level() -> None:
-    run(test_it_plays_to_its_end_and_is_null_afterwards)
+def test_a_pipeline_works_in_a_task_as_well_as_at_top_level() -> None:
+    run(test_a_pipeline_plays_to_its_end_and_is_null_afterwards)
 
 
 @pytest.mark.parametrize("way", ["return", "error", "cancel", "exit"])
@@ -121,7 +121,7 @@ def test_an_element_that_stands_still_in_a_change_of_state_does_not_stop_the_loo
         play.result()
 
 
-def test_nor_does_one_that_stands_still_on_its_way_to_null(gate: Gate) -> None:
+def test_an_element_that_stands_still_on_its_way_to_null_does_not_stop_the_loop(gate: Gate) -> None:
     def plays() -> None:
         with pipeline(Stubborn(Gst.StateChange.READY_TO_NULL, gate)) as p:
             p.play()
@@ -133,7 +133,7 @@ def test_nor_does_one_that_stands_still_on_its_way_to_null(gate: Gate) -> None:
     task.result()
 
 
-def test_cancelled_on_the_way_to_null_it_waits_for_the_end(gate: Gate) -> None:
+def test_a_task_cancelled_on_the_way_to_null_waits_for_it(gate: Gate) -> None:
     element = Stubborn(Gst.StateChange.READY_TO_NULL, gate)
 
     def plays() -> None:
@@ -151,7 +151,9 @@ def test_cancelled_on_the_way_to_null_it_waits_for_the_end(gate: Gate) -> None:
     assert element.current_state == Gst.State.NULL
 
 
-def test_but_not_for_ever(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_cancelled_on_the_way_to_null_does_not_wait_for_ever(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_pipeline, "NULL_GRACE", 0.01)
 
     def plays() -> None:
@@ -257,7 +259,7 @@ def test_an_error_that_nobody_waited_for_is_raised_by_the_blocks_end() -> None:
             wait_until(lambda: p._bus.failure)
 
 
-def test_but_not_in_place_of_another() -> None:
+def test_an_error_that_nobody_waited_for_is_not_raised_in_place_of_another() -> None:
     with pytest.raises(ZeroDivisionError):
         with pipeline(BREAKS) as p:
             p.play()
@@ -358,7 +360,7 @@ def test_a_pipeline_is_taken_as_it_is() -> None:
             p.get_by_name("sunk")
 
 
-def test_it_is_used_in_its_block_and_once() -> None:
+def test_a_pipeline_is_used_in_its_block_and_once() -> None:
     p = pipeline(PICTURES)
     with pytest.raises(GleenletError, match=r"play\(\) was called outside the block. Write: with pipeline"):
         p.play()

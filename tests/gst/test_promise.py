@@ -29,7 +29,7 @@ def test_the_answer_may_come_at_once() -> None:
     assert reply.get_value("number") == 1
 
 
-def test_or_later_from_another_thread() -> None:
+def test_the_answer_may_come_later_from_another_thread() -> None:
     go = threading.Event()
 
     def ask(made: Gst.Promise) -> None:

@@ -37,7 +37,7 @@ def test_all_samples_come_in_order_up_to_the_end(count: int) -> None:
     run(main)
 
 
-def test_it_may_begin_before_the_pipeline_plays() -> None:
+def test_samples_may_begin_before_the_pipeline_plays() -> None:
     with pipeline(SOURCE_TO_SINK) as p:
         takes = spawn(lambda: [content(sample) for sample in samples(p.get_by_name("sink"))])
         sleep(0)
@@ -56,7 +56,7 @@ def test_the_stream_waits_for_who_takes_too_slowly() -> None:
         assert 1 + len(list(steps)) == 100
 
 
-def test_or_the_oldest_are_dropped() -> None:
+def test_the_oldest_samples_are_dropped_where_that_is_asked_for() -> None:
     small = "videotestsrc num-buffers=100 ! video/x-raw,width=16,height=16"
     with pipeline(f"{small} ! appsink name=sink sync=false wait-on-eos=false") as p:
         steps = samples(p.get_by_name("sink"), limit=2, when_full="drop_oldest")
@@ -128,7 +128,7 @@ def test_an_error_is_raised_and_no_end_pretended() -> None:
             list(samples(p.get_by_name("sink")))
 
 
-def test_ready_ends_it() -> None:
+def test_the_state_ready_ends_the_samples() -> None:
     got: list[bytes] = []
     with pipeline(SOURCE_TO_SINK) as p:
         p.play()
@@ -142,7 +142,7 @@ def test_ready_ends_it() -> None:
     assert got == [b"one"]
 
 
-def test_the_blocks_end_ends_it() -> None:
+def test_the_end_of_the_pipelines_block_ends_the_samples() -> None:
     with pipeline("videotestsrc ! appsink name=sink") as p:
         takes = spawn(lambda: len(list(samples(p.get_by_name("sink")))))
         sleep(0)
@@ -155,7 +155,7 @@ def test_a_sink_inside_a_bin_will_do() -> None:
         assert len(list(samples(p.get_by_name("sink")))) == 3
 
 
-def test_what_is_refused() -> None:
+def test_wrong_arguments_of_samples_are_refused() -> None:
     with pipeline(SOURCE_TO_SINK) as p:
         sink, source = p.get_by_name("sink"), p.get_by_name("source")
         with pytest.raises(ValueError, match="limit must be 1 or more, not 0"):

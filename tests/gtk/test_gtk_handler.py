@@ -120,7 +120,7 @@ def test_the_handlers_of_two_windows_count_apart() -> None:
     settle()
 
 
-def test_a_stop_button() -> None:
+def test_a_stop_button_cancels_what_its_handler_runs() -> None:
     window = Window()
     assert window.on_start.cancel() is False
     window.start.emit("clicked")
@@ -329,7 +329,7 @@ def test_the_emitter_gets_the_answer_at_once_and_the_window_may_close_later() ->
     assert is_gone(ref)
 
 
-def test_a_virtual_function() -> None:
+def test_handler_makes_a_virtual_function_green_for_each_window() -> None:
     class Editor(Gtk.Window):
         work: Work
 

@@ -73,7 +73,7 @@ def test_a_process_that_dies_is_an_error() -> None:
             wait_future(executor.submit(signal.raise_signal, signal.SIGKILL))
 
 
-def test_the_loop_runs_meanwhile() -> None:
+def test_the_loop_runs_while_a_future_is_waited_for() -> None:
     log: list[object] = []
 
     def main() -> None:
@@ -115,7 +115,7 @@ def test_a_cancelled_caller_cancels_the_future() -> None:
     assert future.cancelled()
 
 
-def test_a_timeout_leaves_it_alone() -> None:
+def test_a_timeout_leaves_the_future_alone() -> None:
     future: Future[int] = Future()
     with pytest.raises(TimeoutError):
         wait_future(future, timeout=0.001)
@@ -124,7 +124,7 @@ def test_a_timeout_leaves_it_alone() -> None:
     assert wait_future(future, timeout=0.001) == 1
 
 
-def test_where_waiting_is_refused_it_is_left_alone() -> None:
+def test_where_waiting_is_refused_the_future_is_left_alone() -> None:
     future: Future[int] = Future()
     errors: list[BaseException] = []
 
@@ -140,7 +140,7 @@ def test_where_waiting_is_refused_it_is_left_alone() -> None:
     assert not future.cancelled()
 
 
-def test_one_that_somebody_else_cancels_is_an_error() -> None:
+def test_a_future_that_somebody_else_cancels_is_an_error() -> None:
     future: Future[int] = Future()
     task = spawn(wait_future, future)
     sleep(0)
@@ -192,7 +192,7 @@ def test_the_result_of_a_foreign_future_is_asked_for_in_a_thread() -> None:
     assert threading.get_ident() not in future.asked_in
 
 
-def test_its_timeout_is_for_both() -> None:
+def test_a_foreign_futures_end_and_result_have_one_timeout() -> None:
     future = Foreign()
     gate = threading.Event()
     future.outcome = gate.wait
@@ -205,7 +205,7 @@ def test_its_timeout_is_for_both() -> None:
     gate.set()
 
 
-def test_it_is_cancelled_in_a_thread() -> None:
+def test_a_foreign_future_is_cancelled_in_a_thread() -> None:
     future = Foreign()
     task = spawn(wait_future, future)
     sleep(0)
@@ -216,7 +216,7 @@ def test_it_is_cancelled_in_a_thread() -> None:
     assert threading.get_ident() not in future.asked_in
 
 
-def test_one_without_cancel_is_left_alone() -> None:
+def test_a_foreign_future_without_cancel_is_left_alone() -> None:
     class Plain:
         add_done_callback = staticmethod(lambda func: None)
         result = staticmethod(lambda: None)

@@ -52,7 +52,7 @@ def turn() -> None:
     ],
     ids=["sleep", "Event", "Queue", "join", "Waiter"],
 )
-def test_a_wait_is_cut_short(wait: Any) -> None:
+def test_a_limit_cuts_a_wait_short(wait: Any) -> None:
     with pytest.raises(TimeoutError):
         with timeout(0.001) as limit:
             wait()
@@ -66,21 +66,21 @@ def test_a_wait_is_cut_short(wait: Any) -> None:
 
 
 @on_a_clock_that_jumps
-def test_one_that_is_not_reached_does_nothing() -> None:
+def test_a_limit_that_is_not_reached_does_nothing() -> None:
     for limit in (timeout(FOREVER), timeout(None), timeout_at(None), move_on_after(FOREVER)):
         with limit:
             sleep(0.001)
         assert not limit.expired()
 
 
-def test_in_the_past_it_ends_the_block_at_its_first_wait() -> None:
+def test_a_limit_in_the_past_ends_the_block_at_its_first_wait() -> None:
     with move_on_after(-1) as limit:
         sleep(FOREVER)
     assert limit.expired()
 
 
 @on_a_clock_that_jumps
-def test_nested_ones_each_their_own() -> None:
+def test_nested_limits_end_each_their_own_block() -> None:
     log = []
     with pytest.raises(TimeoutError):
         with timeout(None) as limit:
@@ -108,7 +108,7 @@ def test_where_the_time_is_over_while_nobody_waits_the_next_wait_ends() -> None:
     sleep(0)  # nothing is left of it
 
 
-def test_a_shield_puts_it_off() -> None:
+def test_a_shield_puts_a_limit_off() -> None:
     log = []
     with move_on_after(0.001) as limit:
         with shield():
@@ -162,7 +162,7 @@ def test_an_error_of_the_block_has_the_timeout_in_its_context() -> None:
     assert isinstance(caught.value.__context__, TimeoutError)
 
 
-def test_in_a_thread_of_its_own() -> None:
+def test_a_limit_works_in_a_thread_of_its_own() -> None:
     log: list[bool] = []
 
     def work() -> None:

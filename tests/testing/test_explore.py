@@ -340,7 +340,7 @@ def test_a_notification_is_not_lost_with_who_is_cancelled() -> None:
 
 
 @explore(exhaustive=True, preemptions=3, runs=300)
-def test_events_and_barriers() -> None:
+def test_events_and_barriers_work_in_every_order() -> None:
     barrier, event, over = Barrier(3), Event(), list[int]()
 
     def meet() -> None:

@@ -115,7 +115,7 @@ def test_what_is_left_over_is_named(leak: Callable[[], Callable[[], object]]) ->
             leak()()
 
 
-def test_it_works_in_a_task_too() -> None:
+def test_no_leaks_works_in_a_task_too() -> None:
     def main() -> None:
         with pytest.raises(AssertionError, match="'stuck'"), no_leaks():
             clean_up = a_task()

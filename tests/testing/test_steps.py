@@ -35,7 +35,7 @@ def test_all_others_wait_when_it_returns() -> None:
 
 
 @in_task
-def test_it_comes_before_a_jump_of_the_clock() -> None:
+def test_all_others_wait_before_a_jump_of_the_clock() -> None:
     with virtual_time() as clock:
         task = spawn(sleep, 60)
         wait_all_tasks_blocked()

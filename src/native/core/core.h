@@ -1,8 +1,8 @@
 /* gleenlet._core._native: the stack floor, the depth probe, the run queue and the hand-over.
  *
- * It knows greenlets, the C stack and GLib's sources; of a task it knows the function, the name and that a shield puts things
- * off, not its scopes nor what signals it waits for. On top of it, in the same library for the sake of direct calls: Event, Lock and
- * Queue, which only wait and wake.
+ * It knows greenlets, the C stack and GLib's sources; of a task it knows the function, the name and that a shield puts
+ * things off, not its scopes nor what signals it waits for. On top of it, in the same library for the sake of direct
+ * calls: Event, Lock and Queue, which only wait and wake.
  *
  * Files, from below: none calls into one that comes later, but by a pointer that it was given. words.c. report.c:
  * what went wrong. timers.c, lanes.c: what is due, what is ready. ring.c, func.c, chunk.c: a deque, a task's

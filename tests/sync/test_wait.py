@@ -65,6 +65,22 @@ def test_wait_lasts_as_long_as_its_timeout_to_the_nanosecond(seconds: float) -> 
     settle()
 
 
+@on_a_clock_that_jumps
+def test_wait_whose_time_is_over_goes_on_in_its_turn_whatever_has_ended_meanwhile() -> None:
+    log: list[str] = []
+    quick, slow = spawn(int), spawn(sleep, FOREVER)
+
+    def waits() -> None:
+        log.append(f"{len(wait(of(quick, slow), timeout=1)[0])} ended")
+
+    tasks = [spawn(waits), spawn(lambda: sleep(1) or log.append("slept"))]
+    for task in tasks:
+        task.join()
+    assert log == ["1 ended", "slept"]
+    slow.cancel()
+    settle()
+
+
 def test_wait_gives_up_after_its_timeout() -> None:
     task = spawn(sleep, FOREVER)
     assert wait(of(task), timeout=0.001) == (set(), {task})

@@ -110,10 +110,11 @@ def _ended(
                             ended(task)
                     continue
                 waiter = Waiter(time_left(deadline), tasks, "tasks")
-                if waiter.wait(True) and step >= len(finished):
+                if waiter.wait(True):
                     if enough is not None:
                         return
-                    raise TimeoutError
+                    if step >= len(finished):
+                        raise TimeoutError
             yield finished[step]
     finally:
         for task in tasks:

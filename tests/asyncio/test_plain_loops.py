@@ -311,8 +311,8 @@ def test_a_closed_loop_is_freed_without_the_collector(use: Callable[[EventLoop],
         loop.close()
         refs: list[weakref.ref[Any]] = [
             weakref.ref(loop),
-            weakref.ref(loop._waiting),
-            weakref.ref(loop._waiting.added),
+            weakref.ref(loop.waiting),
+            weakref.ref(loop.waiting.added),
         ]
         del loop
         settle()

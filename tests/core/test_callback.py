@@ -74,6 +74,6 @@ def test_callback_inside_an_emission_and_inside_a_task() -> None:
 
 def test_task_is_started_once() -> None:
     task: Task[None] = Task(print, (), {}, 0, None, False)
-    task._start()
+    task.start()
     with pytest.raises(GleenletError, match="started before"):
-        task._start()
+        task.start()

@@ -50,16 +50,16 @@ def test_what_one_thread_has_used_another_may_not() -> None:
         pass
 
     thing, errors = Thing(), list[GleenletError]()
-    thing._claim()
+    thing.claim()
 
     def claims() -> None:
         for what in ((), ("a text",)):
             with pytest.raises(GleenletError) as caught:
-                thing._claim(*what)
+                thing.claim(*what)
             errors.append(caught.value)
 
     thread = threading.Thread(target=claims)
     thread.start()
     thread.join()
     assert [str(error).partition(" belongs")[0] for error in errors] == ["this Thing", "this str"]
-    thing._claim()
+    thing.claim()

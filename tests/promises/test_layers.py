@@ -27,7 +27,7 @@ ROOMS = {
     "debug": {PUBLIC, CORE, "_sync", "_glib", "asyncio", "gevent", "gtk", "dbus", "gst"},
     "testing": {PUBLIC, CORE, "_sync", "_glib", "asyncio", "gevent", "gtk", "dbus", "gst", "debug"},
 }
-# The underscores of others, Python and libraries, that a room uses. asyncio's are declared in asyncio/_private.py, and
+# The underscores of others, Python and libraries, that a file uses. asyncio's are declared in asyncio/_private.py, and
 # used in that room alone; but for what asyncio itself asks things for that are no futures of its own.
 OF_OTHERS = {
     CORE: {"_getframe"},
@@ -109,9 +109,9 @@ def test_no_file_is_too_long() -> None:
 
 
 def private(path: Path) -> set[str]:
-    """The attributes with an underscore that a file asks others than `self` for, and its room does not give."""
+    """The attributes with an underscore that a file asks others than `self` for, and does not give itself."""
     asked, own = set(), set()
-    for other in (SOURCE / path).parent.glob("*.py*"):
+    for other in filter(Path.exists, {SOURCE / path, (SOURCE / path).with_name("_private.py")}):
         for node in ast.walk(ast.parse(other.read_text())):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 own.add(node.name)
@@ -135,11 +135,12 @@ def asked_for(node: ast.AST) -> str:
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_what_rooms_share_has_no_underscore(path: Path) -> None:
+def test_what_files_share_has_no_underscore(path: Path) -> None:
     assert private(path) <= OF_OTHERS.get(room_of(path), set())
 
 
-def test_an_underscore_of_another_room_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_underscore_of_another_file_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "_one.py").write_text("self._a = b._a = c._d + getattr(e, '_f')")
+    (tmp_path / "_two.py").write_text("self._d = 1")
     monkeypatch.setitem(globals(), "SOURCE", tmp_path)
     assert private(Path("_one.py")) == {"_d", "_f"}

@@ -25,7 +25,7 @@ _unasked: weakref.WeakSet[Any] = weakref.WeakSet()
 def ask_later(task: Any) -> None:
     """Tell of a task's failure when it is dropped, or when `PATIENCE` is over; not if somebody asks for it before."""
     kind: Any = type(task)
-    task._timer = task.hub.call_later(PATIENCE, _time_is_over, weakref.ref(task))
+    task.reminder = task.hub.call_later(PATIENCE, _time_is_over, weakref.ref(task))
     task.__class__ = _with_finalizer(kind)
     _unasked.add(task)
 
@@ -54,13 +54,13 @@ def _with_finalizer(cls: Any) -> Any:
 def _asked(task: Any) -> None:
     task.__class__ = type(task).__base__
     _unasked.discard(task)
-    in_its_thread(task.hub, task._timer.cancel)
+    in_its_thread(task.hub, task.reminder.cancel)
 
 
 def _tell(task: Any) -> None:
     _asked(task)
-    if not in_its_thread(task.hub, task.hub._report, task.value, task):
-        task.hub._report(task.value, task)
+    if not in_its_thread(task.hub, task.hub.report_failure, task.value, task):
+        task.hub.report_failure(task.value, task)
 
 
 def _time_is_over(ref: weakref.ref[Any]) -> None:

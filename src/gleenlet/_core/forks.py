@@ -23,8 +23,8 @@ class Limit:
 
     __slots__ = ()
 
-    def _forked(self, task: Task[Any] | None) -> None:
-        """Called in the child, whose hub has forgotten the call; `task` is the one that forked."""
+    def forked(self, task: Task[Any] | None) -> None:
+        """Seam: called in the child, whose hub has forgotten the call; `task` is the one that forked."""
         raise NotImplementedError
 
 
@@ -33,18 +33,18 @@ def forget() -> None:
     for hub in _native.hubs():
         drivers = [waiter for waiter in hub.foreign.values() if waiter.greenlet is None]
         hub.farewells.clear()
-        forgotten, handles = hub._forget_in_child()
+        forgotten, handles = hub.forget_in_child()
         told = {id(callback) for task in forgotten for callback in task.callbacks or ()}
         joined = {waiter for waiter in drivers if id(waiter) in told}
         for task in forgotten:
             for callback in task.callbacks or ():
                 if isinstance(callback, Parent):
-                    callback._child_done(task)
+                    callback.child_done(task)
         task = next(iter(hub.tasks()), None)
         for handle in handles:
-            limit = getattr(handle._func, "__self__", None)
+            limit = getattr(handle.func, "__self__", None)
             if isinstance(limit, Limit):
-                limit._forked(task)
+                limit.forked(task)
         if task is not None:
             keep(task, drivers, joined)
         else:
@@ -58,7 +58,7 @@ def keep(task: Task[Any], drivers: list[Waiter], joined: set[Waiter]) -> None:
 
     def ended(task: Task[Any]) -> None:
         if task.state == FAILED and not asked:  # but for this callback it would have been reported
-            task.hub._report(task.value, task)
+            task.hub.report_failure(task.value, task)
         leave(drivers, joined)
 
     task.add_done_callback(ended)

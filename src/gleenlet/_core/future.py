@@ -66,7 +66,7 @@ class TaskFuture(asyncio.Future[Any]):
             super().cancel(*cast(BaseException, task.value).args[:1])
         elif task.exception() is None:
             self.set_result(task.result())
-        elif isinstance(error := task._error(), StopIteration):
+        elif isinstance(error := task.ended_by(), StopIteration):
             wrapped = RuntimeError("the task raised StopIteration")
             wrapped.__cause__ = error
             self.set_exception(wrapped)

@@ -128,7 +128,7 @@ class _Green:
         if self.busy.get(key) is task:
             del self.busy[key]
         if not task.cancelled() and (error := task.exception()) is not None:
-            task.hub._report(error, task)
+            task.hub.report_failure(error, task)
 
 
 def callback(func: Callable[P, object], /) -> Callable[P, bool]:
@@ -148,13 +148,13 @@ def callback(func: Callable[P, object], /) -> Callable[P, bool]:
     @functools.wraps(func)
     def call(*args: P.args, **kwargs: P.kwargs) -> bool:
         task: Task[Any] = Task(func, args, kwargs, 0, None, False)
-        task._start()
+        task.start()
         if task.state != DONE:
             return False
         try:
             return bool(task.value)
         except BaseException as error:
-            task.hub._report(error, task)
+            task.hub.report_failure(error, task)
             return False
 
     return call

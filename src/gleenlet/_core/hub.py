@@ -218,7 +218,8 @@ class Hub(_native.Hub):
                 self._tell_turn(True)
             self._release()
 
-    def _report(self, exception: BaseException, what: object) -> None:
+    def report_failure(self, exception: BaseException, what: object) -> None:
+        """Seam: as `report`; but what ends the program is raised in a wait outside tasks, or ends it."""
         if isinstance(exception, SystemExit | KeyboardInterrupt) and self.raise_in_driver(exception):
             return
         if isinstance(exception, SystemExit):
@@ -251,7 +252,7 @@ class Hub(_native.Hub):
             exception.add_note(f"({context})")
             func(task, exception)
         except SystemExit as error:
-            self._report(error, func)
+            self.report_failure(error, func)
         except BaseException as error:
             self._print(exception, "which Hub.on_error()'s function has failed to handle")
             self._print(error, f"in {func!r}, as given to Hub.on_error()")

@@ -44,14 +44,14 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
             "waits, cancel it, or have it wait in get_hub().switch()"
         )
     else:
-        hub._switch_later(target, args, kwargs)
+        hub.switch_later(target, args, kwargs)
 
 
 def _resume(hub: Hub, target: greenlet, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if waiter := _waits(hub, target):
         waiter.wake(None if not args else args[0] if len(args) == 1 else args)
     elif not target.dead:
-        hub._switch_later(target, args, kwargs)
+        hub.switch_later(target, args, kwargs)
 
 
 def schedule_throw(target: greenlet, exception: BaseException | type[BaseException], /) -> None:
@@ -83,7 +83,7 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
     elif task:
         raise GleenletError("schedule_throw(): this greenlet is a task's: use Task.cancel()")
     else:
-        hub._switch_later(target, exception, {})
+        hub.switch_later(target, exception, {})
 
 
 def _waits(hub: Hub, target: greenlet) -> Waiter | None:

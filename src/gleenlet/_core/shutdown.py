@@ -81,7 +81,7 @@ def ends(task: Task[Any], seconds: float) -> bool:
     def told(task: Task[Any]) -> None:
         ended.wake()
         if task.state == FAILED:
-            task.hub._report(task.value, task)
+            task.hub.report_failure(task.value, task)
 
     if not task.done():
         task.add_done_callback(told)
@@ -105,7 +105,7 @@ def warn_of_abandoned() -> None:
         for hub in _native.hubs()
         if not hub.closed
         for task in hub.tasks()
-        if not str(getattr(task._func, "__module__", "")).startswith("gleenlet.")  # asyncio's background loop
+        if not str(getattr(task.func, "__module__", "")).startswith("gleenlet.")  # asyncio's background loop
     ]
     if abandoned:
         warnings.warn(

@@ -39,17 +39,22 @@ class Task(_native.Job, Generic[T_co]):
     <Task 'power' done>
     """
 
-    __slots__ = ("__weakref__", "_cancelling", "_timer", "_traceback")
+    __slots__ = {  # with their docstrings
+        "__weakref__": None,
+        "_cancelling": None,
+        "_traceback": None,
+        "reminder": "Seam: the call that tells of its failure if nobody asks for it before.",
+    }
 
     _cancelling: int
-    _timer: _native.Handle
     _traceback: TracebackType | None
+    reminder: _native.Handle
 
     @property
     def name(self) -> str:
         """Its name: as given to `spawn`, else the function's with a number."""
         if self._name is None:
-            func = self._func
+            func = self.func
             own = func if type(func) is str else getattr(func, "__name__", None)
             self._name = f"{own or 'Task'}-{next(_numbers)}"
         return cast(str, self._name)
@@ -157,7 +162,7 @@ class Task(_native.Job, Generic[T_co]):
             raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
         if self.state == DONE:
             return cast(T_co, self.value)
-        raise self._error()
+        raise self.ended_by()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait until the task has ended; return its exception, None if it has none.
@@ -170,11 +175,11 @@ class Task(_native.Job, Generic[T_co]):
         if not self.join(timeout):
             raise TimeoutError(f"{self!r} has not ended within {timeout} seconds")
         if self.state == CANCELLED:
-            raise self._error()
+            raise self.ended_by()
         return cast(BaseException, self.value) if self.state == FAILED else None
 
-    def _error(self) -> BaseException:
-        """What it ended by, to be raised: with the traceback of then, without the frames of those who asked before."""
+    def ended_by(self) -> BaseException:
+        """Seam: what it ended by, to be raised: with the traceback of then, without the frames of who asked before."""
         error = cast(BaseException, self.value)
         if self.state == CANCELLED and not isinstance(error, Cancelled):
             ended = Cancelled()
@@ -260,7 +265,7 @@ class Task(_native.Job, Generic[T_co]):
         if self.hub.closed:  # abandoned with it, and failed while it was: nobody can be told any more but by a report
             self.callbacks = None
             if self.state == FAILED:
-                self.hub._report(self.value, self)
+                self.hub.report_failure(self.value, self)
             return
         callbacks = self.callbacks
         if not callbacks:
@@ -270,7 +275,7 @@ class Task(_native.Job, Generic[T_co]):
             if self._held and not isinstance(self.value, SystemExit | KeyboardInterrupt):
                 ask_later(self)
             else:
-                self.hub._report(self.value, self)
+                self.hub.report_failure(self.value, self)
             return
         callbacks.reverse()
         while callbacks:
@@ -279,9 +284,9 @@ class Task(_native.Job, Generic[T_co]):
                 callback.wake()
             elif isinstance(callback, Parent):
                 if self.state == DONE:
-                    callback._child_done(self)
+                    callback.child_done(self)
                 else:
-                    self.hub.call_soon(callback._child_failed, self)
+                    self.hub.call_soon(callback.child_failed, self)
             else:
                 self.hub.call_soon(callback, self)
             callbacks.pop()
@@ -291,10 +296,12 @@ class Task(_native.Job, Generic[T_co]):
 class Parent:
     """Among a task's callbacks: told at once that it is done, and in the loop's next pass that it has failed."""
 
-    def _child_done(self, child: Task[Any]) -> None:
+    def child_done(self, child: Task[Any]) -> None:
+        """Seam: called by the core, and in a forked child for who is forgotten there."""
         raise NotImplementedError
 
-    def _child_failed(self, child: Task[Any]) -> None:
+    def child_failed(self, child: Task[Any]) -> None:
+        """Seam: called by the loop, also for who was cancelled."""
         raise NotImplementedError
 
 

@@ -71,7 +71,7 @@ class Barrier(ThreadBound):
         Raises: BrokenBarrierError: it was aborted, or reset meanwhile. Cancelled, UnsafeSwitchError: as in
             `sleep`.
         """
-        self._claim()
+        self.claim()
         while self._inside.promised and not self._broken:
             self._early.wait(self)
         if self._broken:
@@ -86,14 +86,14 @@ class Barrier(ThreadBound):
 
     def reset(self) -> None:
         """Make it as new; who waits gets BrokenBarrierError. Never blocks."""
-        self._claim()
+        self.claim()
         self._broken = False
         self._inside.wake()
         self._spoilt = self._inside.promised > 0
 
     def abort(self) -> None:
         """Break it for good; who waits, now or later, gets BrokenBarrierError. Never blocks."""
-        self._claim()
+        self.claim()
         self._broken = True
         self._inside.wake()
         self._spoilt = self._inside.promised > 0

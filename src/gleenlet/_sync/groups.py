@@ -77,7 +77,7 @@ class TaskGroup(ThreadBound, Parent):
         """
         if self._strike is None:
             raise GleenletError(f"{self!r} has not been entered: use it in a with statement")
-        self._claim()
+        self.claim()
         if self._over or (self._exiting and not self._tasks):
             raise GleenletError(f"{self!r} is finished: start the task with spawn()")
         if self._aborting:
@@ -92,7 +92,7 @@ class TaskGroup(ThreadBound, Parent):
         if self._strike is not None:
             raise GleenletError(f"{self!r} has already been entered: make one for each block")
         self._strike = Strike("TaskGroup")
-        self._claim()
+        self.claim()
         return self
 
     def __exit__(
@@ -163,13 +163,13 @@ class TaskGroup(ThreadBound, Parent):
             for task in self._tasks:
                 task.cancel()
 
-    def _child_done(self, child: Task[Any]) -> None:
+    def child_done(self, child: Task[Any]) -> None:
         self._tasks.discard(child)
         if not self._tasks:
             self._line.wake()
 
-    def _child_failed(self, child: Task[Any]) -> None:
-        self._child_done(child)
+    def child_failed(self, child: Task[Any]) -> None:
+        self.child_done(child)
         if child.cancelled():
             return
         error = cast(BaseException, child.exception())

@@ -48,7 +48,7 @@ class RLock(ThreadBound):
 
         Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
         """
-        self._claim()
+        self.claim()
         owner = _owner()
         if self._owner is not owner:
             self._lock.acquire()
@@ -61,7 +61,7 @@ class RLock(ThreadBound):
 
         Raises: GleenletError, a RuntimeError: the caller does not own it.
         """
-        self._claim()
+        self.claim()
         if not self._held():
             raise GleenletError("RLock is not acquired by this task: release() is for its owner")
         self._depth -= 1
@@ -169,7 +169,7 @@ class Condition:
 
     def _check(self, what: str) -> int:
         """How often the caller has got the lock, once at least."""
-        self._lock._claim(self)
+        self._lock.claim(self)
         depth = self._lock._held() if isinstance(self._lock, RLock) else int(self._lock.locked())
         if not depth:
             raise GleenletError(f"cannot {what} un-acquired lock: call it inside `with condition:`")

@@ -195,7 +195,7 @@ class _Limit(Limit):
         self._state = "expired"
         return self._strike.take_back() <= self._strike.before
 
-    def _forked(self, task: Task[Any] | None) -> None:
+    def forked(self, task: Task[Any] | None) -> None:
         if self._strike.task is task or isinstance(self._strike.task, TopLevel):
             self.reschedule(self._when)
 

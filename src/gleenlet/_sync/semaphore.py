@@ -43,7 +43,7 @@ class Semaphore(ThreadBound):
 
         Raises: Cancelled, UnsafeSwitchError: as in `sleep`.
         """
-        self._claim()
+        self.claim()
         if self._value > 0 and not self._line.promised:
             self._value -= 1
             return True
@@ -54,7 +54,7 @@ class Semaphore(ThreadBound):
 
     def release(self) -> None:
         """Add 1 to the counter, or give it to who has waited longest. Never blocks."""
-        self._claim()
+        self.claim()
         self._value += 1
         if self._line:
             self._hand_out()
@@ -90,6 +90,6 @@ class BoundedSemaphore(Semaphore):
     def release(self) -> None:
         """As `Semaphore.release`. Raises: ValueError: the counter would exceed its first value."""
         if self._value >= self._bound:
-            self._claim()
+            self.claim()
             raise ValueError("BoundedSemaphore released too many times")
         super().release()

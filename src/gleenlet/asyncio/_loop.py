@@ -63,12 +63,12 @@ class EventLoop(SelectorEventLoop):
     def __init__(self) -> None:
         # All that is ours is there: with more than 30 attributes, call_at and call_soon included, CPython's caches of
         # attributes would not work for the loop, which costs a tenth of its speed.
-        self._waiting = Selector()
-        self._waiting.loop = self
+        self.waiting = Selector()
+        self.waiting.loop = self
         try:
-            super().__init__(self._waiting)
+            super().__init__(self.waiting)
         except BaseException:  # there is no pipe to close
-            self._waiting.close()
+            self.waiting.close()
             self._closed = True
             raise
         EventLoop._all.add(self)  # last: who looks on, in another thread maybe, looks at all of it
@@ -82,15 +82,15 @@ class EventLoop(SelectorEventLoop):
             try:
                 run_in_task(self.run_forever)
             except UnsafeSwitchError:
-                self._waiting.in_callback = True
+                self.waiting.in_callback = True
                 raise
             return
-        with self._beside_foreign(task):
+        with self.beside_foreign(task):
             self._run_in(task)
 
     def _run_in(self, task: Task[Any]) -> None:
         attached = False
-        selector, loops = self._waiting, local.loops  # at the thread's end `local` has others, new and empty
+        selector, loops = self.waiting, local.loops  # at the thread's end `local` has others, new and empty
         running = loops.running
         try:
             self._check_closed()
@@ -116,18 +116,18 @@ class EventLoop(SelectorEventLoop):
                 announce(task.hub)
 
     @contextmanager
-    def _beside_foreign(self, task: Task[Any] | None) -> Iterator[None]:
-        """PyGObject's loop, which a task sees running on this thread, is no obstacle: this one is not inside it."""
+    def beside_foreign(self, task: Task[Any] | None) -> Iterator[None]:
+        """Seam: PyGObject's loop, which a task sees running here, is no obstacle: this one is not inside it."""
         around = _get_running_loop() if task is not None and task.guard is None else None
         if around is None:
             yield
             return
-        self._waiting.foreign = around
+        self.waiting.foreign = around
         _set_running_loop(None)
         try:
             yield
         finally:
-            self._waiting.foreign = None
+            self.waiting.foreign = None
             _set_running_loop(around)
 
     def run_until_complete(self, future: Any) -> Any:
@@ -143,10 +143,10 @@ class EventLoop(SelectorEventLoop):
         future = asyncio.ensure_future(future, loop=self)
         if is_new:
             never_mind(future)
-        waiting = self._waiting
+        waiting = self.waiting
         before, waiting.main = waiting.main, future
         try:
-            with self._beside_foreign(task):
+            with self.beside_foreign(task):
                 return super().run_until_complete(future)
         except asyncio.CancelledError:
             interruption, waiting.interruption = waiting.interruption, None
@@ -163,11 +163,11 @@ class EventLoop(SelectorEventLoop):
     def stop(self) -> None:
         """End `run_forever` after this iteration, as asyncio's; from outside an iteration, at once."""
         super().stop()
-        self._waiting.wake()
+        self.waiting.wake()
 
     def close(self) -> None:
         """Close it, as asyncio's; what it was refused to run has been told by an error already."""
-        if self._waiting.in_callback:
+        if self.waiting.in_callback:
             for task in asyncio.all_tasks(self):
                 coroutine = task.get_coro()
                 if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
@@ -175,7 +175,7 @@ class EventLoop(SelectorEventLoop):
                     coroutine.close()
         super().close()
         if self.is_closed():
-            self._waiting.forget()
+            self.waiting.forget()
 
     # ---- signals: asyncio lets Python write their numbers to the loop's socket. There is one such descriptor
     # in a process, and PyGObject and other loops want it as well; so the handlers are called by Python, and
@@ -183,8 +183,8 @@ class EventLoop(SelectorEventLoop):
 
     def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
         """Have the loop call `callback(*args)` at a signal, as asyncio's."""
-        if self._waiting.hears is None:
-            self._waiting.hears = SignalListener(self._waiting.hub or get_hub(), self._heard)
+        if self.waiting.hears is None:
+            self.waiting.hears = SignalListener(self.waiting.hub or get_hub(), self._heard)
         before = _wakeup_fd()
         try:
             super().add_signal_handler(sig, callback, *args)
@@ -193,7 +193,7 @@ class EventLoop(SelectorEventLoop):
         if signal.getsignal(sig) is no_handler:
             signal.signal(sig, self._signalled)
             signal.siginterrupt(sig, False)
-            self._waiting.wakeup_fd = self._csock.fileno()
+            self.waiting.wakeup_fd = self._csock.fileno()
             self._put_back(before)
 
     def remove_signal_handler(self, sig: int) -> bool:
@@ -205,31 +205,32 @@ class EventLoop(SelectorEventLoop):
         return removed
 
     def _stop_hearing(self) -> None:
-        if not self._signal_handlers and self._waiting.hears is not None:
-            self._waiting.hears.close()
-            self._waiting.hears = None
+        if not self._signal_handlers and self.waiting.hears is not None:
+            self.waiting.hears.close()
+            self.waiting.hears = None
 
     def _heard(self, numbers: bytes) -> None:
         """Whoever replaces our handler, by signal.signal(), does not replace the loop's: as in asyncio."""
         for sig in numbers:
             if sig in self._signal_handlers and signal.getsignal(sig) != self._signalled:
                 self._handle_signal(sig)
-                self._waiting.wake()
+                self.waiting.wake()
 
     def _put_back(self, wakeup_fd: int) -> None:
-        if wakeup_fd not in (-1, self._waiting.wakeup_fd):
+        if wakeup_fd not in (-1, self.waiting.wakeup_fd):
             signal.set_wakeup_fd(wakeup_fd)
 
     def _signalled(self, sig: int, _frame: FrameType | None) -> None:
-        if self._waiting.hears is not None:
-            self._waiting.hears.look()  # while this is the handler: what is heard of it later is another's
+        if self.waiting.hears is not None:
+            self.waiting.hears.look()  # while this is the handler: what is heard of it later is another's
         self._handle_signal(sig)
-        self._waiting.wake()
+        self.waiting.wake()
 
     def _process_self_data(self, data: bytes) -> None:
         pass
 
-    def _set_hooks(self) -> None:
+    def set_hooks(self) -> None:
+        """Seam: have it told of asynchronous generators in this thread."""
         local.loops.hooked = self
         sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)
 
@@ -261,21 +262,21 @@ def announce(hub: Hub) -> None:
     loops = local.loops
     loop, _ = loops.background.get(hub, (None, None))
     if loop not in loops.running:
-        loop = next((one for one in loops.running if one._waiting.hub is hub), None)
-    if loop is not None and loop._waiting.foreign is not None:
+        loop = next((one for one in loops.running if one.waiting.hub is hub), None)
+    if loop is not None and loop.waiting.foreign is not None:
         loop = None
     hub.set_turn(None if loop is None else _set_running_loop, loop)
 
 
 def loop_of(task: Task[Any]) -> EventLoop | None:
     """The loop that a task of this thread's runs."""
-    return next((loop for loop in local.loops.running if loop._waiting.task is task), None)
+    return next((loop for loop in local.loops.running if loop.waiting.task is task), None)
 
 
 def waits_outside(task: Task[Any]) -> bool:
     """Does the loop that this task runs wait for any descriptor but that which wakes it itself?"""
     loop = loop_of(task)
-    return loop is not None and not loop._waiting._fd_to_key.keys() <= {loop._ssock.fileno()}
+    return loop is not None and not loop.waiting._fd_to_key.keys() <= {loop._ssock.fileno()}
 
 
 def loops_and_tasks() -> list[tuple[EventLoop, Task[Any]]]:
@@ -283,7 +284,7 @@ def loops_and_tasks() -> list[tuple[EventLoop, Task[Any]]]:
 
     Raises: RuntimeError: another thread has made a loop meanwhile.
     """
-    return [(loop, task) for loop in EventLoop._all if (task := loop._waiting.task) is not None]
+    return [(loop, task) for loop in EventLoop._all if (task := loop.waiting.task) is not None]
 
 
 def run_in_task(func: Callable[..., T], *args: Any) -> T:
@@ -300,6 +301,6 @@ def run_in_task(func: Callable[..., T], *args: Any) -> T:
                 raise
             loop = loop_of(task)
             if loop is not None:
-                loop._waiting.throw(error)
+                loop.waiting.throw(error)
             else:
                 task.interrupt(error)

@@ -69,7 +69,7 @@ def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
         raise RuntimeError("run() cannot be called from a running event loop: write `await` there")
     with _runner(EventLoop, debug) as runner:
         # Runner refuses to run inside another loop, and this is not inside.
-        with cast(EventLoop, runner.get_loop())._beside_foreign(task):
+        with cast(EventLoop, runner.get_loop()).beside_foreign(task):
             result: T = runner.run(main)
             return result
 
@@ -175,7 +175,7 @@ def _start(hub: Hub) -> asyncio.AbstractEventLoop:
         return running
     loop = EventLoop()
     try:
-        loop._waiting.make_room(hub)
+        loop.waiting.make_room(hub)
     except OSError:
         loop.close()
         raise

@@ -167,7 +167,7 @@ class Selector(EpollSelector):
         _set_running_loop(self.loop)
         task.guard = refuse_wait
         if self.loops.hooked is not self.loop:
-            self.loop._set_hooks()
+            self.loop.set_hooks()
         if interruption is not None or self.thrown is not None:
             self.interrupt(interruption)
 

@@ -121,10 +121,10 @@ class Recorder(UntilStopped):
         path = os.fspath(file)
         format_of(path)
         with open(path, "wb") as opened:
-            self._write(opened, path, 0)
+            self.write(opened, path, 0)
 
-    def _write(self, file: BinaryIO, path: str, first: int) -> int:
-        """From an event on; return how many since then are no longer kept."""
+    def write(self, file: BinaryIO, path: str, first: int) -> int:
+        """Seam: from an event on; return how many since then are no longer kept."""
         events = self.events(first)
         oldest = next(events, None)
         write(file, format_of(path), () if oldest is None else chain((oldest,), events), self._about())

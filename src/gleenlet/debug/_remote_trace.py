@@ -64,5 +64,5 @@ def end_trace(request: dict[str, Any]) -> dict[str, Any]:
         ends.cancel()
         first = recorder.first
     file = BytesIO()
-    lost = recorder._write(file, str(request["file"]), first)
+    lost = recorder.write(file, str(request["file"]), first)
     return {"file": base64.b64encode(file.getbuffer()).decode(), "lost": lost}

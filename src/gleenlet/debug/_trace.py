@@ -49,4 +49,4 @@ class Trace:
     def __exit__(self, *exception: object) -> None:
         self._recorder.stop()
         with open(self._path, "wb") as file:
-            self.lost = self._recorder._write(file, self._path, self._recorder.first)
+            self.lost = self._recorder.write(file, self._path, self._recorder.first)

@@ -73,7 +73,7 @@ class Explorer:
         """One run; how it failed is in `failure`."""
         hub, recorder, thread = self.hub, Recorder(strategy), get_ident()
         assert self.clock is not None
-        self.clock._restart()
+        self.clock.restart()
         self.failure = None
         self.unasked.clear()
         self.runs += 1
@@ -121,7 +121,7 @@ class Explorer:
             self.late_replies,
             lambda _: "the reply is late",
             # GLib comes to this when nothing is ready in the hub, and before any reply: those are less urgent.
-            lambda _: at_once(clock._jump),
+            lambda _: at_once(clock.jump),
             lambda event, waiter: event == WAITS and is_reply(waiter),
         )
         yield Unusual(

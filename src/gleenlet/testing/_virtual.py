@@ -229,8 +229,8 @@ class Clock:
         self._fail(f"deadlock: no task runs, and only timeouts of GLib's go off again and again: {', '.join(names)}")
         return True
 
-    def _jump(self) -> None:
-        """Go to the next deadline, whatever holds the clock."""
+    def jump(self) -> None:
+        """Seam: go to the next deadline, whatever holds the clock."""
         when = self._next()
         if when is not None:
             self._move(when)
@@ -264,8 +264,8 @@ class Clock:
         self._freeze()
         self._hub.set_clock(self._now)
 
-    def _restart(self) -> None:
-        """Show the first moment again: each run of an explorer begins with it."""
+    def restart(self) -> None:
+        """Seam: show the first moment again; each run of an explorer begins with it."""
         self._due = {number: due - self._now + START for number, due in self._due.items()}
         self._now = START
         self._still_since = None

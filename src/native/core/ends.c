@@ -283,7 +283,7 @@ static void note_handle(Item *item, PyObject *handles) { /* and free nothing */
         PyErr_Clear();
 }
 
-/* _forget_in_child() -> the tasks and the handles that are forgotten. In a forked child: keep the task that runs, forget all
+/* forget_in_child() -> the tasks and the handles that are forgotten. In a forked child: keep the task that runs, forget all
  * else, as the child has it only because memory is copied whole. Nothing is ended or freed: no code of the parent's may run here. */
 PyObject *hub_forget_in_child(Hub *hub, PyObject *Py_UNUSED(ignored)) {
     PollFD fds[256];

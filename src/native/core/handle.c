@@ -54,7 +54,7 @@ static PyMethodDef handle_methods[] = {
     {"when", (PyCFunction)handle_when, METH_NOARGS, "The deadline on the hub's clock, in seconds."},
     {NULL}};
 
-static PyMemberDef handle_members[] = {{"_func", T_OBJECT, offsetof(Handle, func), READONLY, NULL}, {NULL}};
+static PyMemberDef handle_members[] = {{"func", T_OBJECT, offsetof(Handle, func), READONLY, "Seam: what is called; None once it was cancelled."}, {NULL}};
 
 PyTypeObject HandleType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gleenlet._core._native.Handle",

@@ -132,7 +132,8 @@ static PyMethodDef hub_methods[] = {
      "Raises: ValueError: it is closed or cannot be polled. TypeError: `func` cannot be called. GleenletError: it is watched\n"
      "already, or a task waits for it; the hub is another thread's, or closed."},
     {"unwatch", (PyCFunction)hub_unwatch, METH_O, "unwatch($self, file, /)\n--\n\nUndo `watch`; nothing if there is none."},
-    {"_forget_in_child", (PyCFunction)hub_forget_in_child, METH_NOARGS, NULL},
+    {"forget_in_child", (PyCFunction)hub_forget_in_child, METH_NOARGS, "forget_in_child($self, /)\n--\n\n"
+     "Seam: in a forked child, keep the task that runs alone; return the tasks and the handles that are forgotten."},
     {"_acquire", (PyCFunction)hub_acquire, METH_NOARGS, NULL},
     {"_release", (PyCFunction)hub_release, METH_NOARGS, NULL},
     {"_iterate", (PyCFunction)hub_iterate, METH_VARARGS, NULL},
@@ -153,7 +154,8 @@ static PyMethodDef hub_methods[] = {
     {"_call", (PyCFunction)(void (*)(void))hub_call, METH_FASTCALL, NULL},
     {"waiter_of", (PyCFunction)hub_waiter_of, METH_O, "waiter_of($self, greenlet, /)\n--\n\n"
      "Seam: the Waiter that a greenlet waits in, or None."},
-    {"_switch_later", (PyCFunction)(void (*)(void))hub_switch_later, METH_FASTCALL, NULL},
+    {"switch_later", (PyCFunction)(void (*)(void))hub_switch_later, METH_FASTCALL, "switch_later($self, greenlet, what, kwargs, /)\n--\n\n"
+     "Seam: resume a greenlet from the loop with these arguments, or an exception in their place."},
     {NULL}};
 
 static PyMemberDef hub_members[] = {

@@ -193,12 +193,13 @@ static PyMethodDef job_methods[] = {
      "Seam: raise an exception at its wait, or at the next one; through its shields, or after them."},
     {"take_back", (PyCFunction)(void (*)(void))job_take_back, METH_FASTCALL, "take_back($self, type, through_shield=False, /)\n--\n\n"
      "Seam: do not raise what `interrupt` was given after all, if it is of this type."},
-    {"_start", (PyCFunction)job_start, METH_NOARGS, "Run it up to its first wait, where safe; else queue it."},
+    {"start", (PyCFunction)job_start, METH_NOARGS, "start($self, /)\n--\n\n"
+     "Seam: run it up to its first wait, where that is safe; else queue it."},
     {NULL}};
 
 static PyMemberDef job_members[] = {
     {"hub", T_OBJECT, offsetof(Job, hub), READONLY, "The hub whose loop runs it. Thread: any."},
-    {"_func", T_OBJECT, offsetof(Job, func), READONLY, NULL},
+    {"func", T_OBJECT, offsetof(Job, func), READONLY, "Seam: what it runs; after its end a name, or None."},
     {"_name", T_OBJECT, offsetof(Job, name), 0, NULL},
     {"value", T_OBJECT, offsetof(Job, value), READONLY, "Seam: its result or exception, by `state`; nobody has asked for it."},
     {"guard", T_OBJECT, offsetof(Job, guard), 0, "Seam: called before a wait begins, to refuse it; or None."},

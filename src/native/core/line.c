@@ -197,8 +197,8 @@ static void bound_dealloc(ThreadBound *self) {
 }
 
 static PyMethodDef bound_methods[] = {
-    {"_claim", (PyCFunction)(void (*)(void))bound_claim, METH_FASTCALL,
-     "_claim(what=self): it is this thread's from now on; GleenletError, about `what`, if it is another's."},
+    {"claim", (PyCFunction)(void (*)(void))bound_claim, METH_FASTCALL,
+     "Seam: it is this thread's from now on; GleenletError, about `what` or itself, if it is another's."},
     {NULL}};
 
 PyTypeObject ThreadBoundType = {

@@ -134,10 +134,10 @@ int switch_later(Hub *hub, Lane *lane, PyGreenlet *greenlet, PyObject *args, PyO
     return 0;
 }
 
-/* _switch_later(greenlet, args or an exception, kwargs): resume it from the loop with greenlet's own switch() or throw() */
+/* switch_later(greenlet, args or an exception, kwargs): resume it from the loop with greenlet's own switch() or throw() */
 PyObject *hub_switch_later(Hub *hub, PyObject *const *args, Py_ssize_t n) {
     if (n != 3 || !here(hub))
-        return n == 3 ? NULL : PyErr_Format(PyExc_TypeError, "_switch_later() takes 3 arguments");
+        return n == 3 ? NULL : PyErr_Format(PyExc_TypeError, "switch_later() takes 3 arguments");
     PyObject *what = PyTuple_Check(args[1]) ? Py_NewRef(args[1]) : as_exception(args[1]);
     int failed = !what || switch_later(hub, hub->normal, (PyGreenlet *)args[0], what, args[2]);
     Py_XDECREF(what);

@@ -12,7 +12,7 @@
     X(str_func, "func")                                                                                               \
     X(str_hubs, "gleenlet.hubs")                                                                                      \
     X(str_name, "__name__")                                                                                           \
-    X(str_report, "_report")                                                                                          \
+    X(str_report, "report_failure")                                                                                   \
     X(str_safe_point, "_safe_point")                                                                                  \
     X(str_stack_saved, "_stack_saved")                                                                                \
     X(verb_event, "Event.wait")                                                                                       \

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 ROOT=$PWD
 OUT=$ROOT/build/native
 PYTHON=$ROOT/.venv/bin/python
-TESTS=(tests/core/test_{ends,seams,hub,waiter,line,wakeups,unsafe_switch,raw_greenlets,exit,task,run,callback,slabs}.py
+TESTS=(tests/core/test_{ends,collections,greenlets_of_tasks,seams,hub,waiter,line,wakeups,unsafe_switch,raw_greenlets,exit,task,run,callback,slabs}.py
     tests/sync/test_{sync,lock,queue}.py tests/dbus/test_dbus_{gvariant,invoke,incoming}.py tests/debug/test_debug_record.py)
 # valgrind is some 40 times slower: what walks each way through the core once, and no test that counts milliseconds.
 VALGRIND_TESTS='cancel or throw or timeout or failure or callback or green or garbage or pool or name or result or kept'

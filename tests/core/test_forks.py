@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 
 import pytest
 from gi.repository import Gio, GLib
+from greenlet import greenlet
 
 import gleenlet
 from child import in_child
-from gleenlet import get_hub, run, sleep, spawn, wait_child
+from descriptors import take_all_descriptors
+from gleenlet import get_hub, move_on_after, run, sleep, spawn, to_thread, wait_child
+from gleenlet._core._native import PLATFORM
+from other_threads import with_context
 
 
 @in_child()
@@ -263,3 +268,166 @@ def test_a_loop_that_began_while_signals_woke_a_task_ends_in_a_forked_child() ->
     task.cancel()
     task.join()
     assert statuses == [3]
+
+
+# ---- a fork in a task ----
+
+
+@pytest.mark.skipif(PLATFORM == "plain", reason="what GLib is woken by there is not known")
+@in_child()
+@pytest.mark.parametrize("free", [True, False])
+def test_a_forked_child_takes_none_of_its_parents_wake_ups(free: bool) -> None:
+    def main() -> None:
+        reader, writer = os.pipe()
+        taken = [] if free else take_all_descriptors()
+        pid = os.fork()
+        for fd in taken:
+            os.close(fd)
+        if not pid:
+            os.close(writer)
+            while not os.get_blocking(reader) or not is_over(reader):
+                sleep(0.001)  # polls the same context as the parent
+            os._exit(0)
+        for number in range(300):
+            with move_on_after(60) as limit:
+                to_thread(int)
+            assert not limit.expired(), number
+        os.close(writer)
+        assert wait_child(pid) == 0
+
+    run(main)
+
+
+def is_over(reader: int) -> bool:
+    import select
+
+    return bool(select.select([reader], [], [], 0)[0])
+
+
+@in_child()
+def test_a_forked_childs_hub_holds_the_task_that_forked_and_nothing_else() -> None:
+    ran: list[int] = []
+
+    def parent_only() -> None:
+        sleep(0.005)
+        ran.append(1)
+
+    def main() -> None:
+        task = spawn(parent_only)
+        called = get_hub().call_later(0.005, ran.append, 2)
+        sleep(0)
+        new = spawn(ran.append, 3)
+        pid = os.fork()
+        if not pid:
+            assert get_hub().tasks() == [gleenlet.current_task()]
+            had_run = list(ran)  # on a slow machine, in the parent
+            sleep(0.02)
+            assert ran == had_run
+            assert task.join()
+            assert new.cancelled()
+            assert spawn(int).result() == 0
+            # Elsewhere the parent may take the thread's wake-up: what GLib is woken by is not known there.
+            assert PLATFORM == "plain" or to_thread(int) == 0
+            os._exit(0)
+        assert wait_child(pid) == 0
+        assert task.join()
+        assert sorted(ran) == [1, 2, 3]
+        assert called.when()
+
+    run(main)
+
+
+@in_child()
+def test_a_forked_child_of_a_thread_forgets_the_others_hubs() -> None:
+    gate = threading.Event()
+    ready = threading.Event()
+
+    def other() -> None:
+        def main() -> None:
+            ready.set()
+            while not gate.is_set():
+                sleep(0.001)
+
+        with_context(lambda: run(main))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    ready.wait()
+    pid = os.fork()
+    if not pid:
+        run(sleep, 0.001)
+        os._exit(0)
+    assert wait_child(pid) == 0
+    gate.set()
+    thread.join()
+
+
+@in_child()
+def test_a_child_forked_in_a_task_goes_on_when_what_drove_the_loop_is_gone() -> None:
+    statuses: list[int] = []
+
+    def forks() -> None:
+        pid = os.fork()
+        if not pid:
+            sleep(0.001)  # run() below waits for a task that is none of this process
+            os._exit(3)
+        statuses.append(wait_child(pid))
+
+    def main() -> None:
+        spawn(forks).join()
+
+    run(main)
+    assert statuses == [3]
+
+
+@in_child()
+def test_a_forked_childs_task_resumes_nothing_of_its_parents() -> None:
+    statuses: list[int] = []
+    parent = os.getpid()
+    event, lock = gleenlet.Event(), gleenlet.Lock()
+
+    def waits(wait: Callable[[], object]) -> None:
+        wait()
+        if os.getpid() != parent:
+            os._exit(1)
+
+    def forks() -> None:
+        lock.acquire()
+        sleep(0.001)
+        pid = os.fork()
+        event.set()
+        lock.release()
+        sleep(0.001)
+        if pid:
+            statuses.append(wait_child(pid))
+
+    def main() -> None:
+        task = spawn(forks)
+        greenlet(lambda: waits(event.wait)).switch()
+        for wait in (event.wait, lock.acquire, task.join):
+            spawn(waits, wait)
+        waits(task.join)
+
+    try:
+        run(main)
+    except gleenlet.Cancelled:
+        os._exit(3 if os.getpid() != parent else 4)
+    assert statuses == [3]
+
+
+@in_child()
+def test_what_drives_a_forked_childs_loop_ends_with_the_task_that_forked() -> None:
+    statuses: list[int] = []
+
+    def forks() -> None:
+        pid = os.fork()
+        sleep(0.001)
+        if pid:
+            statuses.append(wait_child(pid))
+
+    parent = os.getpid()
+    try:
+        run(lambda: spawn(forks).join())
+    except gleenlet.Cancelled:
+        os._exit(4 if os.getpid() != parent else 5)
+    assert statuses == [4]

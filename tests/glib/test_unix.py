@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 
@@ -29,6 +30,7 @@ from gleenlet import (
 from gleenlet._core import wakeup
 from gleenlet._glib import children, unix_signals
 from inside import settle
+from other_threads import with_context
 
 
 def start(script: str) -> int:
@@ -477,3 +479,33 @@ def test_a_thread_may_fork_while_the_main_thread_waits_for_a_signal() -> None:
 
     warnings.simplefilter("ignore")  # Python's own, of a fork beside threads
     run(main)
+
+
+@in_child()
+def test_threads_that_wait_for_one_child_all_get_its_status() -> None:
+    statuses: list[int] = []
+
+    def wait(pid: int, barrier: threading.Barrier) -> None:
+        def main() -> None:
+            get_hub()
+            barrier.wait()
+            statuses.append(wait_child(pid))
+
+        with_context(main)
+
+    for _ in range(10):
+        reader, writer = os.pipe()
+        stdin = [(os.POSIX_SPAWN_DUP2, reader, 0)]
+        pid = os.posix_spawn("/bin/sh", ["sh", "-c", "read line; exit 3"], os.environ, file_actions=stdin)
+        barrier = threading.Barrier(8)
+        threads = [threading.Thread(target=wait, args=(pid, barrier)) for _ in range(8)]
+        for one in threads:
+            one.start()
+        while pid not in children.children or children.children[pid].waiting < len(threads):
+            time.sleep(0.001)
+        os.write(writer, b"end\n")
+        for one in threads:
+            one.join()
+        os.close(reader)
+        os.close(writer)
+    assert statuses == [3] * 80

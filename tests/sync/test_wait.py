@@ -68,7 +68,7 @@ def test_wait_lasts_as_long_as_its_timeout_to_the_nanosecond(seconds: float) -> 
 @on_a_clock_that_jumps
 def test_wait_whose_time_is_over_goes_on_in_its_turn_whatever_has_ended_meanwhile() -> None:
     log: list[str] = []
-    quick, slow = spawn(int), spawn(sleep, FOREVER)
+    quick, slow = spawn(sleep, 0.5), spawn(sleep, FOREVER)
 
     def waits() -> None:
         log.append(f"{len(wait(of(quick, slow), timeout=1)[0])} ended")

@@ -10,6 +10,7 @@ import pytest
 from gleenlet import (
     BoundedSemaphore,
     Semaphore,
+    get_hub,
     spawn,
 )
 from inside import both_orders, settle, start
@@ -113,3 +114,20 @@ def test_bounded_semaphore_refuses_one_release_too_many() -> None:
         pass
     with pytest.raises(ValueError, match="too many"):
         semaphore.release()
+
+
+def test_what_is_released_while_a_unit_is_handed_out_is_not_lost() -> None:
+    semaphore, hub = Semaphore(0), get_hub()
+    task = spawn(semaphore.acquire)
+    settle()
+
+    def releases(_event: int, _item: object) -> None:  # as a finalizer may, or a signal's handler
+        semaphore.release()
+
+    hub.observe(releases)
+    semaphore.release()
+    hub.unobserve(releases)
+    task.join()
+    assert not semaphore.locked()  # one for the task, one is left
+    semaphore.acquire()
+    assert semaphore.locked()

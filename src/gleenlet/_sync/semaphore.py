@@ -66,7 +66,8 @@ class Semaphore(ThreadBound):
         self.release()
 
     def _hand_out(self) -> None:
-        self._value -= self._line.wake(self._value)
+        given = self._line.wake(self._value)
+        self._value -= given  # read anew: a finalizer or a signal's handler may have released meanwhile
 
     def _pass_on(self) -> None:
         self._value += 1

@@ -97,6 +97,28 @@ def test_imports_keep_to_the_rooms(path: Path) -> None:
         )
 
 
+def circle(imports: dict[Path, set[Path]]) -> list[str]:
+    """Files that import each other, one after the other; none where there are no such files."""
+    left = dict(imports)
+    while free := [path for path, others in left.items() if not others & left.keys()]:
+        for path in free:
+            del left[path]
+    return sorted(map(str, left))
+
+
+def files_of(module: tuple[str, ...]) -> Path:
+    return Path(*module, "__init__.py") if SOURCE.joinpath(*module).is_dir() else Path(*module).with_suffix(".py")
+
+
+def test_no_files_import_each_other() -> None:
+    """Neither in a function nor for a type checker alone. What comes through a room's door is the room's affair."""
+    files = [path for path in FILES if path.name != "__init__.py"]
+    imports = {path: {files_of(module) for module in imported(path) if len(module) > 1} - {path} for path in files}
+    assert circle(imports) == []
+    one, two, three = Path("one.py"), Path("two.py"), Path("three.py")
+    assert circle({one: {two}, two: {one}, three: {one}}) != []
+
+
 @pytest.mark.parametrize("room", sorted({room_of(path) for path in FILES} - {""}))
 def test_a_rooms_door_only_opens(room: str) -> None:
     tree = ast.parse((SOURCE / room / "__init__.py").read_text())

@@ -1,38 +1,25 @@
-"""A task as a future of the running asyncio loop. Imports asyncio, so it is loaded where a task is awaited."""
+"""A task as a future of the running asyncio loop. Imports asyncio, so it is loaded where a task is awaited.
+
+It stands below the task, and knows it by what it does.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from gleenlet._core import _native
 from gleenlet._core.errors import GleenletError
-from gleenlet._core.task import Task
 
-__all__ = ["as_future", "own_loop"]
-
-T = TypeVar("T")
+__all__ = ["future_of", "own_loop"]
 
 
-def as_future(task: Task[T]) -> asyncio.Future[T]:
-    """Return a future of the running asyncio loop that ends as the task does; `await task` is the same.
-
-    Cancelling the future cancels the task; the future is cancelled once the task has ended.
-
-    Raises:
-        RuntimeError: no asyncio loop is running.
-        GleenletError: the task belongs to another thread, or no GLib loop runs here to run the task.
-
-    >>> from gleenlet import spawn
-    >>> from gleenlet.asyncio import run
-    >>> async def main(): return await as_future(spawn(max, 1, 2))
-    >>> run(main())
-    2
-    """
+def future_of(task: Any) -> asyncio.Future[Any]:
+    """What `gleenlet.asyncio.as_future` returns, which says how it ends."""
     loop = own_loop(repr(task))
     if task.hub.thread != _native.get_ident():
         raise GleenletError(f"{task!r} belongs to another thread: wait for it there, or use from_thread()")
-    return cast("asyncio.Future[T]", TaskFuture(task, loop))
+    return TaskFuture(task, loop)
 
 
 def own_loop(what: str) -> asyncio.AbstractEventLoop:
@@ -51,15 +38,15 @@ def own_loop(what: str) -> asyncio.AbstractEventLoop:
 class TaskFuture(asyncio.Future[Any]):
     """Ends as the task does; like asyncio's Task, it is cancelled once the task has ended by that."""
 
-    def __init__(self, task: Task[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, task: Any, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self.task = task
         task.add_done_callback(self._copy)
 
     def cancel(self, msg: Any | None = None) -> bool:
-        return not self.done() and self.task.cancel(msg)
+        return not self.done() and bool(self.task.cancel(msg))
 
-    def _copy(self, task: Task[Any]) -> None:
+    def _copy(self, task: Any) -> None:
         if self._loop.is_closed() or self.done():
             return
         if task.cancelled():

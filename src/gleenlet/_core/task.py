@@ -251,9 +251,9 @@ class Task(_native.Job, Generic[T_co]):
         >>> gleenlet.asyncio.run(main())
         2
         """
-        from gleenlet._core.future import as_future  # loads asyncio, which most programs do not need
+        from gleenlet._core.future import future_of  # loads asyncio, which most programs do not need
 
-        return as_future(self).__await__()
+        return future_of(self).__await__()
 
     def _finished(self) -> None:
         """Called by _core when it has ended and somebody waits, or it has failed.

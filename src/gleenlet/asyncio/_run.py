@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from greenlet import GreenletExit
 
 from gleenlet._core import Cancelled, Hub, Task, UnsafeSwitchError, Waiter, _native, get_hub, spawn
-from gleenlet._core.future import as_future, own_loop
+from gleenlet._core.future import future_of, own_loop
 from gleenlet.asyncio._loop import EventLoop, local, run_in_task
 from gleenlet.asyncio._private import FirstStep, never_mind
 from gleenlet.asyncio._selector import refuse_wait
@@ -225,6 +225,23 @@ def stop() -> None:
     finally:
         if task.done() and local.loops.background.get(hub) is background:
             del local.loops.background[hub]
+
+
+def as_future(task: Task[T]) -> asyncio.Future[T]:
+    """Return a future of the running asyncio loop that ends as the task does; `await task` is the same.
+
+    Cancelling the future cancels the task; the future is cancelled once the task has ended.
+
+    Raises:
+        RuntimeError: no asyncio loop is running.
+        GleenletError: the task belongs to another thread, or no GLib loop runs here to run the task.
+
+    >>> from gleenlet import spawn
+    >>> async def main(): return await as_future(spawn(max, 1, 2))
+    >>> run(main())
+    2
+    """
+    return future_of(task)
 
 
 async def to_task(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -8,16 +8,13 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterator
 from types import FunctionType, TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar, TypeVarTuple, overload
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar, TypeVarTuple, overload
 from weakref import WeakKeyDictionary
 
 from gi.repository import GLib
 
 from gleenlet import GleenletError
 from gleenlet.dbus._types import Codec, variant
-
-if TYPE_CHECKING:
-    from gleenlet.dbus._interface import Interface
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,18 +27,25 @@ EXPORTS = "__dbus_exports__"  # of a service: where it is exported
 GETTER, SETTER = "__dbus_getter__", "__dbus_setter__"  # of a function: its property
 
 
+class Owner(Protocol):
+    """The interface that has a member."""
+
+    name: str
+    properties: dict[str, Property[Any]]
+
+
 class Outlet(Protocol):
     """Where a service's changes and signals go: an export."""
 
-    def changed(self, interface: Interface, prop: Property[Any], value: GLib.Variant) -> None: ...
-    def emit(self, interface: Interface, signal: Signal[*tuple[Any, ...]], args: GLib.Variant) -> None: ...
+    def changed(self, interface: Owner, prop: Property[Any], value: GLib.Variant) -> None: ...
+    def emit(self, interface: Owner, signal: Signal[*tuple[Any, ...]], args: GLib.Variant) -> None: ...
 
 
 class Member:
     """What properties and signals have in common: a place in a class, and a name on the bus."""
 
     attribute = ""  # in Python
-    interface: Interface
+    interface: Owner
 
     def __init__(self, name: str | None, deprecated: bool) -> None:
         self.name = name or ""  # on the bus; "" until the class is read

@@ -19,7 +19,7 @@ from gleenlet.dbus._convert import invoke, send, unpack
 from gleenlet.dbus._errors import NameLost, from_reply
 from gleenlet.dbus._fds import FileDescriptor
 from gleenlet.dbus._interface import Interface, Method
-from gleenlet.dbus._members import BoundSignal, Property, Signal
+from gleenlet.dbus._members import BoundSignal, Owner, Property, Signal
 from gleenlet.dbus._subscribe import Subscription, closed_error, get_owner, refuse_closed, refuse_thread
 from gleenlet.dbus._types import number_of, typed, variant
 
@@ -37,7 +37,7 @@ class Remote:
         self.name = name
         self.path = path
         self.flags = int(flags)
-        self.caches: dict[Interface, PropertyCache] = {}
+        self.caches: dict[Owner, PropertyCache] = {}
         self.hub = get_hub()  # where properties are kept up to date
 
     def call(self, interface: Interface, method: Method, args: tuple[Any, ...]) -> Any:
@@ -87,7 +87,7 @@ class Remote:
             os.close(fd)
         return values
 
-    def properties(self, interface: Interface) -> PropertyCache:
+    def properties(self, interface: Owner) -> PropertyCache:
         cache = self.caches.get(interface)
         if cache is None:
             cache = self.caches[interface] = PropertyCache(self, interface)
@@ -200,7 +200,7 @@ class PropertyCache:
     cannot be told, and whatever is newer than both is still to come.
     """
 
-    def __init__(self, remote: Remote, interface: Interface) -> None:
+    def __init__(self, remote: Remote, interface: Owner) -> None:
         self.remote = remote
         self.interface = interface
         self.by_name = {prop.name: prop for prop in interface.properties.values()}

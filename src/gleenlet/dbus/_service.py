@@ -17,7 +17,7 @@ from gleenlet.dbus._convert import pack, register
 from gleenlet.dbus._errors import FAILED, INVALID_ARGS, LIMITS_EXCEEDED, name_and_text, text_of
 from gleenlet.dbus._fds import FileDescriptor
 from gleenlet.dbus._interface import Interface, Method, interfaces_of
-from gleenlet.dbus._members import EXPORTS, GETTER, SETTER, Property, Signal
+from gleenlet.dbus._members import EXPORTS, GETTER, SETTER, Owner, Property, Signal
 from gleenlet.dbus._remote import PROPERTIES
 from gleenlet.dbus._subscribe import Subscription, get_owner, refuse_closed
 from gleenlet.dbus._types import ObjectPath, number_of, typed, variant
@@ -113,7 +113,7 @@ class export(Generic[T]):
         self._running: dict[Pending, None] = {}  # in their order
         self._queue: deque[Pending] = deque()
         self._callers: dict[str | None, Subscription] = {}
-        self._changed: dict[Interface, dict[Property[Any], GLib.Variant]] = {}
+        self._changed: dict[Owner, dict[Property[Any], GLib.Variant]] = {}
         self._hub = get_hub()
 
     def __enter__(self) -> T:
@@ -321,7 +321,7 @@ class export(Generic[T]):
 
     # ---- an Outlet: what the object tells ----
 
-    def changed(self, interface: Interface, prop: Property[Any], value: GLib.Variant) -> None:
+    def changed(self, interface: Owner, prop: Property[Any], value: GLib.Variant) -> None:
         """Called when the object sets a property: told with all others of this turn, the last value of each."""
         if prop.emits not in ("true", "invalidates") or not prop.readable:
             return
@@ -329,7 +329,7 @@ class export(Generic[T]):
             self._hub.call_soon_threadsafe(self._flush)
         self._changed.setdefault(interface, {})[prop] = value
 
-    def emit(self, interface: Interface, signal: Signal[*tuple[Any, ...]], args: GLib.Variant) -> None:
+    def emit(self, interface: Owner, signal: Signal[*tuple[Any, ...]], args: GLib.Variant) -> None:
         """Called when the object emits a signal; changes of before it are told first."""
         self._flush()
         self._send(interface.name, signal.name, args)

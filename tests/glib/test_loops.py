@@ -1,7 +1,8 @@
-"""cooperative_loops: main loops that tasks run are waits. GLib's in this process, GTK 3's and 4's in children."""
+"""cooperative_loops: main loops that tasks run are waits. GLib's and Gio's; GTK's are in test_gtk_loops.py."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 import warnings
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from gi.repository import Gio, GLib
 
-from child import in_child, run_script
+from child import in_child
 from gleenlet import (
     Cancelled,
     cooperative_loops,
@@ -339,241 +340,9 @@ def test_other_threads_run_their_loops_as_before(cooperative: None) -> None:
     assert to_thread(works) is False
 
 
-# ---- GTK ----
-
-GTK_3 = """
-import warnings; warnings.simplefilter("error", RuntimeWarning)
-import gi; gi.require_version("Gtk", "3.0")
-{gtk_first}
-import gleenlet
-from gi.repository import GLib
-block = gleenlet.cooperative_loops()
-before = block.__enter__()
-from gi.repository import Gtk
-def spin():
-    while not ended:
-        gleenlet.sleep(0.001); ticks.append(1)
-def ticked(func, *args):  # func's result, and that others went on meanwhile
-    begun = len(ticks)
-    result = func(*args)
-    assert len(ticks) > begun
-    return result
-ticks, ended = [], []
-gleenlet.spawn(spin)
-def until(condition):
-    while not condition():
-        gleenlet.sleep(0.001)
-def soon(func, *args):  # when others have gone on
-    begun = len(ticks)
-    gleenlet.spawn(lambda: until(lambda: len(ticks) > begun + 1) or func(*args))
-"""
-
-
-def gtk_3(program: str, gtk_first: bool = False) -> str:
-    """Run it with Gtk 3 and a task that goes on, as a task; what it printed."""
-    prelude = GTK_3.format(gtk_first="from gi.repository import Gtk" if gtk_first else "")
-    outcome = run_script(prelude + program, display=True, env={"G_DEBUG": "fatal-warnings"})
-    assert outcome.status == 0, outcome
-    return outcome.stdout
-
-
-@pytest.mark.parametrize("gtk_first", [False, True], ids=["imported later", "imported before"])
-def test_gtk_3_dialogs_are_waits_and_end_in_any_order(gtk_first: bool) -> None:
-    program = """
-def ask(name, after=None):
-    dialog = Gtk.MessageDialog(text=name, buttons=Gtk.ButtonsType.OK_CANCEL)
-    dialogs[name] = dialog
-    response = dialog.run()
-    print(name, response, dialog.get_modal(), dialog.get_visible())
-    dialog.destroy()
-dialogs = {}
-def main():
-    tasks = [gleenlet.spawn(ask, name) for name in ("first", "second", "hidden", "destroyed", "closed")]
-    until(lambda: len(dialogs) == 5 and all(d.get_visible() and d.get_modal() for d in dialogs.values()))
-    begun = len(ticks)
-    dialogs["first"].response(Gtk.ResponseType.OK); tasks[0].join()
-    dialogs["second"].response(Gtk.ResponseType.CANCEL); tasks[1].join()
-    dialogs["closed"].close(); tasks[4].join()  # it is modal and on top
-    dialogs["hidden"].hide(); tasks[2].join()
-    dialogs["destroyed"].destroy(); tasks[3].join()
-    assert len(ticks) > begun
-    ended.append(1)
-    Gtk.main_quit()
-gleenlet.spawn(main)
-Gtk.main()
-print(Gtk.main_level())
-"""
-    assert gtk_3(program, gtk_first).splitlines() == [
-        "first -5 False True",
-        "second -6 False True",
-        "closed -4 False True",
-        "hidden -1 False False",
-        "destroyed -1 True False",
-        "0",
-    ]
-
-
-def test_gtk_3_a_cancelled_dialog_is_given_back_as_it_was() -> None:
-    program = """
-def main():
-    dialog = Gtk.Dialog()
-    task = gleenlet.spawn(dialog.run)
-    until(dialog.get_visible)
-    print(dialog.get_modal()); task.cancel(); task.join()
-    print(task.cancelled(), dialog.get_modal(), dialog.get_visible())
-    from gi.repository import GObject
-    signal = GObject.signal_lookup("response", Gtk.Dialog)
-    print(bool(GObject.signal_has_handler_pending(dialog, signal, 0, True)))
-    ended.append(1)
-gleenlet.run(main)
-"""
-    assert gtk_3(program) == "True\nTrue False True\nFalse\n"
-
-
-def test_gtk_3_main_and_main_quit_and_main_level_in_tasks() -> None:
-    program = """
-log = []
-def runs(name):
-    log.append((name, Gtk.main_level()))
-    Gtk.main()
-    log.append(name)
-def main():
-    tasks = [gleenlet.spawn(runs, "one"), gleenlet.spawn(runs, "two")]
-    until(lambda: Gtk.main_level() == 3)
-    print(Gtk.main_level(), GLib.main_depth())
-    Gtk.main_quit(); Gtk.main_quit()  # the second asks the same one
-    tasks[1].join(); print(log, Gtk.main_level())
-    def nested():  # in a callback: as before, and the innermost one
-        GLib.timeout_add(1, lambda: print("levels", Gtk.main_level()) or Gtk.main_quit())
-        Gtk.main()
-        nested_is_over.set()
-        return False
-    nested_is_over = gleenlet.Event()
-    GLib.idle_add(nested)
-    nested_is_over.wait()
-    print(Gtk.main_level()); Gtk.main_quit()
-    tasks[0].join(); print(log, Gtk.main_level())
-    ended.append(1)
-    Gtk.main_quit()
-gleenlet.spawn(main)
-Gtk.main()
-print(Gtk.main_level())
-block.__exit__(None, None, None)
-print("main_level" in vars(Gtk), Gtk.main.__module__)
-"""
-    assert gtk_3(program).splitlines() == [
-        "3 1",
-        "[('one', 1), ('two', 2), 'two'] 2",
-        "levels 3",
-        "2",
-        "[('one', 1), ('two', 2), 'two', 'one'] 1",
-        "0",
-        "False gi.overrides.Gtk",
-    ]
-
-
-def test_gtk_3_iterations_in_a_task() -> None:
-    program = """
-def main():
-    log = []
-    for i in range(3): GLib.idle_add(log.append, i)
-    while Gtk.events_pending():
-        Gtk.main_iteration()
-    print(log)
-    GLib.timeout_add(30, log.append, "late")
-    def pump():
-        while log[-1] != "late": Gtk.main_iteration_do(True)
-    ticked(pump)
-    print(Gtk.main_iteration_do(False), "of the main that runs")
-    Gtk.main_quit()
-    print(Gtk.main_iteration_do(False))
-    ended.append(1)
-gleenlet.spawn(main)
-Gtk.main()
-def without():
-    print(Gtk.main_iteration_do(False))
-    other = gleenlet.spawn(Gtk.main)
-    until(Gtk.main_level); print(Gtk.main_iteration_do(False))
-    Gtk.main_quit(); other.join()
-gleenlet.run(without)
-print(Gtk.main_iteration_do(False))
-window = Gtk.Window(); window.show()
-while Gtk.events_pending(): Gtk.main_iteration()
-"""
-    assert gtk_3(program).splitlines() == [
-        "[0, 1, 2]",
-        "False of the main that runs",
-        "True",
-        "True",
-        "False",
-        "True",
-    ]
-
-
-def test_gtk_3_a_native_dialog_runs_outside() -> None:
-    program = """
-import warnings
-def main():
-    dialog = Gtk.FileChooserNative.new("title", None, Gtk.FileChooserAction.OPEN, None, None)
-    soon(dialog.hide)
-    print(ticked(dialog.run))
-    ended.append(1)
-gleenlet.run(main)
-"""
-    assert gtk_3(program) == "-1\n"
-
-
-def test_gtk_3_outside_tasks_dialogs_are_nested_as_before() -> None:
-    program = """
-dialog = Gtk.Dialog()
-GLib.timeout_add(10, lambda: print(GLib.main_depth()) or dialog.response(7))
-print(dialog.run())
-"""
-    assert gtk_3(program) == "1\n7\n"
-
-
-def test_gtk_4_has_nothing_to_replace_and_its_windows_live_on_under_a_loop_in_a_task() -> None:
-    outcome = run_script(
-        "import warnings; warnings.simplefilter('error', RuntimeWarning)\n"
-        "import gi; gi.require_version('Gtk', '4.0')\n"
-        "import gleenlet\n"
-        "from gi.repository import GLib\n"
-        "frames = []\n"
-        "def activate(app):\n"
-        "    window = Gtk.ApplicationWindow(application=app)\n"
-        "    window.add_tick_callback(lambda *_: frames.append(1) or True)\n"
-        "    window.present()\n"
-        "    gleenlet.spawn(work, window)\n"
-        "def work(window):\n"
-        "    loop = GLib.MainLoop()\n"
-        "    def watch():\n"
-        "        begun = len(frames)\n"
-        "        while len(frames) < begun + 3: gleenlet.sleep(0.001)\n"
-        "        loop.quit()\n"
-        "    watcher = gleenlet.spawn(watch)\n"
-        "    loop.run()\n"
-        "    print('frames', len(frames) >= 3, hasattr(Gtk, 'main')); window.destroy()\n"
-        "with gleenlet.cooperative_loops():\n"
-        "    from gi.repository import Gtk\n"
-        "    app = Gtk.Application()\n"
-        "    app.connect('activate', activate)\n"
-        "    app.run()\n",
-        display=True,
-        bus=True,
-        env={"G_DEBUG": "fatal-warnings"},
-    )
-    assert outcome.stdout == "frames True False\n", outcome
-
-
+@in_child()
 def test_a_module_that_is_not_there_is_not_found_as_before() -> None:
     with cooperative_loops():
-        outcome = run_script(
-            "import gleenlet, sys\n"
-            "sys.modules.pop('gi.repository.Gtk', None)\n"
-            "import gi; gi.require_version('GLib', '2.0')\n"
-            "with gleenlet.cooperative_loops():\n"
-            "    sys.meta_path[:] = [f for f in sys.meta_path if type(f).__module__ != 'gi.importer']\n"
-            "    try: from gi.repository import Gtk\n"
-            "    except ImportError as error: print('not found')\n"
-        )
-    assert outcome.stdout == "not found\n", outcome
+        sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "gi.importer"]
+        with pytest.raises(ImportError):
+            importlib.import_module("gi.repository.Gtk")

@@ -201,8 +201,8 @@ def run_function(path: str, name: str, args: tuple[Any, ...], kwargs: dict[str, 
     while pending:
         for found in bound.pop(pending.pop(), []):
             needed.add(found)
-            if isinstance(found, ast.FunctionDef):
-                found.decorator_list = []
+            if isinstance(found, ast.FunctionDef) and found.name == name:
+                found.decorator_list = []  # what brought it here
             pending += [part.id for part in ast.walk(found) if isinstance(part, ast.Name)]
     tree.body = [node for node in tree.body if node in needed]
     scope: dict[str, Any] = {"__name__": "__main__", "__file__": path}

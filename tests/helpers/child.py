@@ -126,7 +126,8 @@ def run_script(
             process.wait()
         out.seek(0)
         err.seek(0)
-        return Outcome(process.returncode, out.read().decode(), err.read().decode(), timed_out)
+        stderr = re.sub(r"^MESA-.*\n", "", err.read().decode(), flags=re.MULTILINE)  # the display's driver
+        return Outcome(process.returncode, out.read().decode(), stderr, timed_out)
 
 
 @contextlib.contextmanager
@@ -171,7 +172,8 @@ def in_child(**options: Any) -> Callable[[Callable[P, None]], Callable[P, None]]
 
         @functools.wraps(test)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
-            script = f"{first}\nimport child; child.run_function({path!r}, {test.__name__!r}, {args!r}, {kwargs!r})"
+            call = f"child.run_function({path!r}, {test.__name__!r}, {args!r}, {kwargs!r})"
+            script = f"{first}\nimport child\nfrom pathlib import PosixPath\n{call}"  # as tmp_path's repr() says
             outcome = run_script(script, **{**options, "env": with_helpers() | options.get("env", {})})
             assert outcome.status in (status if isinstance(status, tuple) else (status,)), (
                 f"{outcome}\n{outcome.stdout}\n{outcome.stderr}"

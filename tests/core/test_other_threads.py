@@ -79,7 +79,14 @@ def test_tasks_of_another_thread_are_not_waited_for() -> None:
     task = spawn(event.wait)
     done = spawn(int)
     done.join()
-    for use in (task.join, task.result, task.cancel, lambda: wait([task]), lambda: list(as_completed([task]))):
+    for use in (
+        task.hub.must_yield,
+        task.join,
+        task.result,
+        task.cancel,
+        lambda: wait([task]),
+        lambda: list(as_completed([task])),
+    ):
         assert "another thread" in refused(use)
     assert not task.cancelling()
     refused_nothing: list[object] = []

@@ -29,6 +29,7 @@ from gleenlet._core.errors import Cancelled, GleenletError, QueueEmpty, QueueFul
 from gleenlet._core.forks import Limit
 from gleenlet._core.green import callback, check_decorated, green
 from gleenlet._core.hub import Hub, all_hubs, get_hub, in_its_thread, new_hubs
+from gleenlet._core.libraries import loaded_library
 from gleenlet._core.numbers import check_span, deadline_in, real_deadline, time_left, whole_number
 from gleenlet._core.raw import schedule_switch, schedule_throw
 from gleenlet._core.run import run
@@ -75,6 +76,7 @@ __all__ = [
     "get_ident",
     "green",
     "in_its_thread",
+    "loaded_library",
     "main_depth",
     "may_wait",
     "new_hubs",

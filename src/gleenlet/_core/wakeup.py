@@ -54,7 +54,7 @@ class Wakeup:
     def install(self) -> None:
         if self.reader < 0:
             # Never closed: whoever has set a descriptor over ours restores ours, perhaps when nobody waits.
-            self.reader, self.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            self.reader, self.writer = new_pipe()
         self.former = signal.set_wakeup_fd(self.writer, warn_on_full_buffer=False)
         if self.former == self.writer:
             self.former = -1
@@ -153,17 +153,25 @@ def take_back(task: Any) -> None:
         replace((-1,), fd)
 
 
+def new_pipe() -> tuple[int, int]:
+    """Its ends do not block, and no program that is started inherits them."""
+    ends = os.pipe()
+    for fd in ends:
+        os.set_blocking(fd, False)
+    return ends
+
+
 def restart_in_child() -> None:
     """Give a forked child a pipe of its own; its hubs' descriptors are forgotten by now."""
     if wakeup.reader < 0:
         return
     # Under the same numbers: PyGObject's loops put back the descriptor that was set when they began.
     try:
-        own = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        own = new_pipe()
     except OSError:  # no descriptor is free: then it gets the numbers of the two that are closed here
         os.close(wakeup.reader)
         os.close(wakeup.writer)
-        wakeup.reader, wakeup.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        wakeup.reader, wakeup.writer = new_pipe()
     else:
         for end, parents in zip(own, (wakeup.reader, wakeup.writer), strict=True):
             os.dup2(end, parents, inheritable=False)

@@ -15,10 +15,11 @@ from typing import Any
 
 from gi.repository import GLib
 
+from gleenlet._core import loaded_library
+
 # ---- PyGObject's and GLib's versions: the only place that tells them apart ----
 
 IN, SCOPE_CALL, C_ARRAY = 0, 1, 0  # GIDirection, GIScopeType, GIArrayType
-RTLD_NOLOAD = 4  # <dlfcn.h>, Linux: only what is loaded already
 NUMBER = re.compile("gu?int(8|16|32|64)|gfloat|gdouble")
 
 
@@ -82,7 +83,7 @@ def named_in_typelib(info: Any) -> str | None:
 def girepository() -> Any:
     """The libgirepository-2.0 that PyGObject has loaded, if it knows finish functions."""
     try:
-        library: Any = ctypes.CDLL("libgirepository-2.0.so.0", mode=RTLD_NOLOAD)
+        library: Any = loaded_library("girepository-2.0")
         find = library.gi_callable_info_get_finish_function
     except (OSError, AttributeError):
         return None

@@ -13,7 +13,7 @@ from typing import Any
 
 from gi.repository import Gio, GLib
 
-from gleenlet._core import Waiter
+from gleenlet._core import Waiter, loaded_library
 
 Pack = Callable[[Any], GLib.Variant]
 
@@ -370,4 +370,4 @@ LEAKS = (GLib.MAJOR_VERSION, GLib.MINOR_VERSION) < (2, 84)
 
 @functools.cache
 def unref() -> Any:
-    return ctypes.CDLL("libgobject-2.0.so.0").g_object_unref
+    return loaded_library("gobject-2.0").g_object_unref

@@ -10,9 +10,9 @@ import ctypes
 import functools
 from typing import Any
 
-__all__ = ["Sources", "glib", "interval_us", "name_of"]
+from gleenlet._core import loaded_library
 
-RTLD_NOLOAD = 4  # <dlfcn.h>, Linux: only what is loaded already
+__all__ = ["Sources", "glib", "interval_us", "name_of"]
 
 # GSource's fields are public; GTimeoutSource's own follow them (glib/gmain.c).
 FUNCS_OFFSET, OWN_FIELDS = 2 * ctypes.sizeof(ctypes.c_void_p), 12 * ctypes.sizeof(ctypes.c_void_p)
@@ -21,7 +21,7 @@ FUNCS_OFFSET, OWN_FIELDS = 2 * ctypes.sizeof(ctypes.c_void_p), 12 * ctypes.sizeo
 @functools.cache
 def glib() -> Any:
     """GLib's functions that this file needs, with their types."""
-    library: Any = ctypes.CDLL("libglib-2.0.so.0", mode=RTLD_NOLOAD)
+    library: Any = loaded_library("glib-2.0")
     pointer, uint, text, int64 = ctypes.c_void_p, ctypes.c_uint, ctypes.c_char_p, ctypes.c_int64
     for name, result, *arguments in (
         ("g_main_context_default", pointer),

@@ -106,6 +106,8 @@ static PyObject *hub_iterate(Hub *hub, PyObject *args) {
 
 /* For a task that runs a loop of its own: should it give way, by sleep(0)? */
 static PyObject *hub_must_yield(Hub *hub, PyObject *Py_UNUSED(ignored)) {
+    if (hub->open && !here(hub))
+        return NULL;
     tell_time(hub);
     int yields = hub->now >= hub->home.slice_end || (hub->n_timers && hub->timers[0].deadline <= hub->now);
     for (int i = 0; !yields && i < hub->n_lanes && hub->lanes[i]->priority < IDLE_PRIORITY; i++)
@@ -119,7 +121,7 @@ static PyMethodDef hub_methods[] = {
     {"tasks", (PyCFunction)hub_tasks, METH_NOARGS, "tasks($self, /)\n--\n\n"
      "The unfinished tasks, oldest first."},
     {"must_yield", (PyCFunction)hub_must_yield, METH_NOARGS, "must_yield($self, /)\n--\n\n"
-     "Is the slice over, or does another task wait for its turn?"},
+     "Is the slice over, or does another task wait for its turn? Raises: GleenletError: the hub is another thread's."},
     {"wakeup", (PyCFunction)hub_wakeup, METH_NOARGS, "wakeup($self, /)\n--\n\n"
      "Have the context look at its sources again. Thread: any."},
     {"check_thread", (PyCFunction)hub_check_thread, METH_NOARGS, "check_thread($self, /)\n--\n\n"

@@ -124,7 +124,7 @@ typedef struct Kind {
                                                               to home and return NULL. NULL: always home's */
 } Kind;
 
-enum State { NEW, STARTED, WAITING, READY, DONE, FAILED, CANCELLED };
+enum State { NEW, STARTED, WAITING, READY, DONE, FAILED, CANCELLED }; /* STARTED: a Job; WAITING, READY: a Waiter */
 enum Outcome { NONE, WOKEN, THROWN, EXPIRED }; /* of a wait: wake(), throw(), or the end of its time */
 
 #define ITEM_HEAD                                                                                                     \
@@ -295,6 +295,8 @@ static inline int may_undo(Hub *hub) { return !hub->open || here(hub); } /* what
 static inline Fiber *as_fiber(PyGreenlet *greenlet) { /* NULL: it is not ours */
     return greenlet->dict && Py_IS_TYPE(greenlet->dict, &FiberType) ? (Fiber *)greenlet->dict : NULL;
 }
+
+static inline int has_ended(const Job *job) { return job->state >= DONE; }
 
 static inline int given(PyObject *slot) { return slot && slot != Py_None; } /* Python empties one by None */
 

@@ -125,13 +125,13 @@ static PyObject *job_interrupt(Job *job, PyObject *const *args, Py_ssize_t n) {
     PyObject *exception = as_exception(args[0]);
     if (!exception)
         return NULL;
-    Waiter *waiter = job->state <= READY && (through || !given(job->shield)) ? wait_to_interrupt(job) : NULL;
-    if (job->state <= READY)
+    Waiter *waiter = !has_ended(job) && (through || !given(job->shield)) ? wait_to_interrupt(job) : NULL;
+    if (!has_ended(job))
         observe(job->hub, INTERRUPTED, job);
     if (waiter)
         interrupt(waiter, Py_NewRef(exception));
     /* For a raw child a GreenletExit is its result, as greenlet has it: so the task is told once more. */
-    if (job->state <= READY && !(waiter && (!waiter->greenlet || as_fiber(waiter->greenlet))))
+    if (!has_ended(job) && !(waiter && (!waiter->greenlet || as_fiber(waiter->greenlet))))
         Py_XSETREF(*(through ? &job->strike : &job->pending), Py_NewRef(exception));
     Py_DECREF(exception);
     Py_RETURN_NONE;
@@ -171,7 +171,7 @@ static PyObject *job_start(Job *job, PyObject *Py_UNUSED(ignored)) { /* now, if 
     Py_RETURN_NONE;
 }
 
-static PyObject *job_done(Job *job, PyObject *Py_UNUSED(ignored)) { return PyBool_FromLong(job->state > READY); }
+static PyObject *job_done(Job *job, PyObject *Py_UNUSED(ignored)) { return PyBool_FromLong(has_ended(job)); }
 
 static PyObject *job_cancelled(Job *job, PyObject *Py_UNUSED(ignored)) {
     return PyBool_FromLong(job->state == CANCELLED);

@@ -96,7 +96,7 @@ static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *args) {
     double spent[3];
     for (int i = 0; i < 3; i++)
         spent[i] = tally->spent[i] / 1e9;
-    if (job->state <= READY && !tape->off)
+    if (!has_ended(job) && !tape->off)
         spent[tally->doing] += (clock_ns() - tally->since) / 1e9;
     PyObject *spawned = tally->spawned ? PyFloat_FromDouble(tally->spawned / 1e9) : Py_NewRef(Py_None);
     return Py_BuildValue("(INIddd)", (unsigned)tally->number, spawned, (unsigned)tally->switches, spent[RUNNING_TIME],

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ if missing := [program for program in ("gdbus", "busctl", "stdbuf") if not shuti
     pytest.skip(f"{', '.join(missing)} missing: scripts/debian_packages.sh", allow_module_level=True)
 
 NAME = "org.example.Peer"
+PROGRAMS = Path(__file__).parent / "programs"
 DEBIANS_PYTHON = "/usr/bin/python3"  # has dbusmock
 
 
@@ -144,38 +146,9 @@ def test_busctl_gets_and_sets_our_properties(service: Service, address: str) -> 
 
 # ---- dbus-fast ----
 
-FAST_CLIENT = """
-import asyncio, os, tempfile
-from dbus_fast.aio import MessageBus
-from dbus_fast import BusType, DBusError, Variant
-
-async def main():
-    bus = await MessageBus(bus_type=BusType.SESSION, negotiate_unix_fd=True).connect()
-    node = await bus.introspect("org.example.Peer", "/peer")
-    peer = bus.get_proxy_object("org.example.Peer", "/peer", node).get_interface("org.example.Peer")
-    heard = asyncio.Queue()
-    peer.on_happened(lambda *args: heard.put_nowait(args))
-    print(await peer.call_echo("hello", 2**40))
-    print(await heard.get())
-    print({k: v.value for k, v in (await peer.call_sum_up({"a": [1, 2]})).items()})
-    await peer.set_volume(0.125)
-    print(await peer.get_volume())
-    try:
-        await peer.call_fail()
-    except DBusError as error:
-        print(error.type, error.text)
-    with tempfile.TemporaryFile() as file:
-        file.write(b"bytes")
-        file.seek(0)
-        print(await peer.call_read(file.fileno()))
-    print(await asyncio.gather(*[peer.call_echo("x", i) for i in range(3)]))
-
-asyncio.run(main())
-"""
-
 
 def test_dbus_fast_uses_our_service(service: Service, address: str) -> None:
-    assert output(address, PYTHON, "-c", FAST_CLIENT).splitlines() == [
+    assert output(address, PYTHON, PROGRAMS / "fast_client.py").splitlines() == [
         f"['hello', {2**40}]",
         "('hello', 1)",
         "{'a': 3}",
@@ -187,61 +160,8 @@ def test_dbus_fast_uses_our_service(service: Service, address: str) -> None:
     assert service.volume == 0.125
 
 
-FAST_SERVICE = """
-import asyncio, os
-from dbus_fast.aio import MessageBus
-from dbus_fast import BusType, DBusError, PropertyAccess, Variant
-from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
-
-class Peer(ServiceInterface):
-    def __init__(self):
-        super().__init__("org.example.Peer")
-        self.level = 0.5
-
-    @dbus_method()
-    async def Echo(self, text: "s", number: "x") -> "sx":
-        await asyncio.sleep(0)
-        self.Happened(text)
-        return [text, number]
-
-    @dbus_method()
-    def SumUp(self, numbers: "a{sai}") -> "a{sv}":
-        return {name: Variant("i", sum(values)) for name, values in numbers.items()}
-
-    @dbus_method()
-    def Fail(self):
-        raise DBusError("org.freedesktop.DBus.Error.AccessDenied", "not you")
-
-    @dbus_method()
-    def Read(self, file: "h") -> "ay":
-        with os.fdopen(file, "rb") as stream:
-            return stream.read()
-
-    @dbus_signal()
-    def Happened(self, text) -> "si":
-        return [text, 1]
-
-    @dbus_property()
-    def Volume(self) -> "d":
-        return self.level
-
-    @Volume.setter
-    def Volume(self, value: "d"):
-        self.level = value
-        self.emit_properties_changed({"Volume": value})
-
-async def main():
-    bus = await MessageBus(bus_type=BusType.SESSION, negotiate_unix_fd=True).connect()
-    bus.export("/peer", Peer())
-    await bus.request_name("org.example.Peer")
-    await bus.wait_for_disconnect()
-
-asyncio.run(main())
-"""
-
-
 def test_we_use_dbus_fasts_service(client: Gio.DBusConnection, address: str) -> None:
-    with peer(address, PYTHON, "-c", FAST_SERVICE):
+    with peer(address, PYTHON, PROGRAMS / "fast_service.py"):
         wait_for_name(client, NAME)
         peer_object = proxy(client, NAME, "/peer", Peer)
         with peer_object.happened as emissions:
@@ -263,7 +183,7 @@ def test_we_use_dbus_fasts_service(client: Gio.DBusConnection, address: str) -> 
 
 
 def test_a_peer_that_is_killed_ends_what_waits_for_it(client: Gio.DBusConnection, address: str) -> None:
-    with peer(address, PYTHON, "-c", FAST_SERVICE) as process:
+    with peer(address, PYTHON, PROGRAMS / "fast_service.py") as process:
         wait_for_name(client, NAME)
         peer_object = proxy(client, NAME, "/peer", Peer)
         with peer_object.happened as emissions:

@@ -14,7 +14,12 @@ from child import ROOT, uncovered
 from gleenlet._core._native import PLATFORM
 
 # Descriptors, wake-ups and the stack, which is all that the platform does.
-TESTS = ("tests/glib/test_unix.py", "tests/core/test_waiter.py", "tests/core/test_unsafe_switch.py")
+TESTS = (
+    "tests/glib/test_children.py",
+    "tests/glib/test_unix_signals.py",
+    "tests/core/test_waiter.py",
+    "tests/core/test_unsafe_switch.py",
+)
 CHOICE = "(readable or writable or descriptor or deep or nested or greenlet) and not crowd and not thousand"
 
 BUILD = """

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from gi.repository import GLib
 
-from child import run_script
+import gleenlet.asyncio
+from child import in_child
+from gate import Gate
 from gleenlet import (
     GleenletError,
     UnsafeSwitchError,
@@ -19,6 +23,7 @@ from gleenlet import (
     run,
     sleep,
     spawn,
+    wait_child,
 )
 from gleenlet._core import Waiter
 from inside import settle
@@ -60,44 +65,36 @@ def test_exit_in_another_task_ends_run() -> None:
     settle()
 
 
+@in_child(status=3)
 def test_exit_in_a_task_under_an_application_ends_the_program() -> None:
-    outcome = run_script(
-        "import sys\nfrom gi.repository import GLib\nfrom gleenlet import *\n"
-        "spawn(sys.exit, 3)\nGLib.timeout_add_seconds(1000, print, 'still here')\nGLib.MainLoop().run()"
-    )
-    assert (outcome.status, outcome.stdout) == (3, ""), outcome
+    spawn(sys.exit, 3)
+    GLib.timeout_add_seconds(1000, print, "still here")
+    GLib.MainLoop().run()
 
 
-CTRL_C = """
-import os, signal, sys
-from gleenlet import *
-
-def main():
-    try:
-        print("ready", flush=True)
-        sleep(60)
-    except KeyboardInterrupt:
-        print("interrupted", flush=True)
-        raise
-    finally:
-        sleep(0.001)
-        print("finally", flush=True)
-
-try:
-    run(main)
-except KeyboardInterrupt:
-    restored = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    print("raised", restored, get_hub().tasks(), flush=True)
-"""
-
-
+@in_child()
 def test_ctrl_c_ends_run_once() -> None:
-    child = subprocess.Popen([sys.executable, "-c", CTRL_C], stdout=subprocess.PIPE, text=True)
-    assert child.stdout
-    assert child.stdout.readline() == "ready\n"
-    child.send_signal(signal.SIGINT)
-    out, _ = child.communicate()
-    assert (child.returncode, out) == (0, "interrupted\nfinally\nraised True []\n")
+    log: list[str] = []
+
+    def main() -> None:
+        get_hub().call_soon(gate.open)  # once this task sleeps
+        try:
+            sleep(1000)
+        except KeyboardInterrupt:
+            log.append("interrupted")
+            raise
+        finally:
+            sleep(0.001)
+            log.append("finally")
+
+    with Gate() as gate:
+        killer = gate.start_killer(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            run(main)
+    assert log == ["interrupted", "finally"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert get_hub().tasks() == []
+    assert wait_child(killer) == 0
 
 
 def test_ctrl_c_while_main_computes_and_twice() -> None:
@@ -204,27 +201,37 @@ int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const si
 """
 
 
-SLEEPS = {
-    "sleep": "gleenlet.sleep(1000)",
-    "run": "gleenlet.run(gleenlet.sleep, 1000)",
-    "in a context of its own": (
-        "context = GLib.MainContext.new(); context.push_thread_default(); gleenlet.run(gleenlet.sleep, 1000)"
-    ),
-    "asyncio.run": "gleenlet.asyncio.run(asyncio.sleep(1000))",
-    "asyncio.Runner": "asyncio.Runner(loop_factory=gleenlet.asyncio.EventLoop).run(asyncio.sleep(1000))",
-    "run_forever": "loop = gleenlet.asyncio.EventLoop(); loop.call_later(1000, print); loop.run_forever()",
+def sleep_in_a_context_of_its_own() -> None:
+    GLib.MainContext.new().push_thread_default()
+    run(sleep, 1000)
+
+
+def run_forever() -> None:
+    loop = gleenlet.asyncio.EventLoop()
+    loop.call_later(1000, print)
+    loop.run_forever()
+
+
+SLEEPS: dict[str, Callable[[], object]] = {
+    "sleep": lambda: sleep(1000),
+    "run": lambda: run(sleep, 1000),
+    "in a context of its own": sleep_in_a_context_of_its_own,
+    "asyncio.run": lambda: gleenlet.asyncio.run(asyncio.sleep(1000)),
+    "asyncio.Runner": lambda: asyncio.Runner(loop_factory=gleenlet.asyncio.EventLoop).run(asyncio.sleep(1000)),
+    "run_forever": run_forever,
 }
 
 
-@pytest.mark.parametrize("program", SLEEPS)
-def test_interrupt_just_before_the_poll_is_not_lost(program: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", SLEEPS)
+def test_interrupt_just_before_the_poll_is_not_lost(where: str, tmp_path: Path) -> None:
     source, library = tmp_path / "poll.c", tmp_path / "poll.so"
     source.write_text(INTERRUPTS_BEFORE_POLL)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    outcome = run_script(
-        "import asyncio, gleenlet, gleenlet.asyncio, signal\nfrom gi.repository import GLib\n"
-        f"try: {SLEEPS[program]}\n"
-        "except KeyboardInterrupt: print('interrupted', signal.set_wakeup_fd(-1))",
-        env={"LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {library}"},  # a sanitizer's comes first
-    )
-    assert outcome.stdout == "interrupted -1\n", outcome.stderr
+    preload = {"LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {library}"}  # a sanitizer's comes first
+    in_child(env=preload)(is_interrupted)(where)
+
+
+def is_interrupted(where: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        SLEEPS[where]()
+    assert signal.set_wakeup_fd(-1) == -1

@@ -175,6 +175,19 @@ def test_a_sleep_0_loop_ends_with_its_timeout() -> None:
 
 
 @in_gevent(early="from gevent import monkey; monkey.patch_all()")
+def test_asyncios_loop_runs_in_a_task_after_patch_all() -> None:
+    import asyncio
+
+    import gleenlet.asyncio
+
+    async def main() -> str:
+        await asyncio.sleep(0.001)
+        return "done"
+
+    assert gleenlet.asyncio.run(main()) == "done"
+
+
+@in_gevent(early="from gevent import monkey; monkey.patch_all()")
 def test_glib_is_polled_after_patch_all() -> None:
     from gleenlet.gevent import _libev
 

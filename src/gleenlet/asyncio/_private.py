@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import select
 import selectors
+import sys
 from asyncio import unix_events
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -59,7 +60,10 @@ if TYPE_CHECKING:
         _fut_waiter: Any  # the future that it awaits
 
 else:
-    SelectorEventLoop, EpollSelector = asyncio.SelectorEventLoop, selectors.EpollSelector
+    SelectorEventLoop = asyncio.SelectorEventLoop
+    # gevent's monkey patching takes it away, as it waits without gevent; this one does so in a task's time.
+    monkey = sys.modules.get("gevent.monkey")
+    EpollSelector = monkey.get_original("selectors", "EpollSelector") if monkey else selectors.EpollSelector
 
 no_handler: Callable[..., None] = unix_events._sighandler_noop  # type: ignore[attr-defined]  # what add_signal_handler sets
 

@@ -2,90 +2,105 @@
 
 from __future__ import annotations
 
+import _ctypes
+import sys
+import threading
 from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from gi.repository import GLib
 
 pytest.importorskip("gevent")
 
 import gevent
 
 import gleenlet.gevent
-from child import run_script
+from child import in_child
+from gleenlet import GleenletError
+from gleenlet.gevent import _libev
 from inside_gevent import Counter, in_gevent
 
+# Some tests import gleenlet.gevent themselves, after gevent has done something: a program may come to it as late.
 
+needs_libuv = pytest.mark.skipif(find_spec("_cffi_backend") is None, reason="gevent's libuv loop needs cffi")
+
+
+@in_child(env={"GEVENT_LOOP": "gleenlet.gevent.GLibLoop"}, says="True gevent.libev.corecext")
 def test_the_loop_can_be_named_in_the_environment() -> None:
-    outcome = run_script(
-        "import gevent.core; gevent.sleep(0.01); loop = gevent.get_hub().loop\n"
-        "print(loop.attached, gevent.core.loop.__module__)",
-        env={"GEVENT_LOOP": "gleenlet.gevent.GLibLoop"},
-    )
-    assert outcome.stdout == "True gevent.libev.corecext\n", outcome.stderr
+    import gevent.core
+
+    gevent.sleep(0.01)
+    print(gevent.get_hub().loop.attached, gevent.core.loop.__module__)
 
 
+@in_child()
 def test_install_takes_over_a_hub_that_an_import_has_made() -> None:
-    outcome = run_script("""
-import gevent, sys
-log = []
-gevent.get_hub().loop.run_callback(log.append, "queued before")
-import gleenlet.gevent
-gleenlet.gevent.install()
-gevent.sleep(0.01)
-assert gevent.get_hub().loop.attached and log == ["queued before"], log
-""")
-    assert outcome.status == 0, outcome.stderr
+    log: list[str] = []
+    gevent.get_hub().loop.run_callback(log.append, "queued before")
+    from gleenlet.gevent import install
+
+    install()
+    gevent.sleep(0.01)
+    assert gevent.get_hub().loop.attached
+    assert log == ["queued before"]
 
 
+@in_child()
 def test_install_comes_too_late_once_the_hub_runs() -> None:
-    outcome = run_script("import gevent; gevent.sleep(0); import gleenlet.gevent; gleenlet.gevent.install()")
-    assert "Call gleenlet.gevent.install() in the main thread before" in outcome.stderr
-    assert outcome.status == 1
+    gevent.sleep(0)
+    from gleenlet.gevent import install
+
+    with pytest.raises(GleenletError, match=r"Call gleenlet\.gevent\.install\(\) in the main thread before"):
+        install()
 
 
+@in_child()
 def test_install_refuses_a_hub_on_another_loop_even_if_nothing_has_waited() -> None:
-    outcome = run_script("""
-import gevent, gevent.core
-class Other(gevent.core.loop):
-    pass
-gevent.config.loop = Other
-gevent.get_hub()
-import gleenlet.gevent
-gleenlet.gevent.install()
-""")
-    assert "GleenletError: gevent already runs on __main__, so it cannot move to GLib's loop" in outcome.stderr
+    import gevent.core
+
+    class Other(gevent.core.loop):  # type: ignore[misc]  # it has no types
+        pass
+
+    gevent.config.loop = Other
+    gevent.get_hub()
+    from gleenlet.gevent import install
+
+    with pytest.raises(GleenletError, match="gevent already runs on __main__, so it cannot move to GLib's loop"):
+        install()
 
 
-@pytest.mark.skipif(find_spec("_cffi_backend") is None, reason="gevent's libuv loop needs cffi")
+@needs_libuv
+@in_child(env={"GEVENT_LOOP": "libuv"})
 def test_install_sets_libuv_aside_until_there_is_a_hub() -> None:
-    program = (
-        "import gevent; {}; import gleenlet.gevent; gleenlet.gevent.install(); print(gevent.get_hub().loop.attached)"
-    )
-    outcome = run_script(program.format("pass"), env={"GEVENT_LOOP": "libuv"})
-    assert outcome.stdout == "True\n", outcome.stderr
-    outcome = run_script(program.format("gevent.get_hub()"), env={"GEVENT_LOOP": "libuv"})
-    assert "GleenletError: gevent already runs on gevent.libuv.loop" in outcome.stderr
+    from gleenlet.gevent import install
+
+    install()
+    assert gevent.get_hub().loop.attached
 
 
-@pytest.mark.parametrize(
-    ("missing", "told"),
-    [
-        ("gevent", 'pip install "gleenlet[gevent]"'),
-        ("gevent.libev.corecext", 'pip install "gleenlet[gevent]"'),
-    ],
-)
-def test_without_gevent_the_import_says_what_to_install(missing: str, told: str) -> None:
-    outcome = run_script(f"import sys; sys.modules[{missing!r}] = None; import gleenlet.gevent")
-    assert told in outcome.stderr
+@needs_libuv
+@in_child(env={"GEVENT_LOOP": "libuv"})
+def test_install_refuses_a_hub_on_libuv() -> None:
+    gevent.get_hub()
+    from gleenlet.gevent import install
+
+    with pytest.raises(GleenletError, match=r"gevent already runs on gevent\.libuv\.loop"):
+        install()
 
 
+@in_child()
+@pytest.mark.parametrize("missing", ["gevent", "gevent.libev.corecext"])
+def test_without_gevent_the_import_says_what_to_install(missing: str) -> None:
+    sys.modules[missing] = None  # type: ignore[assignment]
+    with pytest.raises(ImportError, match=r'pip install "gleenlet\[gevent\]"'):
+        from gleenlet.gevent import install  # noqa: F401
+
+
+@in_child()
 def test_a_libev_without_symbols_is_refused_clearly() -> None:
-    outcome = run_script(
-        "import gleenlet.gevent as g, sys; from gleenlet.gevent import _libev\n"
-        "import _ctypes; _libev.setup(_ctypes.__file__, g, object)"
-    )
-    assert "ImportError: this gevent was built without libev's symbols" in outcome.stderr
+    with pytest.raises(ImportError, match="this gevent was built without libev's symbols"):
+        _libev.setup(_ctypes.__file__, gleenlet.gevent, object)
 
 
 @in_gevent()
@@ -128,32 +143,23 @@ def test_without_the_table_all_goes_through_the_method() -> None:
     assert len(refused) == 1
 
 
+@in_gevent(env={"GEVENT_BACKEND": "select"}, warns="...Unset GEVENT_BACKEND...", says="1")
 def test_another_backend_of_libevs_is_told_and_works_without_glib() -> None:
-    outcome = run_script(
-        "import gleenlet.gevent; gleenlet.gevent.install(); import gevent; gevent.sleep(0.01); print(1)",
-        env={"GEVENT_BACKEND": "select"},
-    )
-    assert outcome.stdout == "1\n"
-    assert "Unset GEVENT_BACKEND" in outcome.stderr
+    gevent.sleep(0.01)
+    print(1)
 
 
+@in_gevent(says="ended")
 def test_thread_that_ends_with_a_task_beside_gevent_ends() -> None:
-    outcome = run_script("""
-import threading
-import gevent
-from gi.repository import GLib
-import gleenlet, gleenlet.gevent
-gleenlet.gevent.install()
-gevent.sleep(0)
-def thread():
-    context = GLib.MainContext.new()
-    context.push_thread_default()
-    gleenlet.spawn(gleenlet.Event().wait)
-    gleenlet.sleep(0.001)
-    context.pop_thread_default()
-one = threading.Thread(target=thread)
-one.start()
-one.join()
-print("ended")
-""")
-    assert outcome.stdout == "ended\n", outcome.stdout + outcome.stderr
+    def with_a_task() -> None:
+        context = GLib.MainContext.new()
+        context.push_thread_default()
+        gleenlet.spawn(gleenlet.Event().wait)
+        gleenlet.sleep(0.001)
+        context.pop_thread_default()
+
+    gevent.sleep(0)
+    thread = threading.Thread(target=with_a_task)
+    thread.start()
+    thread.join()
+    print("ended")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -16,92 +16,8 @@ pytest.importorskip("gevent")
 import gevent
 import gevent.socket
 
-from child import run_script
-from inside_gevent import in_gevent
-
-FRAMES = """
-import json, sys, time
-import gi
-gi.require_version("Gtk", "4.0")
-from gi.repository import GLib, Gtk
 import gleenlet.gevent
-gleenlet.gevent.install()
-import gevent, gevent.socket
-load, kind = sys.argv[1:]
-counts = {"frames": 0, "ticks": 0, "trips": 0}
-jobs = []
-
-def burn():
-    end = time.perf_counter() + 0.0002
-    while time.perf_counter() < end:
-        pass
-
-def spin():
-    while True:
-        if load == "burn":
-            burn()
-        gevent.sleep(0)
-
-def ping(end):
-    while True:
-        end.sendall(b"x")
-        end.recv(1)
-        counts["trips"] += 1
-
-def pong(end):
-    while True:
-        end.sendall(end.recv(1))
-
-def count(name):
-    counts[name] += 1
-    return True
-
-def begin_load():
-    if load == "echo":
-        for near, far in [gevent.socket.socketpair() for _ in range(10)]:
-            jobs.extend([gevent.spawn(ping, near), gevent.spawn(pong, far)])
-    else:
-        jobs.extend(gevent.spawn(spin) for _ in range(100))
-
-def counted(seconds=0.5):
-    counts.update(frames=0, ticks=0, trips=0)
-    gevent.sleep(seconds)
-    return dict(counts)
-
-def measure():
-    while not counts["ticks"] or load != "echo" and not counts["frames"]:
-        gevent.sleep(0.01)
-    if load == "echo":                    # first without redraws
-        begin_load()
-        quiet = counted()
-        label.add_tick_callback(redraw)
-    else:
-        quiet = counted()
-        begin_load()
-    for _ in range(20):                   # a machine that stands still meanwhile has another go
-        busy = counted()
-        if busy[kind] > quiet[kind] * 0.05:
-            break
-    print(json.dumps([quiet, busy]))
-    app.quit()
-
-def redraw(*_):
-    label.set_label(str(count("frames") and counts["frames"]))
-    return True
-
-def activate(app):
-    global label
-    label = Gtk.Label(label="0")
-    Gtk.ApplicationWindow(application=app, default_width=200, default_height=100, child=label).present()
-    GLib.timeout_add(16, count, "ticks")
-    if load != "echo":
-        label.add_tick_callback(redraw)
-    gevent.spawn(measure)
-
-app = Gtk.Application(application_id="org.gleenlet.Frames")
-app.connect("activate", activate)
-gleenlet.gevent.run(app.run, [])
-"""
+from inside_gevent import in_gevent
 
 
 @in_gevent(bus=True)
@@ -171,10 +87,86 @@ def test_gevent_is_served_while_glib_is_never_idle() -> None:
 @pytest.mark.parametrize(
     ("load", "kind"), [("spin", "frames"), ("spin", "ticks"), ("burn", "frames"), ("echo", "trips")]
 )
+@in_gevent(display=True, bus=True)
 def test_window_and_gevent_share_the_processor(load: str, kind: str) -> None:
     """Nobody starves; how large the shares are, bench/gtk_load.py tells."""
-    outcome = run_script(FRAMES, load, kind, display=True, bus=True)
-    assert outcome.status == 0, outcome.stderr
-    quiet, busy = json.loads(outcome.stdout)
-    # The share of what the same window did just before without the load (echo: without redraws).
-    assert busy[kind] > quiet[kind] * 0.05, f"{busy} beside the load, {quiet} without"
+    import gi
+
+    gi.require_version("Gtk", "4.0")
+    from gi.repository import Gtk
+
+    label = Gtk.Label(label="0")
+    counts = {"frames": 0, "ticks": 0, "trips": 0}
+    jobs: list[gevent.Greenlet] = []
+
+    def count(name: str) -> bool:
+        counts[name] += 1
+        return True
+
+    def redraw(*_: Any) -> bool:
+        count("frames")
+        label.set_label(str(counts["frames"]))
+        return True
+
+    def burn() -> None:
+        end = time.perf_counter() + 0.0002
+        while time.perf_counter() < end:
+            pass
+
+    def spin() -> None:
+        while True:
+            if load == "burn":
+                burn()
+            gevent.sleep(0)
+
+    def ping(end: Any) -> None:
+        while True:
+            end.sendall(b"x")
+            end.recv(1)
+            count("trips")
+
+    def pong(end: Any) -> None:
+        while True:
+            end.sendall(end.recv(1))
+
+    def begin_load() -> None:
+        if load == "echo":
+            for near, far in [gevent.socket.socketpair() for _ in range(10)]:
+                jobs.extend([gevent.spawn(ping, near), gevent.spawn(pong, far)])
+        else:
+            jobs.extend(gevent.spawn(spin) for _ in range(100))
+
+    def counted(seconds: float = 0.5) -> dict[str, int]:
+        counts.update(frames=0, ticks=0, trips=0)
+        gevent.sleep(seconds)
+        return dict(counts)
+
+    def measure() -> None:
+        while not counts["ticks"] or (load != "echo" and not counts["frames"]):
+            gevent.sleep(0.01)
+        if load == "echo":  # first without redraws
+            begin_load()
+            quiet = counted()
+            label.add_tick_callback(redraw)
+        else:
+            quiet = counted()
+            begin_load()
+        for _ in range(20):  # a machine that stands still meanwhile has another go
+            busy = counted()
+            if busy[kind] > quiet[kind] * 0.05:  # of what the same window did just before without the load, or redraws
+                break
+        else:
+            raise AssertionError(f"{busy} beside the load, {quiet} without")
+
+    def activate(app: Gtk.Application) -> None:
+        Gtk.ApplicationWindow(application=app, default_width=200, default_height=100, child=label).present()
+        GLib.timeout_add(16, count, "ticks")
+        if load != "echo":
+            label.add_tick_callback(redraw)
+        jobs.append(gevent.spawn(measure))
+        jobs[0].link(lambda _: app.quit())
+
+    app = Gtk.Application(application_id="org.gleenlet.Frames")
+    app.connect("activate", activate)
+    gleenlet.gevent.run(app.run, [])
+    jobs[0].get()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from gi.repository import GLib
 
 import gleenlet
-from child import in_child, run_script
+from child import in_child
 from gleenlet import Event, sleep, spawn
 from gleenlet.asyncio import EventLoop, await_, run, to_task
 
@@ -47,96 +48,108 @@ def test_signal_handlers_leave_the_wakeup_descriptor_to_who_has_it() -> None:
     other.close()
 
 
-MAINS = """
-import asyncio, os, signal, sys, threading
-from gi.repository import GLib
-import gleenlet, gleenlet.asyncio
+log: list[object] = []
 
-def interrupt():
+
+def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
-def interrupt_later():
-    if sys.argv[1] == "task":  # gleenlet.run's own Ctrl-C: only a task that waits is interrupted there
-        GLib.timeout_add(10, interrupt)
-    else:
-        threading.Timer(0.1, interrupt).start()
 
-async def sleeps():
+def interrupt_from_a_thread() -> None:
+    threading.Timer(0.1, interrupt).start()
+
+
+def interrupt_from_the_loop() -> None:
+    GLib.timeout_add(10, interrupt)
+
+
+async def sleeps(interrupt_later: Callable[[], None]) -> None:
     interrupt_later()
     try:
         await asyncio.sleep(1000)
     except asyncio.CancelledError:
-        print("cancelled")
+        log.append("cancelled")
         await asyncio.sleep(0.001)
-        print("cleaned up")
+        log.append("cleaned up")
         raise
 
-async def refuses():
+
+async def refuses(interrupt_later: Callable[[], None]) -> str:
     interrupt_later()
     try:
         await asyncio.sleep(1000)
     except asyncio.CancelledError:
         return "refused"
+    return "slept"
 
-async def fails():
+
+async def fails(interrupt_later: Callable[[], None]) -> None:
     interrupt_later()
     try:
         await asyncio.sleep(1000)
     finally:
         raise LookupError
 
-async def computes():
+
+async def computes(_: Callable[[], None]) -> None:
     try:
         interrupt()
-        print("the first one cancels")
+        log.append("the first one cancels")
         interrupt()
-        print("never")
+        log.append("never")
     except KeyboardInterrupt:
-        print("the second one interrupts")
+        log.append("the second one interrupts")
         raise
 
-async def waits_for_others():
-    async with asyncio.TaskGroup() as group:
-        group.create_task(sleeps())
 
-async def ends_at_once():
+async def waits_for_others(interrupt_later: Callable[[], None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(sleeps(interrupt_later))
+
+
+async def ends_at_once(_: Callable[[], None]) -> None:
     interrupt()
 
-main = globals()[sys.argv[2]]
-try:
-    if sys.argv[1] == "asyncio":
-        print(asyncio.run(main()))
-    elif sys.argv[1] == "top":
-        print(gleenlet.asyncio.run(main()))
-    elif sys.argv[1] == "runner":
-        with asyncio.Runner(loop_factory=gleenlet.asyncio.EventLoop) as runner:
-            print(runner.run(main()))
-    elif sys.argv[1] == "task":
-        print(gleenlet.run(gleenlet.asyncio.run, main()))
-except BaseException as error:
-    print(type(error).__name__)
-print("then:", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
-"""
+
+MAINS: dict[str, Callable[[Callable[[], None]], Coroutine[Any, Any, object]]] = {
+    main.__name__: main for main in (sleeps, refuses, fails, computes, waits_for_others, ends_at_once)
+}
 
 
-@functools.cache
-def usual(main: str) -> str:
-    """What asyncio.run() makes of it."""
-    return run_script(MAINS, "asyncio", main).stdout
+def in_runner(coroutine: Coroutine[Any, Any, object]) -> object:
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        return runner.run(coroutine)
 
 
-@pytest.mark.parametrize("main", ["sleeps", "refuses", "fails", "computes", "waits_for_others", "ends_at_once"])
+def in_task(coroutine: Coroutine[Any, Any, object]) -> object:
+    return gleenlet.run(run, coroutine)
+
+
+def end_of(run: Callable[[Coroutine[Any, Any, object]], object], coroutine: Coroutine[Any, Any, object]) -> object:
+    """What it logs when it is run so, and what comes out."""
+    log.clear()
+    try:
+        log.append(run(coroutine))
+    except BaseException as error:
+        log.append(type(error))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return log.copy()
+
+
+@pytest.mark.parametrize("main", MAINS)
+@in_child()
 def test_ctrl_c_ends_run_as_it_ends_asyncio_run(main: str) -> None:
-    assert usual(main)
-    for where in ("top", "runner"):
-        outcome = run_script(MAINS, where, main)
-        assert (outcome.status, outcome.stdout) == (0, usual(main)), outcome.stderr
+    usual = end_of(asyncio.run, MAINS[main](interrupt_from_a_thread))
+    assert end_of(run, MAINS[main](interrupt_from_a_thread)) == usual
+    assert end_of(in_runner, MAINS[main](interrupt_from_a_thread)) == usual
 
 
 @pytest.mark.parametrize("main", ["sleeps", "refuses", "fails", "waits_for_others"])
+@in_child()
 def test_ctrl_c_at_its_wait_ends_run_in_a_task_as_well(main: str) -> None:
-    outcome = run_script(MAINS, "task", main)
-    assert (outcome.status, outcome.stdout) == (0, usual(main)), outcome.stderr
+    usual = end_of(asyncio.run, MAINS[main](interrupt_from_a_thread))
+    # gleenlet.run() has a Ctrl-C of its own: only a task that waits is interrupted there.
+    assert end_of(in_task, MAINS[main](interrupt_from_the_loop)) == usual
 
 
 @pytest.mark.parametrize("ours", [False, True])

@@ -277,3 +277,19 @@ def test_a_task_says_what_it_waits_for() -> None:
     for task in get_hub().tasks():
         if task.name == "load":
             task.cancel()
+
+
+@in_child(says="[1, None, 2, None, 2, None]", env={"PYTHONMALLOC": "debug"})
+def test_a_turns_function_may_put_another_one_in_its_place() -> None:
+    hub, heard = get_hub(), list[object]()
+
+    def first(turn: object) -> None:
+        heard.append(turn)
+        if turn == 1:
+            hub.set_turn(heard.append, 2)
+
+    hub.set_turn(first, 1)
+    for _ in range(3):
+        run(sleep, 0)
+    hub.set_turn(None, None)
+    print(heard[:6])

@@ -83,9 +83,11 @@ PyObject *hub_set_turn(Hub *hub, PyObject *pair) { /* (func, others); func is No
 }
 
 void tell_turn(Hub *hub, int ours) {
-    for (Observer *observer = hub->observers; observer; observer = observer->next)
+    for (Observer *observer = hub->observers, *next; observer; observer = next) {
+        next = observer->next; /* its function may put another one in its place */
         if (observer->turn)
             observer->turn(observer, hub, ours);
+    }
 }
 
 PyObject *hub_tell_turn(Hub *hub, PyObject *ours) { /* from who drives the loop */

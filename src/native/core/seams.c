@@ -84,7 +84,7 @@ PyObject *hub_set_turn(Hub *hub, PyObject *pair) { /* (func, others); func is No
 
 void tell_turn(Hub *hub, int ours) {
     for (Observer *observer = hub->observers, *next; observer; observer = next) {
-        next = observer->next; /* its function may put another one in its place */
+        next = observer->next; /* its function may take it off */
         if (observer->turn)
             observer->turn(observer, hub, ours);
     }

@@ -46,7 +46,8 @@ if TOOLKIT == "adw":
 
     Adw.init()
 
-GLib.set_application_name("tests")
+if GLib.get_application_name() == GLib.get_prgname():  # none was set, and GLib warns of a second time
+    GLib.set_application_name("tests")
 Settings = Gtk.Settings.get_default()
 if Settings is not None:
     Settings.set_property("gtk-recent-files-enabled", False)  # they are the user's

@@ -27,6 +27,7 @@ from tests.soak.chaos.program import Program, make
 from tests.soak.chaos.world import PATIENCE, ChaosError, World, report_unraisable
 
 import gleenlet
+from gleenlet._sync.daemons import MAX_THREADS
 
 WATCHDOG = 4 * PATIENCE  # seconds for an episode
 
@@ -165,7 +166,8 @@ def main() -> int:
         if time.monotonic() > end:
             break
     gc.collect()
-    if baseline and (more := descriptors() - baseline).total() > 10:
+    # Each of to_thread's threads may have come to a context and a loop of asyncio's meanwhile, which it keeps.
+    if baseline and (more := descriptors() - baseline).total() > 10 + 5 * MAX_THREADS:
         print(
             "fault",
             f"descriptors that were not open after some programs: {dict(more)}",

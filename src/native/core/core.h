@@ -41,7 +41,7 @@
  *      dict); a hub owns its GSources, descriptors, timers and what is queued, and no context but one that was made for its
  *      thread (Hub._own_context). It ends with its thread, whose dict goes, or with its context, which destroys its
  *      GSources: whichever is first. `end_hub` then closes what GLib and the system know of it and may run in any thread;
- *      from there on every use is a GleenletError, but to undo something (`may_undo`). `abandon` drops what is queued and
+ *      from there on every use is a GleenletError, but to undo something (`here_or_ended`). `abandon` drops what is queued and
  *      the suspended greenlets, as greenlet drops one that nobody holds (GreenletExit), and needs the hub's own thread
  *      above the floor. A forked child keeps the task it runs in, and nothing else.
  */
@@ -290,7 +290,7 @@ static inline int here(Hub *hub) { /* is this the hub's thread, and is the hub o
     return (this_thread() == hub->thread && hub->open) || not_here(hub);
 }
 
-static inline int may_undo(Hub *hub) { return !hub->open || here(hub); } /* what has ended is undone already, for any thread */
+static inline int here_or_ended(Hub *hub) { return !hub->open || here(hub); } /* then nothing is left to undo, for any thread */
 
 static inline Fiber *as_fiber(PyGreenlet *greenlet) { /* NULL: it is not ours */
     return greenlet->dict && Py_IS_TYPE(greenlet->dict, &FiberType) ? (Fiber *)greenlet->dict : NULL;

@@ -203,7 +203,7 @@ PyObject *hub_watch(Hub *hub, PyObject *const *args, Py_ssize_t n) {
 }
 
 PyObject *hub_unwatch(Hub *hub, PyObject *file) {
-    int fd = may_undo(hub) ? fd_of(file) : -1;
+    int fd = here_or_ended(hub) ? fd_of(file) : -1;
     if (fd < 0)
         return NULL;
     if (fd < hub->n_watches && hub->watches[fd].nested) { /* none are left once the hub has ended */

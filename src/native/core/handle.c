@@ -29,7 +29,7 @@ static void handle_dealloc(Handle *handle) {
 }
 
 static PyObject *handle_cancel(Handle *handle, PyObject *Py_UNUSED(ignored)) {
-    if (!may_undo(handle->hub))
+    if (!here_or_ended(handle->hub))
         return NULL;
     if (handle->state < DONE) {
         handle->state = CANCELLED;

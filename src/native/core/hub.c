@@ -106,7 +106,7 @@ static PyObject *hub_iterate(Hub *hub, PyObject *args) {
 
 /* For a task that runs a loop of its own: should it give way, by sleep(0)? */
 static PyObject *hub_must_yield(Hub *hub, PyObject *Py_UNUSED(ignored)) {
-    if (hub->open && !here(hub))
+    if (!here_or_ended(hub))
         return NULL;
     tell_time(hub);
     int yields = hub->now >= hub->home.slice_end || (hub->n_timers && hub->timers[0].deadline <= hub->now);

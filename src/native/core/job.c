@@ -143,7 +143,7 @@ static PyObject *job_take_back(Job *job, PyObject *const *args, Py_ssize_t n) {
     int through = n == 2 && args[1] == Py_True;
     if (n < 1 || n > 2)
         return PyErr_Format(PyExc_TypeError, "take_back() takes a type, and whether shields let it through");
-    if (!may_undo(job->hub))
+    if (!here_or_ended(job->hub))
         return NULL;
     PyObject *type = args[0], **slot = through ? &job->strike : &job->pending;
     if (*slot && PyErr_GivenExceptionMatches(*slot, type))

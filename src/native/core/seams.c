@@ -72,7 +72,7 @@ PyObject *hub_unobserve(Hub *hub, PyObject *func) {
 PyObject *hub_set_turn(Hub *hub, PyObject *pair) { /* (func, others); func is None: not any more */
     if (PyTuple_GET_SIZE(pair) != 2)
         return PyErr_Format(PyExc_TypeError, "set_turn() takes a function and what others see");
-    if (!may_undo(hub))
+    if (!here_or_ended(hub))
         return NULL;
     Observer *before = hub->observers;
     while (before && before->turn != call_turn)

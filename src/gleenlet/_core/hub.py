@@ -26,7 +26,7 @@ from gleenlet._core.contexts import drop_context, own_context, runs_application
 from gleenlet._core.errors import GleenletError, UnsafeSwitchError
 from gleenlet._core.wakeup import signals_wake
 
-__all__ = ["Hub", "all_hubs", "get_hub", "new_hubs"]
+__all__ = ["SWITCH", "Hub", "all_hubs", "get_hub", "in_its_thread", "new_hubs"]
 
 _made: weakref.WeakValueDictionary[int, Hub] = weakref.WeakValueDictionary()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from greenlet import getcurrent, greenlet
 
@@ -33,12 +33,12 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
     from the loop
     """
     hub = get_hub()
-    _check(hub, target, "schedule_switch")
-    if _waits(hub, target):
-        _resume(hub, target, args, kwargs)
+    waiter = _check(hub, target, "schedule_switch")
+    if _in_switch(waiter):
+        _wake(waiter, args)
     elif target is getcurrent():
         hub.call_soon(_resume, hub, target, args, kwargs)
-    elif hub.waiter_of(target) is not None or _native.runs_tasks(target):
+    elif waiter is not None or _native.runs_tasks(target):
         raise GleenletError(
             "schedule_switch(): this greenlet is a task or waits for something else already; wake it where it "
             "waits, cancel it, or have it wait in get_hub().switch()"
@@ -48,10 +48,15 @@ def schedule_switch(target: greenlet, /, *args: Any, **kwargs: Any) -> None:
 
 
 def _resume(hub: Hub, target: greenlet, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    if waiter := _waits(hub, target):
-        waiter.wake(None if not args else args[0] if len(args) == 1 else args)
+    waiter = hub.waiter_of(target)
+    if _in_switch(waiter):
+        _wake(waiter, args)
     elif not target.dead:
         hub.switch_later(target, args, kwargs)
+
+
+def _wake(waiter: Waiter, args: tuple[Any, ...]) -> None:
+    waiter.wake(None if not args else args[0] if len(args) == 1 else args)
 
 
 def schedule_throw(target: greenlet, exception: BaseException | type[BaseException], /) -> None:
@@ -76,9 +81,9 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
     ):
         raise TypeError(f"schedule_throw() needs an exception, not {type(exception).__name__}")
     hub = get_hub()
-    _check(hub, target, "schedule_throw")
+    waiter = _check(hub, target, "schedule_throw")
     task = _native.runs_tasks(target)
-    if waiter := _waits(hub, target) if task else hub.waiter_of(target):
+    if waiter is not None and (not task or _in_switch(waiter)):
         waiter.interrupt(exception)
     elif task:
         raise GleenletError("schedule_throw(): this greenlet is a task's: use Task.cancel()")
@@ -86,14 +91,13 @@ def schedule_throw(target: greenlet, exception: BaseException | type[BaseExcepti
         hub.switch_later(target, exception, {})
 
 
-def _waits(hub: Hub, target: greenlet) -> Waiter | None:
-    """Its wait in `Hub.switch()`, or None."""
-    waiter = hub.waiter_of(target)
-    return waiter if waiter is not None and waiter.verb == SWITCH else None
+def _in_switch(waiter: Waiter | None) -> TypeGuard[Waiter]:
+    """Is it a wait in `Hub.switch()`?"""
+    return waiter is not None and waiter.verb == SWITCH
 
 
-def _check(hub: Hub, target: greenlet, name: str) -> None:
-    """Refuse what cannot be resumed."""
+def _check(hub: Hub, target: greenlet, name: str) -> Waiter | None:
+    """Refuse what cannot be resumed; return what it waits in."""
     if not isinstance(target, greenlet):
         raise TypeError(f"{name}() needs a greenlet, not {type(target).__name__}; for a function use spawn()")
     if target.dead:
@@ -101,7 +105,8 @@ def _check(hub: Hub, target: greenlet, name: str) -> None:
     current = getcurrent()
     if _lineage(target)[-1] is not _lineage(current)[-1]:
         raise GleenletError(f"{name}(): {target!r} belongs to another thread: use that thread's hub")
-    if not _waits(hub, target) and (
+    waiter = hub.waiter_of(target)
+    if not _in_switch(waiter) and (
         target is hub.home
         or (hub.home is None and target in (_lineage(current) if _native.main_depth() else (current,)))
     ):
@@ -109,6 +114,7 @@ def _check(hub: Hub, target: greenlet, name: str) -> None:
             f"{name}(): {target!r} runs the loop or is running right now, so it cannot be resumed from the loop; "
             "to let the loop run use sleep(0), to wait for a switch use get_hub().switch()"
         )
+    return waiter
 
 
 def _lineage(one: greenlet | None) -> list[greenlet]:

@@ -35,6 +35,7 @@ from gleenlet._core.raw import schedule_switch, schedule_throw
 from gleenlet._core.run import run
 from gleenlet._core.shutdown import shutdown
 from gleenlet._core.task import Parent, Task, current_task, spawn
+from gleenlet._core.unpatched import unpatched
 from gleenlet._core.waits import what_it_waits_for
 from gleenlet._core.wakeup import SignalListener, signals_wake
 
@@ -92,6 +93,7 @@ __all__ = [
     "sleep",
     "spawn",
     "time_left",
+    "unpatched",
     "user_frame",
     "wait_fd",
     "what_it_waits_for",

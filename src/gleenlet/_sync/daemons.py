@@ -7,7 +7,6 @@ said that it runs.
 
 from __future__ import annotations
 
-import _thread
 import itertools
 import os
 import sys
@@ -17,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from gleenlet._core import Waiter
+from gleenlet._core import Waiter, unpatched
 from gleenlet._sync.work import Work
 
 __all__ = ["do_elsewhere"]
@@ -80,10 +79,7 @@ def do_elsewhere(func: Callable[[], Any], waiter: Waiter, late: Callable[[BaseEx
 
 def native_start() -> Callable[..., Any]:
     """What starts a thread, also where gevent's monkey patching has put something that starts a greenlet."""
-    monkey = sys.modules.get("gevent.monkey")
-    start: Callable[..., Any] = (
-        monkey.get_original("_thread", "start_new_thread") if monkey else _thread.start_new_thread
-    )
+    start: Callable[..., Any] = unpatched("_thread", "start_new_thread")
     return start
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import select
 import selectors
-import sys
 from asyncio import unix_events
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from gleenlet._core import Waiter
+from gleenlet._core import Waiter, unpatched
 
 __all__ = ["EpollSelector", "FirstStep", "SelectorEventLoop", "awaited", "in_order_of", "never_mind", "no_handler"]
 
@@ -62,8 +61,7 @@ if TYPE_CHECKING:
 else:
     SelectorEventLoop = asyncio.SelectorEventLoop
     # gevent's monkey patching takes it away, as it waits without gevent; this one does so in a task's time.
-    monkey = sys.modules.get("gevent.monkey")
-    EpollSelector = monkey.get_original("selectors", "EpollSelector") if monkey else selectors.EpollSelector
+    EpollSelector = unpatched("selectors", "EpollSelector")
 
 no_handler: Callable[..., None] = unix_events._sighandler_noop  # type: ignore[attr-defined]  # what add_signal_handler sets
 

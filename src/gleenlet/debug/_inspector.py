@@ -45,7 +45,7 @@ def inspector() -> Inspector:
 def open_when_ready() -> None:
     """Open it once the program has initialized its GTK and its loop runs."""
     gtk = sys.modules.get("gi.repository.Gtk")
-    if gtk is None or not (gtk.get_major_version() != 4 or gtk.is_initialized()):
+    if gtk is None or (gtk.get_major_version() == 4 and not gtk.is_initialized()):
         get_hub().call_later(AGAIN, open_when_ready)
         return
     try:

@@ -310,6 +310,7 @@ class Pipeline:
             self._forget()
         self._bus.raise_failure()
         change = self._in_thread(lambda: self.pipeline.set_state(state), limit)
+        self._bus.poke()  # who waits for another state looks again: at NULL the bus drops what would tell him
         if change == Gst.StateChangeReturn.FAILURE:
             self._fail(Gst.CoreError.STATE_CHANGE, f"cannot reach {state.value_nick}")
         if anew:

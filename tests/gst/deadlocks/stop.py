@@ -11,9 +11,10 @@ from gleenlet.gst import pipeline
 
 def main() -> None:
     with pipeline("videotestsrc ! queue name=cut ! fakesink name=sink signal-handoffs=true") as p:
-        stopped = Event()
+        playing, stopped = Event(), Event()
 
         def stop() -> None:
+            playing.wait()  # else play() is told that another state was given, if the picture is that early
             p.state(Gst.State.NULL)
             stopped.set()
 
@@ -27,6 +28,7 @@ def main() -> None:
 
         handler = p.get_by_name("sink").connect("handoff", first_picture)
         p.play()
+        playing.set()
         stopped.wait()
     print("stopped")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import re
 from collections.abc import Iterator
@@ -221,7 +220,7 @@ def test_every_typelib_entry_is_given_back(monkeypatch: pytest.MonkeyPatch, unkn
     library = Typelib()
     library.knows |= {"replace_contents_finish"}
     library.knows -= {unknown}
-    monkeypatch.setattr(ctypes, "CDLL", lambda name, mode: library)
+    monkeypatch.setattr(introspect, "loaded_library", lambda name: library)
     monkeypatch.setattr(introspect, "girepository", introspect.girepository.__wrapped__)
     assert introspect.named_in_typelib(Gio.File.replace_contents_bytes_async) == told
     assert sorted(library.handed_out) == sorted(library.given_back)

@@ -11,5 +11,9 @@ RTLD_NOLOAD = 4  # <dlfcn.h>: only what is loaded already
 
 
 def loaded_library(name: str) -> Any:
-    """Return it, by its name for pkg-config. Raises: OSError: it is not loaded."""
-    return ctypes.CDLL(f"lib{name}.so.0", mode=RTLD_NOLOAD)
+    """Return it, by its name for pkg-config. Its functions keep the GIL. Raises: OSError: it is not loaded.
+
+    They are short. And a pointer that one returns and that is not ours, as that of a GSource, is good for as long as
+    nobody drops it: no other thread of Python's is let in before the next call takes a reference.
+    """
+    return ctypes.PyDLL(f"lib{name}.so.0", mode=RTLD_NOLOAD)
